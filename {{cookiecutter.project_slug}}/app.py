@@ -1,0 +1,10 @@
+"""Where `flask`, `python` and Gunicorn look for the service."""
+
+import os
+
+from service import create_app
+
+app = create_app()
+
+if __name__ == "__main__":
+    app.run(port=int(os.environ.get("PORT", "{{ cookiecutter.port }}")))

@@ -1,0 +1,51 @@
+"""How the service is served: `gunicorn` alone, started in this folder, reads it."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+wsgi_app = "app:app"
+
+# LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
+# this machine may call.
+port = os.environ.get("PORT", "{{ cookiecutter.port }}")
+bind = f"{os.environ.get('LISTEN', '127.0.0.1')}:{port}"
+
+# The model is loaded once, before the workers fork, so that they share its memory and a
+# model that does not load stops the start.
+preload_app = True
+
+# Threads let a health check or a short request pass while a long one runs.
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "gthread"
+threads = 4
+
+# Longer than most predictions, shorter than the 10 seconds after which Docker kills.
+graceful_timeout = 9
+
+# The workers' heartbeat must not wait for a disk; macOS has no /dev/shm.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# Newer Gunicorns open a control socket in the home folder, which an image may not have.
+control_socket_disable = True
+
+
+def on_starting(server) -> None:
+    """Say in a sentence that the port is taken, which Gunicorn would retry in six lines."""
+    try:
+        socket.create_connection(("localhost", int(port)), timeout=1).close()
+    except OSError:
+        return  # nothing answers there: the port is free
+    sys.exit(
+        f"Port {port} is in use: stop the program that listens there, or choose another port"
+        " with PORT=5001 before the command. On macOS it may be the AirPlay Receiver."
+    )
+
+
+def when_ready(server) -> None:
+    """Say where the service answers, and a request to try."""
+    from service.pages import call
+
+    with server.app.wsgi().test_request_context(base_url=f"http://localhost:{port}"):
+        server.log.info("Open http://localhost:%s or type: %s", port, call())

@@ -1,0 +1,32 @@
+"""The square of an integer: the example to replace with your own model."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LARGEST = 10**150  # its square, 10^300, stays within the range of a double: JSON readers take it
+
+
+class Input(BaseModel):
+    """The integer to square."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: int = Field(
+        ge=-LARGEST,
+        le=LARGEST,
+        description="The integer to square (dimensionless), from -10^150 to 10^150",
+        examples=[2],
+    )
+
+
+class Output(BaseModel):
+    """The square."""
+
+    value_squared: int = Field(
+        serialization_alias="Value Squared",
+        description="The square of the value (dimensionless)",
+    )
+
+
+def predict(inputs: Input) -> Output:
+    """Square the value, exactly: Python's integers neither round nor overflow."""
+    return Output(value_squared=inputs.value**2)

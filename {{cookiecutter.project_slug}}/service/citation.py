@@ -1,0 +1,15 @@
+"""What CITATION.cff says: who made the project, its name, version and licence."""
+
+from pathlib import Path
+
+import yaml
+
+CITATION = yaml.safe_load((Path(__file__).parents[1] / "CITATION.cff").read_text("utf-8"))
+
+
+def authors() -> list[str]:
+    """The authors' names as people write them."""
+    return [
+        author.get("name") or f"{author.get('given-names', '')} {author['family-names']}".lstrip()
+        for author in CITATION["authors"]
+    ]

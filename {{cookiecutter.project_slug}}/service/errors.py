@@ -1,0 +1,40 @@
+"""Every error as problem+json (RFC 9457): what was required, what was supplied."""
+
+from flask import Blueprint, Response, json, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
+
+bp = Blueprint("errors", __name__)
+
+
+class InvalidInput(UnprocessableEntity):
+    """A request that `Input` refuses; `errors` maps each faulty field to the reason."""
+
+    def __init__(self, errors: dict, required: dict, supplied: dict) -> None:
+        super().__init__(" ".join(f"{field}: {reason}." for field, reason in errors.items()))
+        self.members = {"errors": errors, "required": required, "supplied": supplied}
+
+
+@bp.app_errorhandler(HTTPException)
+def problem(error: HTTPException) -> Response:
+    """Answer an error, with its headers (such as Allow), as a problem document."""
+    response = error.get_response()
+    document = {"type": "about:blank", "title": error.name, "status": error.code}
+    document["detail"] = detail(error)
+    response.data = json.dumps(document | getattr(error, "members", {}), indent=2) + "\n"
+    response.content_type = "application/problem+json"
+    return response
+
+
+def detail(error: HTTPException) -> str:
+    """Say in a sentence what went wrong and what would have worked."""
+    if isinstance(error, NotFound):
+        return f"Nothing answers at {shorten(request.path)}. The page at / says what does."
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        allowed = ", ".join(sorted(error.valid_methods))
+        return f"{request.path} takes {allowed}, not {shorten(request.method)}."
+    return error.description
+
+
+def shorten(text: str, limit: int = 100) -> str:
+    """Cut a long text, so that an error is read and not scrolled."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -1,0 +1,22 @@
+"""The page says what this is, and its sample request works."""
+
+import html
+import re
+
+from service.citation import CITATION
+
+
+def test_the_page_names_the_project(client):
+    response = client.get("/")
+    assert response.mimetype == "text/html"
+    assert html.escape(CITATION["title"]) in response.text.replace("&#34;", "&quot;")
+
+
+def test_the_sample_link_answers(client):
+    link = html.unescape(re.search(r'href="(/api[^"]*)"', client.get("/").text)[1])
+    assert client.get(link).status_code == 200
+
+
+def test_the_call_names_the_host_that_the_page_was_opened_at(client):
+    page = client.get("/", base_url="http://model.example:8080").text
+    assert "http://model.example:8080/api" in page
