@@ -1,0 +1,111 @@
+"""What the tests share: rendered projects, and servers that answer on a free port."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+
+TEMPLATE = Path(__file__).parents[1]
+
+
+def literal(text: str) -> str:
+    """Write a text so that Cookiecutter, which renders what it is given, gives back just it."""
+    return "{{ " + repr(text) + " }}"
+
+
+@pytest.fixture(scope="session")
+def bake(cookies_session) -> Callable[..., Path]:
+    """Render the template with the answers given and return the project, the same for the same."""
+    projects: dict[frozenset, Path] = {}
+
+    def bake_once(**answers: str) -> Path:
+        key = frozenset(answers.items())
+        if key not in projects:
+            result = cookies_session.bake({name: literal(text) for name, text in answers.items()})
+            assert result.exit_code == 0, result.exception
+            projects[key] = result.project_path
+        return projects[key]
+
+    return bake_once
+
+
+@dataclass
+class Server:
+    """A started service: its process, its port, and what it printed so far."""
+
+    process: subprocess.Popen
+    port: int
+    log: Path
+
+    def get(self, target: str, method: str = "GET", timeout: float = 10) -> HTTPResponse:
+        """Send one request with the target as it stands, so that broken ones arrive broken."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        connection.endheaders()
+        response = connection.getresponse()
+        response.body = response.read()
+        connection.close()
+        return response
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[Server]]:
+    """Start a command in a project with a free PORT, wait until it listens, stop it at the end."""
+
+    @contextlib.contextmanager
+    def started(project: Path, *command: str, **variables: str) -> Iterator[Server]:
+        port = free_port()
+        log = tmp_path_factory.mktemp("server") / "log"
+        words = [word.replace("PORT", str(port)) for word in command or ("-m", "gunicorn")]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *words],
+                cwd=project,
+                env=clean_environment() | {"PORT": str(port)} | variables,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        server = Server(process, port, log)
+        try:
+            wait_until_it_listens(server)
+            yield server
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    return started
+
+
+def wait_until_it_listens(server: Server, seconds: float = 30) -> None:
+    """Poll the port; fail with the log if the process ends or the time is up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+            return
+        time.sleep(0.05)
+    pytest.fail(f"nothing listens on port {server.port}:\n{server.log.read_text()}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without what belongs to the tests' own Python, conda and git."""
+    ours = ("CONDA", "GIT_", "MAMBA", "PIP_REQUIRE", "PYTEST", "PYTHON", "VIRTUAL_ENV")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
