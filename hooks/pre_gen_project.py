@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 # tojson escapes the apostrophe, so that no answer can close the string or run as code.
-CONTEXT = json.loads(r'''{{ cookiecutter | tojson }}''')
-ORDER = json.loads(r'''{{ cookiecutter.keys() | list | tojson }}''')
+CONTEXT = json.loads(r"""{{ cookiecutter | tojson }}""")
+ORDER = json.loads(r"""{{ cookiecutter.keys() | list | tojson }}""")
 ANSWERS = [name for name in ORDER if not name.startswith("_")]
 
 FREE_TEXT = ["project_name", "description", "author_given_names", "author_family_names"]
@@ -27,7 +27,9 @@ URL = (
 
 def is_plain(text: str) -> bool:
     """Whether a text is free of control characters, surrogates and separators of lines."""
-    return not any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text)
+    return not any(
+        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text
+    )
 
 
 def is_short(text: str) -> bool:

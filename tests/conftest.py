@@ -12,14 +12,20 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 TEMPLATE = Path(__file__).parents[1]
 
+# .ci/run asks for more by --hypothesis-profile=deep
+hypothesis.settings.register_profile("fast", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("deep", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile("fast")
+
 
 def literal(text: str) -> str:
     """Write a text so that Cookiecutter, which renders what it is given, gives back just it."""
-    return "{{ " + repr(text) + " }}"
+    return "{{ " + repr(text) + " }}" if "{" in text else text
 
 
 @pytest.fixture(scope="session")

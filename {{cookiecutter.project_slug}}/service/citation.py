@@ -9,7 +9,5 @@ CITATION = yaml.safe_load((Path(__file__).parents[1] / "CITATION.cff").read_text
 
 def authors() -> list[str]:
     """The authors' names as people write them."""
-    return [
-        author.get("name") or f"{author.get('given-names', '')} {author['family-names']}".lstrip()
-        for author in CITATION["authors"]
-    ]
+    parts = ("given-names", "family-names", "name")
+    return [" ".join(filter(None, map(author.get, parts))) for author in CITATION["authors"]]

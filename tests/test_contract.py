@@ -1,0 +1,144 @@
+"""The prompts, and the tree that the answers become."""
+
+import hashlib
+import itertools
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import dockerfile
+import pytest
+import yaml
+from conftest import TEMPLATE
+from markdown_it import MarkdownIt
+
+CONTEXT = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
+PROMPTS = [name for name in CONTEXT if not name.startswith("_")]
+CHOICES = {name: CONTEXT[name] for name in PROMPTS if isinstance(CONTEXT[name], list)}
+OPTIONAL = {"author_given_names": ["", "Ada"], "orcid": ["", "0000-0003-1419-2405"]}
+PRODUCT = [
+    dict(zip([*CHOICES, *OPTIONAL], answers, strict=True))
+    for answers in itertools.product(*CHOICES.values(), *OPTIONAL.values())
+]
+FILES = """
+.dockerignore .gitattributes .github/workflows/check.yml .gitignore CITATION.cff Dockerfile LICENSE
+Makefile README.md app.py compose.yaml environment.py environment.yml gunicorn.conf.py
+locks/lock.py model/__init__.py model/square.py pyproject.toml service/__init__.py
+service/citation.py service/errors.py service/pages.py service/predictions.py
+service/static/style.css service/templates/index.html tests/conftest.py tests/test_errors.py
+tests/test_identity.py tests/test_model.py tests/test_pages.py tests/test_predictions.py
+""".split()
+
+# As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt
+PUBLISHED = {
+    "GPL-3.0-or-later": "3972dc9744f6499f0f9b2dbf76696f2ae7ad8af9b23dde66d6af86c9dfb36986",
+    "Apache-2.0": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+}
+
+PARSERS = {
+    ".toml": tomllib.loads,
+    ".yml": yaml.safe_load,
+    ".yaml": yaml.safe_load,
+    ".cff": yaml.safe_load,
+    ".py": lambda text: compile(text, "rendered", "exec"),
+    "Dockerfile": dockerfile.parse_string,
+}
+
+
+def files(project: Path) -> list[Path]:
+    """The files of a rendered project, without what running it leaves behind."""
+    left = {"__pycache__", ".pytest_cache", ".ruff_cache", ".venv", ".hypothesis"}
+    paths = [path for path in sorted(project.rglob("*")) if path.is_file()]
+    return [path for path in paths if not left & set(path.relative_to(project).parts)]
+
+
+def test_there_are_eleven_prompts_each_with_a_label():
+    labels = CONTEXT["__prompts__"]
+    assert list(labels) == PROMPTS
+    assert len(PROMPTS) == 11
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_choice_has_a_label(name):
+    labels = dict(CONTEXT["__prompts__"][name])
+    assert labels.pop("__prompt__")
+    assert list(labels) == CHOICES[name]
+
+
+def test_no_label_has_square_brackets_which_the_prompt_would_swallow():
+    assert not re.findall(r"[\[\]]", str(CONTEXT["__prompts__"]))
+
+
+def test_the_readme_lists_the_prompts_and_their_defaults():
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+?) \| (.*?) \|$", (TEMPLATE / "README.md").read_text("utf-8"), re.M
+    )
+    assert [row[0] for row in rows] == PROMPTS
+    for name, _, default in rows:
+        value = CONTEXT[name]
+        values = (
+            value if isinstance(value, list) else [re.sub(r"{.*?}}", "…", value)] if value else []
+        )
+        assert re.findall(r"`(.+?)`", default) == values, name
+
+
+def test_the_template_version_is_the_newest_in_the_changelog():
+    newest = re.search(r"^## ([0-9.]+)", (TEMPLATE / "CHANGELOG.md").read_text("utf-8"), re.M)[1]
+    assert CONTEXT["_template_version"] == newest
+    citation = yaml.safe_load((TEMPLATE / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == newest
+
+
+def test_the_project_has_exactly_these_files(bake):
+    project = bake()
+    assert [path.relative_to(project).as_posix() for path in files(project)] == sorted(FILES)
+
+
+@pytest.mark.parametrize("answers", [{}, PRODUCT[-1]], ids=["defaults", "others"])
+def test_every_file_is_clean_text(bake, answers):
+    for path in files(bake(**answers)):
+        text = path.read_bytes().decode("utf-8")
+        assert text.endswith("\n") and not text.endswith("\n\n"), path
+        assert "\r" not in text and "\n\n\n\n" not in text, path
+        assert not re.search(r"[ \t]$", text, re.M), path
+        assert not re.search(r"cookiecutter\.(?!json)|{%-?\s*(raw|endraw|macro)", text), path
+
+
+@pytest.mark.parametrize("answers", PRODUCT, ids=lambda answers: "-".join(answers.values()))
+def test_every_combination_of_choices_parses(bake, answers):
+    project = bake(**answers)
+    for path in files(project):
+        if parse := PARSERS.get(path.suffix or path.name):
+            parse(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("licence", CHOICES["license"])
+def test_the_licence_is_whole(bake, licence):
+    text = (bake(license=licence, author_family_names="Ada & Söhne") / "LICENSE").read_text("utf-8")
+    if licence in PUBLISHED:
+        assert hashlib.sha256(text.encode()).hexdigest() == PUBLISHED[licence]
+    else:
+        assert "Copyright (c) Ada & Söhne\n" in text
+        assert len(text) > 1000 and "WARRANTIES" in text
+
+
+def test_the_chosen_python_is_the_one_of_the_environment(bake):
+    listed = yaml.safe_load((bake(python_version="3.14") / "environment.yml").read_text("utf-8"))
+    assert "python>=3.14,<3.15" in listed["dependencies"]
+
+
+def test_rendering_twice_gives_the_same_bytes(cookies_session):
+    first, second = (cookies_session.bake().project_path for _ in range(2))
+    for path in files(first):
+        assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
+
+
+def test_the_readme_leads_to_a_command_in_sixty_words_and_ends_in_ninety_lines(bake):
+    text = (bake() / "README.md").read_text("utf-8")
+    tokens = MarkdownIt().parse(text)
+    first = next(token for token in tokens if token.type == "fence")
+    before = "\n".join(text.splitlines()[: first.map[0]])
+    assert first.content == "docker compose up --build\n"
+    assert len(re.sub(r"\(http\S+\)", "", before).split()) <= 60
+    assert len(text.splitlines()) <= 90

@@ -1,0 +1,46 @@
+"""CITATION.cff is the one source of the project's identity: the copies agree with it."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from service.citation import CITATION, authors
+
+PROJECT = Path(__file__).parents[1]
+
+
+def label(name: str) -> str:
+    """A label of the Dockerfile, unquoted as Docker does it."""
+    labels = (PROJECT / "Dockerfile").read_text("utf-8")
+    value = re.search(rf'image\.{name}="((?:[^"\\]|\\.)*)"', labels)[1]
+    return re.sub(r'\\(["$\\])', r"\1", value)
+
+
+def test_the_image_says_what_the_citation_says():
+    assert label("title") == CITATION["title"]
+    assert label("description") == CITATION["abstract"]
+    assert label("version") == CITATION["version"]
+    assert label("authors") == ", ".join(authors())
+    assert label("source") == CITATION["repository-code"]
+    assert label("licenses") == CITATION["license"]
+
+
+def test_compose_tags_the_image_with_the_version():
+    compose = yaml.safe_load((PROJECT / "compose.yaml").read_text("utf-8"))
+    assert compose["services"]["service"]["image"].endswith(f":{CITATION['version']}")
+
+
+def test_the_port_is_the_same_everywhere():
+    patterns = {
+        "app.py": r'"PORT", "(\d+)"',
+        "gunicorn.conf.py": r'"PORT", "(\d+)"',
+        "Dockerfile": r"(?:PORT=|EXPOSE )(\d+)",
+        "compose.yaml": r"(?:PORT:-|}:)(\d+)",
+    }
+    found = {
+        name: re.findall(pattern, (PROJECT / name).read_text("utf-8"))
+        for name, pattern in patterns.items()
+    }
+    assert all(found.values()), found
+    assert len(set(sum(found.values(), []))) == 1, found
