@@ -11,20 +11,22 @@ CONTEXT = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 def next_steps(folder: str, windows: bool) -> str:
     """What to type next, in at most eight lines that are right for the system and the answers."""
+    port = CONTEXT["port"]
     if windows:
-        enter, setup = f'cd "{folder}"', "py environment.py"
-        serve = f".venv\\Scripts\\flask run --port {CONTEXT['port']}"
+        serve = f".venv\\Scripts\\flask run --port {port}"
+        commands = [f'cd "{folder}"', "py environment.py", serve]
     else:
-        enter, setup, serve = f"cd {shlex.quote(folder)}", "make test", "make serve"
+        commands = [f"cd {shlex.quote(folder)}", "make test", "make serve"]
     return (
-        "\nYour project is ready. Next, type\n\n"
-        f"  {enter}\n  {setup}\n  {serve}\n\n"
-        f"and open http://localhost:{CONTEXT['port']}; README.md says how to put your model in."
+        "\nYour project is ready. Next, type\n\n  "
+        + "\n  ".join(commands)
+        + f"\n\nand open http://localhost:{port}. README.md says how to put your model in.\n"
     )
 
 
 if __name__ == "__main__":
     with contextlib.suppress(Exception):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-        print(next_steps(os.getcwd(), windows=os.name == "nt"), flush=True)
+        # As bytes, because the folder's name may be none that the terminal's encoding can say.
+        sys.stdout.buffer.write(os.fsencode(next_steps(os.path.realpath("."), os.name == "nt")))
+        sys.stdout.buffer.flush()
     os._exit(0)  # even where nobody reads standard output any more

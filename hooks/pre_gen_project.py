@@ -1,5 +1,6 @@
 """Checks every answer before a file is written, and reports all faults at once."""
 
+import itertools
 import json
 import re
 import shlex
@@ -121,11 +122,13 @@ def answer(name: str) -> str:
 
 
 def faults() -> Iterator[str]:
-    """A sentence for every answer that breaks a rule."""
-    for names, holds, demand in RULES:
-        for name in names:
-            if not holds(answer(name)):
-                yield f"{name} {demand} It was {shorten(ascii(answer(name)))}."
+    """A sentence for every answer that breaks a rule, about the first that it breaks."""
+    for name in ANSWERS:
+        demands = (
+            demand for names, holds, demand in RULES if name in names and not holds(answer(name))
+        )
+        for demand in itertools.islice(demands, 1):
+            yield f"{name} {demand} It was {shorten(ascii(answer(name)))}."
 
 
 def shorten(text: str) -> str:

@@ -104,6 +104,14 @@ def wait_until_it_listens(server: Server, seconds: float = 30) -> None:
     pytest.fail(f"nothing listens on port {server.port}:\n{server.log.read_text()}")
 
 
+def wait_for(path: Path, text: str = "", seconds: float = 30) -> None:
+    """Poll until a file is there and contains the text."""
+    end = time.monotonic() + seconds
+    while not (path.exists() and text in path.read_text("utf-8")):
+        assert time.monotonic() < end, f"{text!r} never came in {path}"
+        time.sleep(0.05)
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:

@@ -46,6 +46,7 @@ AWKWARD = [
     "<<EOF \\",
     "long " * 1999,
 ]
+FREE_TEXT = ["project_name", "description", "author_given_names", "author_family_names"]
 PIECES = st.sampled_from(
     ["'", '"', "\\", "$", "#", ": ", "{{", "}}", "{%", "`", " ", "\n"[:0], "<", "&", "*", "\u200d"]
 )
@@ -140,8 +141,7 @@ def test_any_text_comes_back_from_every_file(render, name, description, given, f
 
 @pytest.mark.parametrize("text", AWKWARD, ids=range(len(AWKWARD)))
 def test_awkward_text_passes_the_hooks_and_comes_back_from_every_file(bake, text):
-    answers = {name: text for name in ("project_name", "description", "author_family_names")}
-    project = bake(project_slug="awkward", author_given_names=text, **answers)
+    project = bake(project_slug="awkward", **dict.fromkeys(FREE_TEXT, text))
     url = yaml.safe_load((project / "CITATION.cff").read_text("utf-8"))["repository-code"]
     assert_everywhere(project, text, text, text, text, url)
 
@@ -164,8 +164,7 @@ class Page(html.parser.HTMLParser):
 
 @pytest.mark.parametrize("text", AWKWARD[::2], ids=range(0, len(AWKWARD), 2))
 def test_awkward_text_comes_back_from_the_page(bake, text):
-    answers = {name: text for name in ("project_name", "description", "author_family_names")}
-    project = bake(project_slug="awkward", author_given_names=text, **answers)
+    project = bake(project_slug="awkward", **dict.fromkeys(FREE_TEXT, text))
     program = "import sys, app; sys.stdout.buffer.write(app.app.test_client().get('/').data)"
     served = subprocess.run(
         [sys.executable, "-c", program],

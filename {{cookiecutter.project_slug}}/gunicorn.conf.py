@@ -21,6 +21,10 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 4
 
+# The longest request line that Gunicorn can take, so that what is too long for the model is
+# refused with a reason; beyond it Gunicorn itself answers 414.
+limit_request_line = 8190
+
 # Longer than most predictions, shorter than the 10 seconds after which Docker kills.
 graceful_timeout = 9
 

@@ -1,0 +1,235 @@
+"""The rendered service, behind a real Gunicorn on a free port, as a stranger meets it."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from urllib.parse import quote
+
+import pytest
+from conftest import clean_environment, free_port, wait_for
+
+BOUND = 10**150
+
+NOT_VALID = {
+    "missing": "/api",
+    "empty": "/api?value=",
+    "repeated": "/api?value=2&value=3",
+    "misspelt": "/api?valeu=2",
+    "fractional": "/api?value=2.5",
+    "whole but written as a fraction": "/api?value=2.0",
+    "word": "/api?value=two",
+    "exponent": "/api?value=1e3",
+    "hexadecimal": "/api?value=0x10",
+    "underscore": "/api?value=1_000",
+    "plus": "/api?value=%2B1",
+    "space": "/api?value=%202",
+    "Arabic digit": "/api?value=" + quote("٣"),
+    "NUL": "/api?value=%00",
+    "NaN": "/api?value=NaN",
+    "boolean": "/api?value=true",
+    "JSON": "/api?value=%7B%7D",
+    "broken percent-encoding": "/api?value=%zz",
+    "not UTF-8": "/api?value=%ff",
+    "beyond the bound": f"/api?value={BOUND + 1}",
+    "below the bound": f"/api?value={-BOUND - 1}",
+    "3,000 digits": "/api?value=" + "9" * 3000,
+    "5,000 digits": "/api?value=" + "9" * 5000,
+    "many fields": "/api?" + "&".join(f"a{number}" for number in range(500)),
+}
+
+
+@pytest.fixture(scope="module")
+def server(bake, serve):
+    with serve(bake()) as started:
+        yield started
+
+
+@pytest.mark.parametrize("value", [2, 0, -3, 2**64, BOUND, -BOUND], ids=range(6))
+def test_the_square_is_exact(server, value):
+    response = server.get(f"/api?value={value}")
+    assert response.status == 200, response.body
+    assert response.headers["Content-Type"] == "application/json"
+    assert json.loads(response.body) == {"Value Squared": value * value}
+
+
+@pytest.mark.parametrize(("text", "value"), [("007", 7), ("-0", 0), ("-0010", -10)])
+def test_leading_zeros_change_nothing(server, text, value):
+    response = server.get(f"/api?value={text}")
+    assert json.loads(response.body) == {"Value Squared": value * value}
+
+
+@pytest.mark.parametrize("target", NOT_VALID.values(), ids=NOT_VALID)
+def test_what_is_not_an_integer_within_bounds_is_refused_with_both_sides(server, target):
+    response = server.get(target)
+    problem = json.loads(response.body)
+    assert response.status == problem["status"] == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert "integer" in problem["required"]["value"]
+    given = re.findall(r"[?&]([^=&]+)", target)
+    assert set(problem["supplied"]) == set(given)
+    assert len(response.body) < 60_000
+
+
+def test_a_refusal_quotes_what_was_supplied(server):
+    problem = json.loads(server.get("/api?value=two").body)
+    assert problem["supplied"] == {"value": "two"}
+    assert problem["detail"] == "value: Input should be a valid integer."
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/api/", 404),
+        ("GET", "/../etc/passwd", 404),
+        ("GET", "/" + quote("日本語"), 404),
+        ("POST", "/api", 405),
+        ("DELETE", "/", 405),
+        ("BREW", "/api", 405),
+    ],
+)
+def test_a_wrong_path_or_method_is_a_problem_document(server, method, target, status):
+    response = server.get(target, method)
+    assert response.status == json.loads(response.body)["status"] == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert "GET" in response.headers.get("Allow", "GET")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api?value=" + "9" * 100_000,
+        "/api?" + "&" * 100_000,
+        "/api?%",
+        "/%00",
+        "/api?value=2#",
+        "*",
+    ],
+    ids=lambda target: f"{target[:12]} ({len(target)})",
+)
+def test_no_target_is_answered_with_a_fault_of_the_service(server, target):
+    assert server.get(target).status < 500
+
+
+@pytest.mark.parametrize(
+    "host", ["model.example:8080", "[::1]:5000", 'a"b', "a b", "é", "x" * 5000, ""]
+)
+def test_no_host_is_answered_with_a_fault_of_the_service(server, host):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        request = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode("utf-8"))
+        status = int(connection.makefile("rb").readline().split()[1])
+    assert status < 500
+
+
+def test_the_page_says_what_this_is_and_its_link_works(server):
+    response = server.get("/")
+    page = response.body.decode("utf-8")
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert '<h1 dir="auto">Square API</h1>' in page
+    (link,) = re.findall(r'<a href="(/api[^"]*)"', page)
+    assert json.loads(server.get(link).body) == {"Value Squared": 4}
+    assert f"http://127.0.0.1:{server.port}/api?value=2" in page
+
+
+def test_the_start_prints_the_address_and_a_request_that_works(server):
+    command = re.search(r"type: (curl '.+')", server.log.read_text())[1]
+    url = re.search(r"http://localhost:(\d+)(/[^']+)", command)
+    assert int(url[1]) == server.port
+    assert json.loads(server.get(url[2]).body) == {"Value Squared": 4}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "gunicorn"], ["-m", "flask", "run", "--port", "PORT"], ["app.py"]],
+    ids=["gunicorn", "flask run", "python app.py"],
+)
+def test_each_way_to_start_serves(bake, serve, command):
+    with serve(bake(), *command) as started:
+        assert json.loads(started.get("/api?value=3").body) == {"Value Squared": 9}
+
+
+def test_the_log_of_a_quiet_hour_has_no_error_or_warning(bake, serve):
+    with serve(bake()) as started:
+        started.get("/api?value=2")
+        started.process.send_signal(signal.SIGTERM)
+        assert started.process.wait(timeout=15) == 0
+    assert not re.findall(r"ERROR|WARNING|Traceback", started.log.read_text())
+
+
+SLOW = """
+import time
+from pathlib import Path
+from model.square import Input, Output
+from model.square import predict as square
+
+def predict(inputs: Input) -> Output:
+    Path("predicting").touch()
+    time.sleep(2)
+    return square(inputs)
+"""
+
+
+@pytest.fixture
+def slow_project(cookies):
+    """A project whose model takes two seconds."""
+    project = cookies.bake().project_path
+    (project / "model/__init__.py").write_text(SLOW)
+    return project
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_stopped_service_ends_cleanly(bake, serve, stop):
+    with serve(bake()) as started:
+        started.process.send_signal(stop)
+        assert started.process.wait(timeout=15) == 0
+
+
+def test_sigterm_during_a_slow_request_loses_no_answer(slow_project, serve):
+    with serve(slow_project) as started:
+        answers = []
+        call = threading.Thread(target=lambda: answers.append(started.get("/api?value=5")))
+        call.start()
+        wait_for(slow_project / "predicting")
+        started.process.send_signal(signal.SIGTERM)
+        call.join(timeout=15)
+        assert started.process.wait(timeout=15) == 0
+    (answer,) = answers
+    assert (answer.status, json.loads(answer.body)) == (200, {"Value Squared": 25})
+
+
+def test_a_port_in_use_is_one_clear_sentence(bake):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        result = subprocess.run(
+            [sys.executable, "-m", "gunicorn"],
+            cwd=bake(),
+            env=clean_environment() | {"PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    assert result.returncode != 0
+    (sentence,) = [line for line in result.stderr.splitlines() if "INFO" not in line]
+    assert f"Port {port} is in use" in sentence and "PORT=5001" in sentence
+
+
+def test_a_model_that_does_not_load_stops_the_start_with_its_reason(cookies):
+    project = cookies.bake().project_path
+    (project / "model/square.py").write_text("raise RuntimeError('the weights are missing')\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=project,
+        env=clean_environment() | {"PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode != 0
+    assert "the weights are missing" in result.stderr
