@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 
-CONTEXT = json.loads(r"""{{ cookiecutter | tojson }}""")
+CONTEXT = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
 
 
 def next_steps(folder: str, windows: bool) -> str:

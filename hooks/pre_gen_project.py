@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 # tojson escapes the apostrophe, so that no answer can close the string or run as code.
-CONTEXT = json.loads(r"""{{ cookiecutter | tojson }}""")
-ORDER = json.loads(r"""{{ cookiecutter.keys() | list | tojson }}""")
+CONTEXT = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
+ORDER = json.loads(r'''{{ cookiecutter.keys() | list | tojson }}''')  # fmt: skip
 ANSWERS = [name for name in ORDER if not name.startswith("_")]
 
 FREE_TEXT = ["project_name", "description", "author_given_names", "author_family_names"]
@@ -28,9 +28,8 @@ URL = (
 
 def is_plain(text: str) -> bool:
     """Whether a text is free of control characters, surrogates and separators of lines."""
-    return not any(
-        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text
-    )
+    refused = {"Cc", "Cs", "Zl", "Zp"}
+    return refused.isdisjoint(map(unicodedata.category, text))
 
 
 def is_short(text: str) -> bool:
