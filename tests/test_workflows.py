@@ -1,0 +1,185 @@
+"""The GitHub files of the template and of a rendered project are safe, valid and true."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import TEMPLATE, clean_environment
+
+CHECK = ".github/workflows/check.yml"
+PINNED = re.compile(r"\s*(?:- )?uses: ([\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)")
+TOOLS = Path(sys.executable).parent
+RUNNER_IS_LINUX = pytest.mark.skipif(sys.platform == "win32", reason="the job runs on Linux")
+
+
+@pytest.fixture(params=["template", "rendered project"])
+def root(request, bake) -> Path:
+    """The template, then a project with the default answers."""
+    return TEMPLATE if request.param == "template" else bake()
+
+
+def github_files(root: Path) -> list[Path]:
+    files = sorted((root / ".github").rglob("*.yml"))
+    assert files
+    return files
+
+
+def workflows(root: Path) -> list[Path]:
+    return [file for file in github_files(root) if file.parent.name == "workflows"]
+
+
+def jobs(root: Path) -> dict[str, dict]:
+    """Every job of every workflow, by its key."""
+    parsed = [yaml.safe_load(file.read_text("utf-8"))["jobs"] for file in workflows(root)]
+    return {key: job for workflow in parsed for key, job in workflow.items()}
+
+
+def scripts(job: dict) -> list[str]:
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def pins(root: Path) -> dict[str, set[tuple[str, str]]]:
+    """The commits and versions each action is pinned to."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for file in workflows(root):
+        for action, *pin in PINNED.findall(file.read_text("utf-8")):
+            found.setdefault(action, set()).add(tuple(pin))
+    return found
+
+
+def run(name: str, *arguments: object, **options) -> subprocess.CompletedProcess:
+    """Run one of the tools installed beside this Python, or on the path."""
+    program = shutil.which(name, path=os.pathsep.join([str(TOOLS), os.environ["PATH"]]))
+    command = [program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", **options)
+
+
+def run_script(script: str, folder: Path, **variables: object) -> subprocess.CompletedProcess:
+    """Run a step's script as GitHub does where a workflow names bash as its shell."""
+    environment = clean_environment() | {name: str(value) for name, value in variables.items()}
+    words = ["--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    return run("bash", *words, cwd=folder, env=environment)
+
+
+def test_zizmor_finds_no_weakness(root):
+    options = ["--offline", "--persona=pedantic", "--no-config", "--no-ignores", "--no-progress"]
+    result = run("zizmor", *options, "--strict-collection", *github_files(root))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_file_fits_its_schema(root):
+    for file in github_files(root):
+        kind = "github-workflows" if file.parent.name == "workflows" else file.stem
+        result = run("check-jsonschema", "--builtin-schema", f"vendor.{kind}", file)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_action_is_pinned_to_a_commit_and_names_its_version(root):
+    lines = [line for file in workflows(root) for line in file.read_text("utf-8").splitlines()]
+    assert [line for line in lines if "uses:" in line and not PINNED.fullmatch(line)] == []
+
+
+def test_every_job_ends_in_time(root):
+    assert [key for key, job in jobs(root).items() if "timeout-minutes" not in job] == []
+
+
+def test_a_newer_run_cancels_the_older(root):
+    for file in workflows(root):
+        concurrency = yaml.safe_load(file.read_text("utf-8"))["concurrency"]
+        assert "${{ github.ref }}" in concurrency["group"]
+        assert concurrency["cancel-in-progress"] is True
+
+
+def test_every_make_target_exists(root):
+    makefile = (root / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([\w./-]+):", makefile, re.MULTILINE))
+    commands = "\n".join(script for job in jobs(root).values() for script in scripts(job))
+    named = set(re.findall(r"\bmake +([\w./-]+)", commands))
+    assert named and named <= targets
+
+
+def test_both_sets_pin_an_action_to_the_same_version(bake):
+    template, rendered = pins(TEMPLATE), pins(bake())
+    shared = template.keys() & rendered.keys()
+    assert shared
+    assert all(len(template[action] | rendered[action]) == 1 for action in shared)
+
+
+def test_the_gate_waits_for_every_other_job():
+    others = dict(jobs(TEMPLATE))
+    gate = others.pop("gate")
+    assert set(gate["needs"]) == set(others)
+
+
+def test_expressions_survive_the_rendering(bake):
+    text = (bake() / CHECK).read_text("utf-8")
+    assert yaml.safe_load(text)["concurrency"]["group"] == "check-${{ github.ref }}"
+    assert not re.search(r"{%|cookiecutter", text)
+
+
+def test_no_answer_reaches_the_workflow_of_a_rendered_project(bake):
+    awkward = "${{ github.token }} '\" \\ : # {% endraw %}"
+    others = bake(project_slug="x-2", port="65535", version="1.0rc1")
+    texts = bake(project_name=awkward, description=awkward, author_family_names=awkward)
+    assert {(project / CHECK).read_bytes() for project in (others, texts)} == {
+        (bake() / CHECK).read_bytes()
+    }
+
+
+def test_dependabot_can_read_and_find_the_workflow_before_it_is_rendered():
+    settings = yaml.safe_load((TEMPLATE / ".github/dependabot.yml").read_text("utf-8"))
+    folders = [TEMPLATE / folder.lstrip("/") for folder in settings["updates"][0]["directories"]]
+    inner = folders[1] / "check.yml"
+    assert folders[0] == TEMPLATE
+    assert "jobs" in yaml.safe_load(inner.read_text("utf-8"))
+
+
+@RUNNER_IS_LINUX
+@pytest.mark.parametrize(
+    ("addition", "expected"),
+    [
+        ("added: {{ cookiecutter.port }}", "\n+added: 5000\n"),
+        ("", "A project rendered with the default answers stays the same.\n"),
+    ],
+    ids=["a change", "no change"],
+)
+def test_the_summary_shows_what_changes_in_a_rendered_project(tmp_path, addition, expected):
+    repository, summary = tmp_path / "repository", tmp_path / "summary.md"
+    git = ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    run("git", "init", "--quiet", repository, check=True)
+    for folder in ("hooks", "{{cookiecutter.project_slug}}"):
+        shutil.copytree(TEMPLATE / folder, repository / folder)
+    shutil.copy(TEMPLATE / "cookiecutter.json", repository)
+    for change in ("", addition):
+        with (repository / "{{cookiecutter.project_slug}}/Makefile").open("a") as file:
+            file.write(change and change + "\n")
+        run("git", *git, "add", "--all", check=True)
+        run("git", *git, "commit", "--quiet", "--allow-empty", "--message=.", check=True)
+    (repository / ".venv").mkdir()
+    (repository / ".venv/bin").symlink_to(TOOLS)
+    _, *steps = scripts(jobs(TEMPLATE)["rendered"])
+    for step in steps:
+        names = {"HOME": tmp_path, "RUNNER_TEMP": tmp_path, "GITHUB_STEP_SUMMARY": summary}
+        result = run_script(step, repository, **names)
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert expected in summary.read_text("utf-8")
+
+
+@RUNNER_IS_LINUX
+@pytest.mark.parametrize(("size", "status"), [(180_000_000, 0), (180_000_001, 1)])
+def test_the_image_job_fails_above_the_budget(bake, tmp_path, size, status):
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\ntest "$*" = "export service" && head -c {size} /dev/zero\n')
+    docker.chmod(0o755)
+    job = jobs(bake())["image"]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    summary = tmp_path / "summary.md"
+    step = scripts(job)[-1]
+    result = run_script(step, tmp_path, PATH=path, GITHUB_STEP_SUMMARY=summary, **job["env"])
+    assert result.returncode == status, result.stderr
+    assert summary.read_text() == "The image has 180 MB; 180 MB are allowed.\n"
