@@ -66,6 +66,8 @@ class Server:
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[Server]]:
     """Start a command in a project with a free PORT, wait until it listens, stop it at the end."""
+    if sys.platform == "win32":
+        pytest.skip("Gunicorn does not run on Windows")
 
     @contextlib.contextmanager
     def started(project: Path, *command: str, **variables: str) -> Iterator[Server]:

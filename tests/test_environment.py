@@ -13,6 +13,8 @@ import pytest
 from conftest import TEMPLATE, Server, clean_environment, free_port, wait_for
 from packaging.requirements import Requirement
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
+
 # A conda-like tool that writes down how it was called and makes a Python that does the same.
 TOOL = """#!/bin/sh
 echo "${0##*/} $*" >> "$RECORD"

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from service.citation import CITATION, authors
@@ -31,16 +32,14 @@ def test_compose_tags_the_image_with_the_version():
     assert compose["services"]["service"]["image"].endswith(f":{CITATION['version']}")
 
 
-def test_the_port_is_the_same_everywhere():
-    patterns = {
-        "app.py": r'"PORT", "(\d+)"',
-        "gunicorn.conf.py": r'"PORT", "(\d+)"',
-        "Dockerfile": r"(?:PORT=|EXPOSE )(\d+)",
-        "compose.yaml": r"(?:PORT:-|}:)(\d+)",
-    }
-    found = {
-        name: re.findall(pattern, (PROJECT / name).read_text("utf-8"))
-        for name, pattern in patterns.items()
-    }
-    assert all(found.values()), found
-    assert len(set(sum(found.values(), []))) == 1, found
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("app.py", r'"PORT", "(\d+)"'),
+        ("gunicorn.conf.py", r'"PORT", "(\d+)"'),
+        ("compose.yaml", r"(?:PORT:-|}:)(\d+)"),
+    ],
+)
+def test_the_port_is_the_one_that_the_image_exposes(name, pattern):
+    exposed = re.search(r"^EXPOSE (\d+)$", (PROJECT / "Dockerfile").read_text("utf-8"), re.M)[1]
+    assert set(re.findall(pattern, (PROJECT / name).read_text("utf-8"))) == {exposed}
