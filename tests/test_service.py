@@ -217,7 +217,7 @@ def test_a_port_in_use_is_one_clear_sentence(bake):
         )
     assert result.returncode != 0
     (sentence,) = [line for line in result.stderr.splitlines() if "INFO" not in line]
-    assert f"Port {port} is in use" in sentence and "PORT=5001" in sentence
+    assert f"Port {port} is in use" in sentence and f"PORT={int(port) + 1}" in sentence
 
 
 def test_a_model_that_does_not_load_stops_the_start_with_its_reason(cookies):

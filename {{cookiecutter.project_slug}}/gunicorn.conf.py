@@ -41,10 +41,8 @@ def on_starting(server) -> None:
         socket.create_connection(("localhost", int(port)), timeout=1).close()
     except OSError:
         return  # nothing answers there: the port is free
-    sys.exit(
-        f"Port {port} is in use: stop the program that listens there, or choose another port"
-        " with PORT=5001 before the command. On macOS it may be the AirPlay Receiver."
-    )
+    culprit = "the AirPlay Receiver or another program" if sys.platform == "darwin" else "a program"
+    sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={int(port) + 1}.")
 
 
 def when_ready(server) -> None:
