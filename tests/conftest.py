@@ -65,20 +65,26 @@ class Server:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[Server]]:
-    """Start a command in a project with a free PORT, wait until it listens, stop it at the end."""
+    """Start a command in a project with a free PORT, wait until it listens, stop it at the end.
+
+    With `port`, the project is expected to listen there by itself, and no PORT is set.
+    """
     if sys.platform == "win32":
         pytest.skip("Gunicorn does not run on Windows")
 
     @contextlib.contextmanager
-    def started(project: Path, *command: str, **variables: str) -> Iterator[Server]:
-        port = free_port()
+    def started(
+        project: Path, *command: str, port: int | None = None, **variables: str
+    ) -> Iterator[Server]:
+        free = {} if port else {"PORT": str(free_port())}
+        port = port or int(free["PORT"])
         log = tmp_path_factory.mktemp("server") / "log"
         words = [word.replace("PORT", str(port)) for word in command or ("-m", "gunicorn")]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *words],
                 cwd=project,
-                env=clean_environment() | {"PORT": str(port)} | variables,
+                env=clean_environment() | free | variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
