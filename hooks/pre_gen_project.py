@@ -7,6 +7,7 @@ import shlex
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 # tojson escapes the apostrophe, so that no answer can close the string or run as code.
 CONTEXT = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
@@ -140,6 +141,7 @@ def command() -> str:
     answers = {name: literal(answer(name)) for name in ANSWERS}
     if "_commit" in CONTEXT:  # cruft called
         words = ["cruft", "create", CONTEXT["_template"], "--no-input"]
+        words += ["--output-dir", str(Path.cwd().parent)]  # hooks run in the new folder
         return shlex.join([*words, "--extra-context", json.dumps(answers)])
     words = ["cookiecutter", CONTEXT["_template"], "--no-input"]
     words += ["--output-dir", CONTEXT["_output_dir"]]
