@@ -41,10 +41,14 @@ def parse(query: MultiDict) -> Input:
     members = [f"{json.dumps(name)}: {literal(name, text)}" for name, text in query.items()]
     # Only the parsing is guarded: an error inside predict is the model's, not the caller's.
     try:
-        return Input.model_validate_json("{" + ", ".join(members) + "}", strict=True)
+        inputs = Input.model_validate_json("{" + ", ".join(members) + "}", strict=True)
     except ValidationError as error:
         reasons = {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
         raise refusal(query, reasons) from error
+    ignored = [name for name in query if name not in FIELDS]  # by a model that lets it pass
+    if ignored:
+        raise refusal(query, dict.fromkeys(ignored, "Extra inputs are not permitted"))
+    return inputs
 
 
 def literal(name: str, text: str) -> str:
