@@ -129,9 +129,9 @@ def commit(person: Person, folder: Path) -> Path:
 
 
 def tree(folder: Path) -> dict[str, tuple[bytes, bool]]:
-    """The files under a folder, hidden ones too, each with its bytes and whether it may run."""
+    """The files under a folder but for git's own, each with its bytes and whether it may run."""
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), os.access(path, os.X_OK))
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and ".git" not in path.relative_to(folder).parts
     }

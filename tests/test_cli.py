@@ -35,6 +35,25 @@ LINES = {
     "python_version": "3",
 }
 
+# What CITATION.cff then says.
+SAID = {
+    "cff-version": "1.2.0",
+    "message": "If you use this model, please cite it as below.",
+    "type": "software",
+    "title": LINES["project_name"],
+    "abstract": LINES["description"],
+    "version": LINES["version"],
+    "license": "GPL-3.0-or-later",
+    "repository-code": LINES["repository_url"],
+    "authors": [
+        {
+            "given-names": LINES["author_given_names"],
+            "family-names": LINES["author_family_names"],
+            "orcid": f"https://orcid.org/{LINES['orcid']}",
+        }
+    ],
+}
+
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory) -> Path:
@@ -120,8 +139,8 @@ def test_the_project_is_the_same_without_hooks_or_user_configuration(
     assert tree(person.renders(template, *words)) == plain
 
 
-def test_the_project_is_the_same_through_the_api(plain, bake):
-    assert tree(bake()) == plain
+def test_the_project_is_the_same_through_the_api(template, plain, cookies):
+    assert tree(cookies.bake(template=str(template)).project_path) == plain
 
 
 # Where the template lies and the project goes
@@ -194,23 +213,7 @@ def test_eleven_prompts_are_asked_in_order_and_what_is_typed_stays_as_it_is(temp
     code, screen = type_answers(person, template, **LINES)
     assert code == 0, screen
     project = person.desk / LINES["project_slug"]
-    assert citation(project) == {
-        "cff-version": "1.2.0",
-        "message": "If you use this model, please cite it as below.",
-        "type": "software",
-        "title": LINES["project_name"],
-        "abstract": LINES["description"],
-        "version": LINES["version"],
-        "license": "GPL-3.0-or-later",
-        "repository-code": LINES["repository_url"],
-        "authors": [
-            {
-                "given-names": LINES["author_given_names"],
-                "family-names": LINES["author_family_names"],
-                "orcid": f"https://orcid.org/{LINES['orcid']}",
-            }
-        ],
-    }
+    assert citation(project) == SAID
     assert "- python>=3.12,<3.13\n" in (project / "environment.yml").read_text("utf-8")
     assert f"http://localhost:{LINES['port']}" in screen
 
@@ -312,9 +315,23 @@ def test_the_command_of_a_refusal_once_corrected_renders_the_very_texts(template
     done = person.types("sh", "-c", corrected, folder=person.home)
     assert done.returncode == 0, done.stdout + done.stderr
     said = citation(person.desk / "tide-table")
-    assert said["title"] == LINES["project_name"]
-    assert said["abstract"] == LINES["description"]
+    assert (said["title"], said["abstract"]) == (LINES["project_name"], LINES["description"])
     assert said["authors"][0]["family-names"] == LINES["author_family_names"]
+
+
+@needs_shell
+def test_the_command_of_a_refusal_by_cruft_once_corrected_renders_at_the_same_place(
+    template, person
+):
+    repository = commit(person, shutil.copytree(template, person.folder / "it's"))
+    answers = json.dumps({name: literal(text) for name, text in REFUSED.items()})
+    words = ["--no-input", "--output-dir", AWKWARD_FOLDER, "--extra-context", answers]
+    message = person.types("cruft", "create", repository, *words).stderr
+    corrected = advice(message).replace('"80"', '"6123"').replace("../t", "tide-table")
+    done = person.types("sh", "-c", corrected, folder=person.home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = citation(person.desk / AWKWARD_FOLDER / "tide-table")
+    assert (said["title"], said["abstract"]) == (LINES["project_name"], LINES["description"])
 
 
 CODE = {
