@@ -288,7 +288,7 @@ def test_two_projects_serve_at_their_own_ports_and_know_nothing_of_each_other(ba
 # Refusals, and text that would like to be code
 
 TEXTS = [name for name, label in PROMPTS.items() if isinstance(label, str)]  # not the choices
-REFUSED = {name: LINES[name] for name in TEXTS} | {"project_slug": "../t", "port": "80"}
+REFUSED = {name: LINES[name] for name in TEXTS} | {"project_slug": "../a/t", "port": "80"}
 
 
 def refuse(person: Person, template: Path, answers: dict[str, str]) -> str:
@@ -311,7 +311,7 @@ def test_a_refusal_names_every_fault_and_leaves_nothing_behind(template, person)
 def test_the_command_of_a_refusal_once_corrected_renders_the_very_texts(template, person):
     awkward = shutil.copytree(template, person.folder / AWKWARD_FOLDER)
     command = advice(refuse(person, awkward, REFUSED))
-    corrected = command.replace("port=80", "port=6123").replace("=../t", "=tide-table")
+    corrected = command.replace("port=80", "port=6123").replace("=../a/t", "=tide-table")
     done = person.types("sh", "-c", corrected, folder=person.home)
     assert done.returncode == 0, done.stdout + done.stderr
     said = citation(person.desk / "tide-table")
@@ -327,7 +327,7 @@ def test_the_command_of_a_refusal_by_cruft_once_corrected_renders_at_the_same_pl
     answers = json.dumps({name: literal(text) for name, text in REFUSED.items()})
     words = ["--no-input", "--output-dir", AWKWARD_FOLDER, "--extra-context", answers]
     message = person.types("cruft", "create", repository, *words).stderr
-    corrected = advice(message).replace('"80"', '"6123"').replace("../t", "tide-table")
+    corrected = advice(message).replace('"80"', '"6123"').replace("../a/t", "tide-table")
     done = person.types("sh", "-c", corrected, folder=person.home)
     assert done.returncode == 0, done.stdout + done.stderr
     said = citation(person.desk / AWKWARD_FOLDER / "tide-table")
