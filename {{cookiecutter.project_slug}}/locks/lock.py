@@ -50,9 +50,12 @@ def solve(platform: str, processor: str) -> list[dict]:
 
 
 def without_installers(packages: list[dict], wanted: set[str]) -> list[dict]:
+    """The packages without pip and its own, unless something else asks for them."""
     for name in INSTALLERS:
-        needed = {package_name(line) for package in packages for line in package["depends"]}
-        if name not in needed | wanted - {"pip"}:
+        # micromamba writes null for an empty list
+        lines = [line for package in packages for line in package["depends"] or []]
+        needed = {package_name(line) for line in lines}
+        if name not in needed and (name == "pip" or name not in wanted):
             packages = [package for package in packages if package["name"] != name]
     return packages
 

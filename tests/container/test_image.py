@@ -1,0 +1,269 @@
+"""The image as a stranger meets it: built by a real engine, and called through its port."""
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from . import trees
+from .bases import names
+from .conftest import ANSWERS, HARDENED
+
+MEGABYTE = 1_000_000
+SIZE_BUDGET = 180 * MEGABYTE
+CANARY = b"canary-5f1d0c-secret"
+WEIGHTS = b"weights that belong to the model"
+SLOW = """
+import time
+
+fast_predict = predict
+
+
+def predict(inputs):
+    time.sleep(3)
+    return fast_predict(inputs)
+"""
+UPLOAD = """
+import io
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+form = EnvironBuilder(method="POST", data={"file": (io.BytesIO(bytes(5_000_000)), "name")})
+print(len(Request(form.get_environ()).files["file"].read()))
+"""
+WRITABLE = """
+import os
+for root in ("/opt/env", "/app"):
+    for folder, folders, files in os.walk(root):
+        for path in [folder, *(os.path.join(folder, name) for name in folders + files)]:
+            if os.access(path, os.W_OK):
+                print(path)
+"""
+BYTE_CODE = """
+import importlib.util, pathlib
+for source in [*pathlib.Path("/opt/env/lib").rglob("*.py"), *pathlib.Path("/app").rglob("*.py")]:
+    cached = pathlib.Path(importlib.util.cache_from_source(source))
+    if not cached.exists() or cached.read_bytes()[4:8] != bytes([1, 0, 0, 0]):
+        print(source)
+"""
+
+
+def test_the_square_is_served_through_the_published_port(image, serve):
+    status, body = serve(image).get("/api?value=12")
+    assert status == 200
+    assert json.loads(body) == {"Value Squared": 144}
+
+
+def test_it_is_ready_two_seconds_after_docker_run(image, serve):
+    durations = []
+    for _ in range(3):
+        start = time.monotonic()
+        assert serve(image).get("/healthz")[0] == 200
+        durations.append(time.monotonic() - start)
+    assert min(durations) < 2, durations
+
+
+@pytest.mark.parametrize("port", [5000, 7001])
+def test_it_is_healthy_on_the_port_that_is_set_and_past_any_proxy(image, serve, port):
+    proxy = ["--env=http_proxy=http://127.0.0.1:9", "--env=HTTP_PROXY=http://127.0.0.1:9"]
+    container = serve(image, f"--env=PORT={port}", *proxy, port=port)
+    assert container.health() == "healthy"
+
+
+def test_it_is_unhealthy_when_nothing_answers(engine, image, serve):
+    silent = ["--entrypoint=python", "--health-interval=1s", "--health-retries=1"]
+    container = serve(image, *silent, "--health-start-period=1ms", "--interactive")
+    assert container.health() == "unhealthy"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--user=123456:0"],
+        ["--user=1000:1000", "--workdir=/"],
+        ["--env=HOME=", "--user=4242:4242"],
+        ["--env=HOME=/nowhere", "--workdir=/tmp"],
+    ],
+    ids=" ".join,
+)
+def test_it_runs_without_rights(image, serve, options):
+    container = serve(image, *HARDENED, *options)
+    assert container.get("/api?value=12")[0] == 200
+    assert container.python(UPLOAD).stdout.strip() == "5000000"
+    assert not [line for line in container.log().splitlines() if "ERROR" in line]
+    assert not [line for line in container.log().splitlines() if "WARNING" in line.upper()]
+
+
+def test_the_user_is_a_number_and_not_root(engine, image):
+    user = engine("inspect", "--format", "{{.Config.User}}", image)
+    assert user == "65532:65532"
+
+
+def test_a_stop_answers_the_request_in_flight(build, serve, engine, workspace):
+    with (workspace / "model/__init__.py").open("a") as model:
+        model.write(SLOW)
+    built = build(workspace)
+    assert built.succeeded, built.output
+    container = serve(built.image)
+    container.get("/healthz")
+    answers = []
+    request = threading.Thread(target=lambda: answers.append(container.get("/api?value=12")))
+    request.start()
+    time.sleep(1)
+    engine("stop", container.name)
+    request.join()
+    assert answers[0][0] == 200
+    assert container.inspect("{{.State.ExitCode}}") == "0"
+
+
+def test_a_stop_takes_no_time_when_nobody_waits(image, serve, engine):
+    container = serve(image)
+    container.get("/healthz")
+    start = time.monotonic()
+    engine("stop", container.name)
+    assert time.monotonic() - start < 3
+    assert container.inspect("{{.State.ExitCode}}") == "0"
+
+
+def test_the_labels_are_the_answers(engine, project, build):
+    built = build(project, "--build-arg=REVISION=0123abc", name="model-api-test:labels")
+    assert built.succeeded, built.output
+    labels = json.loads(engine("inspect", "--format", "{{json .Config.Labels}}", built.image))
+    prefix = "org.opencontainers.image."
+    assert {name.removeprefix(prefix): value for name, value in labels.items()} == {
+        "title": ANSWERS["project_name"],
+        "description": ANSWERS["description"],
+        "version": ANSWERS["version"],
+        "authors": f"{ANSWERS['author_given_names']} {ANSWERS['author_family_names']}",
+        "source": ANSWERS["repository_url"],
+        "licenses": ANSWERS["license"],
+        "revision": "0123abc",
+        "base.name": names(project / "Dockerfile")["RUNTIME"],
+    }
+
+
+@pytest.mark.parametrize("shell", ["sh", "/bin/sh", "bash", "/busybox/sh", "micromamba", "pip"])
+def test_there_is_no_shell_and_no_installer(engine, image, shell):
+    assert engine.run("run", "--rm", f"--entrypoint={shell}", image, "--version").returncode == 127
+
+
+def test_nothing_installs_or_compiles(engine, image):
+    unwanted = {"apt", "bash", "busybox", "cc", "conda", "dash", "dpkg", "gcc", "ld", "mamba"}
+    unwanted |= {"micromamba", "pip", "pip3", "pytest", "python3.13-config", "sh", "ruff"}
+    paths = [Path(path) for path in trees.tree(engine, image)]
+    assert not [path for path in paths if path.parent.name == "bin" and path.name in unwanted]
+    assert not [path for path in paths if path.parts[-2:] == ("site-packages", "pip")]
+
+
+@pytest.mark.parametrize("user", ["65532:65532", "123456:0"])
+def test_neither_code_nor_environment_can_be_written(engine, image, user):
+    options = ["--rm", f"--user={user}", "--entrypoint=python"]
+    assert engine("run", *options, image, "-c", WRITABLE) == ""
+
+
+def test_every_module_has_byte_code_that_no_clock_invalidates(engine, image):
+    without = engine("run", "--rm", "--entrypoint=python", image, "-c", BYTE_CODE)
+    assert without == ""
+
+
+def test_two_layers_and_a_budget(engine, image, project, bases):
+    runtime = names(project / "Dockerfile")["RUNTIME"]
+    if bases == "public":
+        engine("pull", runtime)
+    below = len(json.loads(engine("inspect", "--format", "{{json .RootFS.Layers}}", runtime)))
+    history = engine("history", "--format", "{{.Size}} {{.CreatedBy}}", "--no-trunc", image)
+    ours = [line for line in history.splitlines() if "buildkit" in line or "COPY" in line]
+    filled = [line for line in ours if not line.startswith("0B ")]
+    layers = json.loads(engine("inspect", "--format", "{{json .RootFS.Layers}}", image))
+    assert len(layers) - below <= 3
+    assert len([line for line in filled if "COPY /opt/env" in line]) == 1
+    assert len([line for line in filled if "COPY /app" in line]) == 1
+    assert int(engine("inspect", "--format", "{{.Size}}", image)) < SIZE_BUDGET
+
+
+def test_two_builds_hold_the_same_files(engine, build, project):
+    found = []
+    for _ in range(2):
+        built = build(project, "--no-cache", SOURCE_DATE_EPOCH="1700000000")
+        assert built.succeeded, built.output
+        found.append(trees.tree(engine, built.image))
+        time.sleep(1)
+    first, second = found
+    assert {path for path in first | second if first.get(path) != second.get(path)} == set()
+
+
+def test_the_checkout_leaves_no_trace(engine, build, image, workspace):
+    """Neither when files were checked out nor the umask of who did."""
+    for path in workspace.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+    built = build(workspace)
+    assert built.succeeded, built.output
+    assert trees.tree(engine, built.image) == trees.tree(engine, image)
+
+
+def test_a_change_in_the_model_leaves_the_environment_alone(build, image, workspace):
+    with (workspace / "model/__init__.py").open("a") as model:
+        model.write(f"\n# {time.time()}\n")
+    start = time.monotonic()
+    built = build(workspace)
+    assert built.succeeded, built.output
+    assert "micromamba create" not in not_cached(built.output)
+    assert time.monotonic() - start < 10
+
+
+def not_cached(output: str) -> str:
+    """The steps that BuildKit did run, of its plain output."""
+    steps = {}
+    for line in output.splitlines():
+        number = line.split(" ")[0]
+        steps[number] = steps.get(number, "") + line + "\n"
+    return "".join(text for text in steps.values() if " CACHED" not in text)
+
+
+@pytest.fixture
+def littered(workspace) -> Path:
+    """A project folder as folders are: with what must not leave it, and with real weights."""
+    stray = [".env", "id_rsa", ".git/config", "notes.ipynb", "data.csv", "model/.env"]
+    stray += ["model/data/raw.csv", "model/look.ipynb", "service/.netrc", ".aws/credentials"]
+    for name in stray:
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).write_bytes(CANARY)
+    (workspace / "model/weights").mkdir()
+    (workspace / "model/weights/layer.bin").write_bytes(WEIGHTS)
+    return workspace
+
+
+def test_stray_files_reach_no_layer(engine, build, littered):
+    built = build(littered)
+    assert built.succeeded, built.output
+    assert not trees.holds(engine, built.image, CANARY)
+    assert trees.holds(engine, built.image, WEIGHTS)
+
+
+def test_stray_files_do_not_even_reach_the_engine(engine, bases, littered):
+    """A Dockerfile that copies all it can see, in the place of the project's."""
+    name = "model-api-test:context"
+    recipe = 'FROM scratch\nCOPY . /\nCMD ["none"]\n'
+    engine("build", "--tag", name, "--file=-", ".", cwd=littered, input=recipe)
+    assert not trees.holds(engine, name, CANARY)
+    assert trees.holds(engine, name, WEIGHTS)
+
+
+def test_a_pointer_in_place_of_weights_stops_the_build(build, workspace):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (workspace / "model/weights.bin").write_text(pointer)
+    built = build(workspace)
+    assert not built.succeeded
+    assert "git lfs pull" in built.output and "model/weights.bin" in built.output
+
+
+def test_one_argument_gives_a_runtime_with_a_shell(engine, build, project, bases):
+    base = {"public": "debian:13-slim", "stand-in": names(project / "Dockerfile")["MICROMAMBA"]}
+    built = build(project, f"--build-arg=RUNTIME={base[bases]}", name="model-api-test:shell")
+    assert built.succeeded, built.output
+    command = ["run", "--rm", "--entrypoint=sh", built.image, "-c"]
+    assert engine(*command, "gunicorn --check-config && id -u").endswith("65532")
