@@ -119,5 +119,8 @@ def test_every_command_of_the_readme_has_the_answers(bake):
         "py environment.py",
         r".venv\Scripts\flask run --port 8123",
         'curl "http://localhost:8123/api?value=2"',
+        "docker build --no-cache --target lock --output locks .",
+        "docker build --build-arg RUNTIME=debian:13-slim -t my-model:debug .",
+        "docker run -it --rm --entrypoint bash my-model:debug",
     ]
     assert "5000" not in text
