@@ -48,7 +48,8 @@ def test_ruff_changes_nothing(project, command):
 
 MUTATIONS = {
     "model/square.py": ("inputs.value**2", "inputs.value**2 + 1"),
-    "service/predictions.py": ('mimetype="application/json"', 'mimetype="text/plain"'),
+    "service/predictions.py": ('JSON = "application/json"', 'JSON = "text/json"'),
+    "service/inputs.py": ('extra="forbid"', 'extra="ignore"'),
     "service/errors.py": ('"application/problem+json"', '"application/json"'),
     "service/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),
     "service/pages.py": ("_external=True, ", ""),

@@ -87,7 +87,7 @@ def test_a_refusal_quotes_what_was_supplied(server):
         ("GET", "/api/", 404),
         ("GET", "/../etc/passwd", 404),
         ("GET", "/" + quote("日本語"), 404),
-        ("POST", "/api", 405),
+        ("PUT", "/api", 405),
         ("DELETE", "/", 405),
         ("BREW", "/api", 405),
     ],

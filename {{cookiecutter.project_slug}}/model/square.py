@@ -1,14 +1,12 @@
 """The square of an integer: the example to replace with your own model."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 LARGEST = 10**150  # its square, 10^300, stays within the range of a double: JSON readers take it
 
 
 class Input(BaseModel):
     """The integer to square."""
-
-    model_config = ConfigDict(extra="forbid")
 
     value: int = Field(
         ge=-LARGEST,

@@ -1,14 +1,38 @@
 """The plumbing: the model's face, over HTTP."""
 
+import functools
+import sys
+from collections.abc import Mapping
+
 from flask import Flask
 
-from service import errors, monitoring, pages, predictions
+from service import contract, errors, monitoring, pages, predictions
+
+# What MODEL_<NAME> in the environment may change.
+SETTINGS = {
+    "MAX_CONTENT_LENGTH": 10_000_000,  # bytes; a longer body is answered with 413
+}
 
 
-def create_app() -> Flask:
-    """Put the service together from its parts."""
+def create_app(settings: Mapping = {}) -> Flask:
+    """Load the model and put the service together from its parts."""
+    load()
     app = Flask(__name__)
     app.json.sort_keys = False  # an answer reads in the order in which it was written
+    app.config.from_mapping(SETTINGS)
+    app.config.from_prefixed_env("MODEL")
+    app.config.from_mapping(settings)
+    for name, default in SETTINGS.items():
+        value = app.config[name]
+        if type(value) is not type(default):
+            sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
     for part in (predictions, pages, monitoring, errors):
         app.register_blueprint(part.bp)
     return app
+
+
+@functools.cache
+def load() -> None:
+    """Let the model load what it needs, once."""
+    if contract.load:
+        contract.load()

@@ -1,11 +1,12 @@
 """GET /: the page that a person sees."""
 
+import json
 import shlex
 
 from flask import Blueprint, render_template, url_for
 
 from service.citation import CITATION, authors
-from service.predictions import FIELDS, requirement
+from service.inputs import FIELDS, is_linkable, requirement
 
 bp = Blueprint("pages", __name__)
 
@@ -17,15 +18,20 @@ def index() -> str:
         "index.html",
         citation=CITATION,
         authors=authors(),
-        fields={name: requirement(field) for name, field in FIELDS.items()},
-        link=url_for("predictions.answer", **sample()),
+        fields={name: requirement(name) for name in FIELDS},
+        link=url_for("predictions.answer_link", **sample()) if is_linkable() else None,
         call=call(),
     )
 
 
 def call() -> str:
     """The sample request as a command for a terminal."""
-    return f"curl {shlex.quote(url_for('predictions.answer', _external=True, **sample()))}"
+    if is_linkable():
+        url = url_for("predictions.answer_link", _external=True, **sample())
+        return f"curl {shlex.quote(url)}"
+    url = url_for("predictions.answer_body", _external=True)
+    body = shlex.quote(json.dumps(sample(), ensure_ascii=False))
+    return f"curl {shlex.quote(url)} -H 'Content-Type: application/json' -d {body}"
 
 
 def sample() -> dict:

@@ -1,78 +1,74 @@
-"""GET /api: the route that runs the model."""
+"""GET and POST /api: the routes that run the model."""
 
-import json
-import re
+import secrets
 
 from flask import Blueprint, Response, request
-from pydantic import ValidationError
-from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
-from model import Input, predict
-from service.errors import InvalidInput, shorten
+from service.contract import Input, predict
+from service.inputs import from_json, from_text, is_linkable
 
 bp = Blueprint("predictions", __name__)
 
-FIELDS = Input.model_json_schema().get("properties", {})
-
-# What the text of a query must look like to stand in JSON without quotes. An integer of more
-# than 4,300 digits stays text, because Python reads no longer one.
-LITERALS = {
-    "integer": r"-?[0-9]{1,4300}",
-    "number": r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?",
-    "boolean": r"true|false",
-}
+STOCHASTIC = "seed" in Input.model_fields
+JSON = "application/json"
 
 
-@bp.get("/api")
-def answer() -> Response:
-    """Run the model on the input written in the query string.
+def answer_link() -> Response:
+    """Run the model on the input written in the query string, as a link that can be cited.
 
     :raise 422: if a field is missing, unknown, repeated, or not what `Input` takes
     """
-    output = predict(parse(request.args))
-    return Response(output.model_dump_json(by_alias=True) + "\n", mimetype="application/json")
+    accept(JSON)
+    response = answer(from_text(request.args))
+    if not STOCHASTIC:
+        response.headers["Cache-Control"] = "no-cache"  # keep it, and ask whether it is still so
+        response.add_etag()
+        response.make_conditional(request)
+    return response
 
 
-def parse(query: MultiDict) -> Input:
-    """Read a query as the JSON object that it stands for, by the same strict rules."""
-    repeated = [name for name in query if len(query.getlist(name)) > 1]
-    if repeated:
-        raise refusal(query, dict.fromkeys(repeated, "Give it once"))
-    members = [f"{json.dumps(name)}: {literal(name, text)}" for name, text in query.items()]
-    # Only the parsing is guarded: an error inside predict is the model's, not the caller's.
-    try:
-        inputs = Input.model_validate_json("{" + ", ".join(members) + "}", strict=True)
-    except ValidationError as error:
-        reasons = {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
-        raise refusal(query, reasons) from error
-    ignored = [name for name in query if name not in FIELDS]  # by a model that lets it pass
-    if ignored:
-        raise refusal(query, dict.fromkeys(ignored, "Extra inputs are not permitted"))
-    return inputs
+if is_linkable():  # a model with nested inputs takes POST alone
+    bp.get("/api")(answer_link)
 
 
-def literal(name: str, text: str) -> str:
-    """Write the text of a query as JSON: a number or boolean if the field takes one."""
-    for kind in kinds(FIELDS.get(name, {})):
-        if re.fullmatch(LITERALS.get(kind, "(?!)"), text):
-            return re.sub(r"^(-?)0+(?=[0-9])", r"\1", text)  # JSON knows no leading zeros
-    return json.dumps(text)
+@bp.post("/api")
+def answer_body() -> Response:
+    """Run the model on the JSON object in the body.
+
+    :raise 415: if the body is said to be anything but JSON
+    """
+    accept(JSON)
+    require(JSON)
+    return answer(from_json(request.get_data()))
 
 
-def kinds(field: dict) -> list[str]:
-    """The JSON types that a field takes."""
-    return [option.get("type", "value") for option in field.get("anyOf", [field])]
+def answer(inputs: Input) -> Response:
+    """Run the model; one that draws numbers gets a seed if it has none, and its answer tells it."""
+    headers = {}
+    if STOCHASTIC:
+        if inputs.seed is None:
+            inputs = inputs.model_copy(update={"seed": secrets.randbelow(2**32)})
+        headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
+    document = predict(inputs).model_dump_json(by_alias=True)
+    return Response(f"{document}\n", mimetype=JSON, headers=headers)
 
 
-def requirement(field: dict) -> str:
-    """Say in a line what a field takes."""
-    default = f"default {json.dumps(field['default'])}" if "default" in field else "required"
-    return f"{' or '.join(kinds(field))}, {default}: {field.get('description', 'no description')}"
+def require(*kinds: str) -> str:
+    """The media type of the body, one of those a route takes.
+
+    :raise 415: if it is another
+    """
+    if request.mimetype not in kinds:
+        supplied = request.mimetype or "nothing"
+        raise UnsupportedMediaType(f"Send {' or '.join(kinds)} as Content-Type, not {supplied}.")
+    return request.mimetype
 
 
-def refusal(query: MultiDict, reasons: dict[str, str]) -> InvalidInput:
-    """The error that says why a query was refused, what is required and what was supplied."""
-    supplied = {shorten(name): shorten(", ".join(texts)) for name, texts in query.lists()}
-    required = {name: requirement(field) for name, field in FIELDS.items()}
-    errors = {shorten(name): shorten(reason) for name, reason in reasons.items()}
-    return InvalidInput(errors, required, supplied)
+def accept(kind: str) -> None:
+    """Check that the caller takes what the route gives.
+
+    :raise 406: if not
+    """
+    if kind not in request.accept_mimetypes and request.accept_mimetypes:
+        raise NotAcceptable(f"The answer is {kind}, and Accept rules it out.")

@@ -24,7 +24,7 @@ def test_a_fault_of_the_model_blames_nobody_and_hides_its_reason(monkeypatch):
         raise ValueError("a secret of the model")
 
     monkeypatch.setattr("service.predictions.predict", fail)
-    monkeypatch.setattr("service.predictions.parse", lambda query: None)
+    monkeypatch.setattr("service.predictions.from_text", lambda query: None)
     response = create_app().test_client().get("/api")
     assert response.status_code == response.json["status"] == 500
     assert "secret" not in response.text
