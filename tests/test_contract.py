@@ -27,7 +27,8 @@ Makefile README.md app.py compose.yaml environment.py environment.yml gunicorn.c
 locks/lock.py model/__init__.py model/square.py pyproject.toml service/__init__.py
 service/citation.py service/contract.py service/errors.py service/inputs.py service/monitoring.py
 service/pages.py service/predictions.py
-service/static/style.css service/templates/index.html tests/conftest.py tests/test_errors.py
+service/static/style.css service/templates/index.html service/batch.py service/table.py
+tests/conftest.py tests/test_batch.py tests/test_errors.py
 tests/test_identity.py tests/test_model.py tests/test_monitoring.py tests/test_pages.py
 tests/test_predictions.py
 """.split()

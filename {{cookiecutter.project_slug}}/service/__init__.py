@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from service import contract, errors, monitoring, pages, predictions
+from service import batch, contract, errors, monitoring, pages, predictions
 
 # What MODEL_<NAME> in the environment may change.
 SETTINGS = {
     "MAX_CONTENT_LENGTH": 10_000_000,  # bytes; a longer body is answered with 413
+    "BATCH_ROWS": 10_000,  # rows of a batch; more are answered with 413
 }
 
 
@@ -26,7 +27,7 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (predictions, pages, monitoring, errors):
+    for part in (predictions, batch, pages, monitoring, errors):
         app.register_blueprint(part.bp)
     return app
 

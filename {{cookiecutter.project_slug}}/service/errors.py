@@ -18,11 +18,15 @@ class InvalidInput(UnprocessableEntity):
 def problem(error: HTTPException) -> Response:
     """Answer an error, with its headers (such as Allow), as a problem document."""
     response = error.get_response()
-    document = {"type": "about:blank", "title": error.name, "status": error.code}
-    document["detail"] = detail(error)
-    response.data = json.dumps(document | getattr(error, "members", {}), indent=2) + "\n"
+    response.data = json.dumps(document(error), indent=2) + "\n"
     response.content_type = "application/problem+json"
     return response
+
+
+def document(error: HTTPException) -> dict:
+    """The problem document of an error."""
+    members = {"type": "about:blank", "title": error.name, "status": error.code}
+    return members | {"detail": detail(error)} | getattr(error, "members", {})
 
 
 def detail(error: HTTPException) -> str:

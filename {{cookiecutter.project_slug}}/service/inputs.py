@@ -1,6 +1,7 @@
 """What callers send, read by the strict rules of `Input`."""
 
 import json
+import math
 import re
 
 from pydantic import ValidationError
@@ -26,17 +27,24 @@ def from_json(document: bytes | str) -> Input:
     """Read a JSON object.
 
     :raise 400: if it is not JSON
-    :raise 422: if a field is missing, unknown, or not what `Input` takes
+    :raise 422: if a field is missing, unknown, not finite, or not what `Input` takes
     """
     # Only the parsing is guarded: an error inside predict is the model's, not the caller's.
     try:
-        return Input.model_validate_json(document, strict=True, extra="forbid")
+        inputs = Input.model_validate_json(document, strict=True, extra="forbid")
+        reasons = {}
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-    if faults[0]["type"] == "json_invalid":
-        raise BadRequest(f"The body is not JSON. {faults[0]['msg']}.")
-    reasons = {".".join(map(str, fault["loc"])) or "body": fault["msg"] for fault in faults}
-    raise refusal(reasons, supplied_in(document))
+        if faults[0]["type"] == "json_invalid":
+            raise BadRequest(f"The body is not JSON. {faults[0]['msg']}.") from error
+        reasons = {".".join(map(str, fault["loc"])) or "body": fault["msg"] for fault in faults}
+    members = members_of(document)
+    for name, value in members.items():
+        if not is_finite(value):
+            reasons.setdefault(name, "Input should be a finite number")
+    if reasons:
+        raise refusal(reasons, {name: json.dumps(value) for name, value in members.items()})
+    return inputs
 
 
 def from_text(texts: MultiDict) -> Input:
@@ -53,6 +61,15 @@ def from_text(texts: MultiDict) -> Input:
         return from_json("{" + ", ".join(members) + "}")
     except InvalidInput as error:
         raise refusal(error.members["errors"], supplied) from error
+
+
+def to_query(members: dict) -> dict[str, list[str]]:
+    """Write an input as the texts of a query: the way back from `from_text`."""
+    lists = {name: value if isinstance(value, list) else [value] for name, value in members.items()}
+    return {
+        name: [value if isinstance(value, str) else json.dumps(value) for value in values]
+        for name, values in lists.items()
+    }
 
 
 def literal(name: str, values: list[str]) -> str:
@@ -102,11 +119,24 @@ def requirement(name: str) -> str:
     return f"{'list of ' if items(name) else ''}{kind}, {default}: {described}"
 
 
-def supplied_in(document: bytes | str) -> dict[str, str]:
-    """What a JSON document supplies, field by field, for the error that refuses it."""
-    found = json.loads(document)
-    found = found if isinstance(found, dict) else {"body": found}
-    return {name: json.dumps(value, ensure_ascii=False) for name, value in found.items()}
+def members_of(document: bytes | str) -> dict:
+    """The members of a JSON document, for what `Input` does not check and for errors."""
+    found = json.loads(document, parse_int=whole)
+    return found if isinstance(found, dict) else {"body": found}
+
+
+def whole(digits: str) -> int | str:
+    """An integer, or its text where it is longer than Python reads."""
+    return int(digits) if len(digits) <= 4300 else digits
+
+
+def is_finite(value: object) -> bool:
+    """Whether there is no NaN and no infinity anywhere in a JSON value."""
+    if isinstance(value, dict):
+        return all(map(is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def refusal(reasons: dict[str, str], supplied: dict[str, str]) -> InvalidInput:

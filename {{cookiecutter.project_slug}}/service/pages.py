@@ -6,7 +6,7 @@ import shlex
 from flask import Blueprint, render_template, url_for
 
 from service.citation import CITATION, authors
-from service.inputs import FIELDS, is_linkable, requirement
+from service.inputs import FIELDS, is_linkable, requirement, to_query
 
 bp = Blueprint("pages", __name__)
 
@@ -19,7 +19,7 @@ def index() -> str:
         citation=CITATION,
         authors=authors(),
         fields={name: requirement(name) for name in FIELDS},
-        link=url_for("predictions.answer_link", **sample()) if is_linkable() else None,
+        link=url_for("predictions.answer_link", **to_query(sample())) if is_linkable() else None,
         call=call(),
     )
 
@@ -27,7 +27,7 @@ def index() -> str:
 def call() -> str:
     """The sample request as a command for a terminal."""
     if is_linkable():
-        url = url_for("predictions.answer_link", _external=True, **sample())
+        url = url_for("predictions.answer_link", _external=True, **to_query(sample()))
         return f"curl {shlex.quote(url)}"
     url = url_for("predictions.answer_body", _external=True)
     body = shlex.quote(json.dumps(sample(), ensure_ascii=False))

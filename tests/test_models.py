@@ -1,0 +1,265 @@
+"""Other models behind the same plumbing: one folder is replaced, and nothing else is touched."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from conftest import clean_environment, free_port
+
+HEAD = "from pydantic import BaseModel, Field\n"
+PENDULUM = (
+    HEAD
+    + '''
+class Input(BaseModel):
+    length: float = Field(gt=0, description="Length of the thread (m)", examples=[1.0])
+    gravity: float = Field(9.80665, gt=0, description="Acceleration (m/s²)")
+    note: str | None = Field(None, description="A remark", examples=["a, b"])
+
+class Output(BaseModel):
+    period: float = Field(description="Period (s)")
+    note: str | None = None
+
+def predict(inputs: Input) -> Output:
+    """The period of small swings."""
+    period = 2 * 3.141592653589793 * (inputs.length / inputs.gravity) ** 0.5
+    return Output(period=period if inputs.note != "overflow" else float("inf"), note=inputs.note)
+'''
+)
+NESTED = (
+    HEAD
+    + """
+from datetime import datetime
+from enum import Enum
+
+class Kind(Enum):
+    mean = "mean"
+    largest = "largest"
+
+class Sample(BaseModel):
+    taken: datetime
+    values: list[float] = Field(min_length=1)
+
+class Input(BaseModel):
+    sample: Sample = Field(examples=[{"taken": "2026-01-02T03:04:05+01:00", "values": [1, 2.5]}])
+    kind: Kind = Field(Kind.mean, examples=["largest"])
+
+class Output(BaseModel):
+    value: float
+    taken: datetime
+
+def predict(inputs: Input) -> Output:
+    values = inputs.sample.values
+    value = max(values) if inputs.kind is Kind.largest else sum(values) / len(values)
+    return Output(value=value, taken=inputs.sample.taken)
+"""
+)
+LISTS = (
+    HEAD
+    + """
+from typing import Literal
+
+class Input(BaseModel):
+    x: list[int] = Field(min_length=1, examples=[[1, 2, 3]])
+    power: Literal[1, 2] = Field(2, examples=[2])
+    absolute: bool = Field(False, examples=[True])
+
+class Output(BaseModel):
+    total: int
+
+def load():
+    global OFFSET
+    OFFSET = 0
+
+def predict(inputs: Input) -> Output:
+    total = sum(x**inputs.power for x in inputs.x) + OFFSET
+    return Output(total=abs(total) if inputs.absolute else total)
+
+def predict_batch(inputs: list[Input]) -> list[Output]:
+    return [predict(one) for one in inputs]
+"""
+)
+DICE = (
+    HEAD
+    + """
+import random
+
+class Input(BaseModel):
+    sides: int = Field(ge=2, le=100, examples=[6])
+    seed: int | None = Field(None, examples=[1])
+
+class Output(BaseModel):
+    thrown: int
+
+def predict(inputs: Input) -> Output:
+    return Output(thrown=random.Random(inputs.seed).randint(1, inputs.sides))
+"""
+)
+MODELS = {"pendulum": PENDULUM, "nested": NESTED, "lists": LISTS, "dice": DICE}
+
+
+def swapped(project: Path, source: str) -> Path:
+    """The project with another model, whose own tests say nothing yet."""
+    for path in (project / "model").glob("*.py"):
+        path.unlink()
+    (project / "model/__init__.py").write_text(source)
+    (project / "tests/test_model.py").write_text("def test_nothing_yet():\n    pass\n")
+    return project
+
+
+@pytest.fixture
+def model(cookies, serve):
+    """Serve a model of the name."""
+    return lambda name: serve(swapped(cookies.bake().project_path, MODELS[name]))
+
+
+def post(server, path: str, body: bytes | str, kind: str = "application/json", **options):
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    body = body if not isinstance(body, str) else body.encode()
+    connection.request("POST", path, body, {"Content-Type": kind}, **options)
+    response = connection.getresponse()
+    status, text = response.status, response.read().decode()
+    connection.close()
+    return status, text
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_plumbings_own_tests_hold_for_another_model(cookies, name):
+    project = swapped(cookies.bake().project_path, MODELS[name])
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"],
+        cwd=project,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_numbers_defaults_and_optional_text_work_in_a_link_and_a_table(model):
+    with model("pendulum") as server:
+        period = json.loads(server.get("/api?length=1").body)["period"]
+        assert abs(period - 2.0064092925890407) < 1e-12  # 2π·√(1 m / 9.80665 m/s²)
+        body = 'length,note\r\n1,"a, ""b"""\r\n"1,5",\r\n-1,\r\n4,\r\n'
+        status, text = post(server, "/api/batch", body, "text/csv")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert status == 200
+    assert [row["period"] for row in rows] == [str(period), "", "", str(2 * period)]
+    assert rows[0]["note"] == 'a, "b"'
+    assert "Write a decimal point, not a comma" in rows[1]["error"]
+    assert "row 3: length: Input should be greater than 0" in rows[2]["error"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
+def test_a_number_that_is_not_finite_is_refused_everywhere(model, number):
+    with model("pendulum") as server:
+        link = server.get(f"/api?length=1&gravity={number}")
+        status, text = post(server, "/api", f'{{"length": 1, "gravity": {number}}}')
+        batch = post(server, "/api/batch", f'[{{"length": {number}}}, {{"length": 1}}]')[1]
+    assert (link.status, status) == (422, 422)
+    assert "gravity" in json.loads(text)["errors"]
+    assert [row.get("status") for row in json.loads(batch)] == [422, None]
+
+
+def test_an_answer_that_is_not_finite_is_null(model):
+    with model("pendulum") as server:
+        answer = json.loads(server.get("/api?length=1&note=overflow").body)
+    assert answer == {"period": None, "note": "overflow"}
+
+
+def test_a_nested_model_takes_a_body_and_no_link(model):
+    body = {"sample": {"taken": "2026-01-02T03:04:05+01:00", "values": [1, 2.5]}, "kind": "largest"}
+    with model("nested") as server:
+        status, text = post(server, "/api", json.dumps(body))
+        assert (status, json.loads(text)) == (
+            200,
+            {"value": 2.5, "taken": "2026-01-02T03:04:05+01:00"},
+        )
+        assert server.get("/api").status == 405
+        assert b"curl" in server.get("/").body
+        assert post(server, "/api/batch", "x\n", "text/csv")[0] == 415
+        body["sample"]["values"] = []
+        problem = json.loads(post(server, "/api", json.dumps(body))[1])
+    assert list(problem["errors"]) == ["sample.values"]
+
+
+def test_a_list_is_a_repeated_key(model):
+    with model("lists") as server:
+        answer = server.get("/api?x=-3&x=4&power=1&absolute=true")
+        refused = server.get("/api?x=1&power=3")
+        rows = json.loads(post(server, "/api/batch", '[{"x": [1, 2]}, {}, {"x": [3]}]')[1])
+    assert json.loads(answer.body) == {"total": 1}
+    assert refused.status == 422
+    assert [row.get("total") for row in rows] == [5, None, 9]
+
+
+def test_a_model_that_draws_tells_its_seed(model):
+    with model("dice") as server:
+        drawn = server.get("/api?sides=100")
+        again = server.get(f"/api?sides=100&seed={drawn.headers['Model-Seed']}")
+        others = {server.get("/api?sides=100").headers["Model-Seed"] for _ in range(3)}
+        rows = json.loads(post(server, "/api/batch", '[{"sides": 6}, {"sides": 6, "seed": 1}]')[1])
+    assert again.body == drawn.body
+    assert drawn.headers["Cache-Control"] == "no-store" and "ETag" not in drawn.headers
+    assert len(others) == 3
+    assert list(rows[0]["errors"]) == ["seed"] and rows[1]["thrown"] in range(1, 7)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_of_five_megabytes_arrives_whole(model, chunked):
+    numbers = [10**9 + number for number in range(420_000)]
+    body = json.dumps({"x": numbers, "power": 1}).encode()
+    assert len(body) > 5_000_000
+    parts = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+    with model("lists") as server:
+        options = {"encode_chunked": True} if chunked else {}
+        status, text = post(server, "/api", parts if chunked else body, **options)
+    assert (status, json.loads(text)) == (200, {"total": sum(numbers)})
+
+
+FAULTS = {
+    "no Input": (PENDULUM.replace("class Input", "class Inputs"), "must export Input"),
+    "Input is no pydantic model": (PENDULUM + "\nInput = dict\n", "must export Input"),
+    "no Output": (PENDULUM + "\ndel Output\n", "must export Output"),
+    "no predict": (PENDULUM + "\ndel predict\n", "must export predict"),
+    "load is no function": (PENDULUM + "\nload = 1\n", "must export load"),
+    "load fails": (
+        PENDULUM + "\ndef load():\n    raise OSError('no weights in model/weights.npz')\n",
+        "no weights in model/weights.npz",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "sentence"), FAULTS.values(), ids=FAULTS)
+def test_a_faulty_model_stops_the_start_and_says_why(cookies, source, sentence):
+    source = source.replace("(inputs: Inputs)", "(inputs)").replace("(inputs: Input)", "(inputs)")
+    project = swapped(cookies.bake().project_path, "from __future__ import annotations\n" + source)
+    result = subprocess.run(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=project,
+        env=clean_environment() | {"PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode != 0
+    assert sentence in result.stderr
+    assert ("Traceback" in result.stderr) == (sentence == FAULTS["load fails"][1])
+
+
+@pytest.mark.parametrize("value", ["1MB", "-", "true", "1.5"])
+def test_a_bad_setting_stops_the_start(bake, value):
+    result = subprocess.run(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=bake(),
+        env=clean_environment() | {"PORT": str(free_port()), "MODEL_MAX_CONTENT_LENGTH": value},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode != 0
+    assert "MODEL_MAX_CONTENT_LENGTH=" in result.stderr
