@@ -220,6 +220,20 @@ def test_a_port_in_use_is_one_clear_sentence(bake):
     assert f"Port {port} is in use" in sentence and f"PORT={int(port) + 1}" in sentence
 
 
+@pytest.mark.parametrize("port", ["http", "70000", "-1", "80.5", ""])
+def test_a_bad_port_is_one_clear_sentence(bake, port):
+    result = subprocess.run(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=bake(),
+        env=clean_environment() | {"PORT": port},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode != 0
+    assert result.stderr == f"PORT={port!r} is no port: write a number such as 5000.\n"
+
+
 def test_a_model_that_does_not_load_stops_the_start_with_its_reason(cookies):
     project = cookies.bake().project_path
     (project / "model/square.py").write_text("raise RuntimeError('the weights are missing')\n")

@@ -63,7 +63,8 @@ def packages() -> list:
 
 def install(*arguments: str) -> None:
     """Call the environment's pip, and turn its failure into a sentence."""
-    python = next(filter(Path.exists, map(PREFIX.joinpath, ["bin/python", "Scripts/python.exe"])))
+    places = ["bin/python", "Scripts/python.exe", "python.exe"]  # the last is conda's, on Windows
+    python = next(filter(Path.exists, map(PREFIX.joinpath, places)))
     command = [str(python), "-m", "pip", "install", "--quiet", "--retries", "1", *arguments]
     pip = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if pip.returncode == 0:

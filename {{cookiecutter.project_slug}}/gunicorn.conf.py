@@ -10,6 +10,8 @@ wsgi_app = "app:app"
 # LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
 # this machine may call.
 port = os.environ.get("PORT", "{{ cookiecutter.port }}")
+if not (port.isdecimal() and int(port) < 65536):
+    sys.exit(f"PORT={port!r} is no port: write a number such as {{ cookiecutter.port }}.")
 bind = f"{os.environ.get('LISTEN', '127.0.0.1')}:{port}"
 
 # The model is loaded once, before the workers fork, so that they share its memory and a
