@@ -70,5 +70,5 @@ def accept(kind: str) -> None:
 
     :raise 406: if not
     """
-    if kind not in request.accept_mimetypes and request.accept_mimetypes:
+    if request.accept_mimetypes and not request.accept_mimetypes.quality(kind):
         raise NotAcceptable(f"The answer is {kind}, and Accept rules it out.")

@@ -52,8 +52,8 @@ def read(header: list[str], line: list[str]) -> Input:
     :raise 422: if a cell is missing, too many, or not what `Input` takes
     """
     if len(line) != len(header):
-        reason = f"{len(line)} cells under {len(header)} names; quote a text that holds a comma"
-        raise refusal({"row": reason}, {"row": ", ".join(line)})
+        reason = f"{len(line)} under {len(header)} names; quote a text that holds a comma"
+        raise refusal({"cells": reason}, {"cells": ", ".join(line)})
     cells = {name: cell for name, cell in zip(header, line, strict=True) if cell}
     for name, cell in cells.items():
         is_number = any(option.get("type") == "number" for option in alternatives(FIELDS[name]))
