@@ -101,6 +101,20 @@ def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[S
     return started
 
 
+def refused_start(project: Path, **variables: str) -> str:
+    """Start Gunicorn in a project that must not serve, and return what it says of that."""
+    result = subprocess.run(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=project,
+        env=clean_environment() | {"PORT": str(free_port())} | variables,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode != 0
+    return result.stderr
+
+
 def wait_until_it_listens(server: Server, seconds: float = 30) -> None:
     """Poll the port; fail with the log if the process ends or the time is up."""
     end = time.monotonic() + seconds

@@ -4,13 +4,11 @@ import json
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from urllib.parse import quote
 
 import pytest
-from conftest import clean_environment, free_port, wait_for
+from conftest import refused_start, wait_for
 
 BOUND = 10**150
 
@@ -206,44 +204,19 @@ def test_a_port_in_use_is_one_clear_sentence(bake):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        port = str(other.getsockname()[1])
-        result = subprocess.run(
-            [sys.executable, "-m", "gunicorn"],
-            cwd=bake(),
-            env=clean_environment() | {"PORT": port},
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-    assert result.returncode != 0
-    (sentence,) = [line for line in result.stderr.splitlines() if "INFO" not in line]
-    assert f"Port {port} is in use" in sentence and f"PORT={int(port) + 1}" in sentence
+        port = other.getsockname()[1]
+        said = refused_start(bake(), PORT=str(port))
+    (sentence,) = [line for line in said.splitlines() if "INFO" not in line]
+    assert f"Port {port} is in use" in sentence and f"PORT={port + 1}" in sentence
 
 
 @pytest.mark.parametrize("port", ["http", "70000", "-1", "80.5", ""])
 def test_a_bad_port_is_one_clear_sentence(bake, port):
-    result = subprocess.run(
-        [sys.executable, "-m", "gunicorn"],
-        cwd=bake(),
-        env=clean_environment() | {"PORT": port},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert result.returncode != 0
-    assert result.stderr == f"PORT={port!r} is no port: write a number such as 5000.\n"
+    said = refused_start(bake(), PORT=port)
+    assert said == f"PORT={port!r} is no port: write a number such as 5000.\n"
 
 
 def test_a_model_that_does_not_load_stops_the_start_with_its_reason(cookies):
     project = cookies.bake().project_path
     (project / "model/square.py").write_text("raise RuntimeError('the weights are missing')\n")
-    result = subprocess.run(
-        [sys.executable, "-m", "gunicorn"],
-        cwd=project,
-        env=clean_environment() | {"PORT": str(free_port())},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert result.returncode != 0
-    assert "the weights are missing" in result.stderr
+    assert "the weights are missing" in refused_start(project)
