@@ -187,6 +187,24 @@ def test_a_nested_model_takes_a_body_and_no_link(model):
     assert list(problem["errors"]) == ["sample.values"]
 
 
+@pytest.mark.parametrize(
+    ("taken", "status"),
+    [
+        ("2024-02-29T12:00:00+01:00", 200),
+        ("2024-02-29 12:00Z", 200),
+        ("2024", 422),
+        ("0", 422),
+        ("-1.5", 422),
+        (0, 422),
+    ],
+)
+def test_a_date_is_no_number_of_seconds(model, taken, status):
+    body = {"sample": {"taken": taken, "values": [1]}}
+    with model("nested") as server:
+        code, text = post(server, "/api", json.dumps(body))
+    assert code == status, text
+
+
 def test_a_list_is_a_repeated_key(model):
     with model("lists") as server:
         answer = server.get("/api?x=-3&x=4&power=1&absolute=true")

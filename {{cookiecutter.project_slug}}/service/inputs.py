@@ -13,6 +13,8 @@ from service.errors import InvalidInput, shorten
 
 SCHEMA = Input.model_json_schema()
 FIELDS = SCHEMA.get("properties", {})
+DATES = ("date", "date-time")
+HAS_DATES = any(f'"format": "{kind}"' in json.dumps(SCHEMA) for kind in DATES)
 
 # What a text must look like to stand in JSON without quotes. An integer of more than 4,300
 # digits stays text, because Python reads no longer one.
@@ -42,6 +44,8 @@ def from_json(document: bytes | str) -> Input:
     for name, value in members.items():
         if not is_finite(value):
             reasons.setdefault(name, "Input should be a finite number")
+        if HAS_DATES and not is_dated(value, FIELDS.get(name, {})):
+            reasons.setdefault(name, "Input should be a date that starts like 2024-02-29")
     if reasons:
         raise refusal(reasons, {name: json.dumps(value) for name, value in members.items()})
     return inputs
@@ -137,6 +141,20 @@ def is_finite(value: object) -> bool:
     if isinstance(value, list):
         return all(map(is_finite, value))
     return not isinstance(value, float) or math.isfinite(value)
+
+
+def is_dated(value: object, schema: dict) -> bool:
+    """Whether every date is written as one: pydantic takes "2024" for seconds since 1970."""
+    options = alternatives(schema)
+    if isinstance(value, dict):
+        fields = [option.get("properties", {}) for option in options]
+        known = [(value[name], field[name]) for field in fields for name in field if name in value]
+        return all(is_dated(member, field) for member, field in known)
+    if isinstance(value, list):
+        return all(is_dated(item, option.get("items", {})) for option in options for item in value)
+    formats = {option.get("format") for option in options if option.get("type") == "string"}
+    is_free = not formats or formats - set(DATES) or not isinstance(value, str)
+    return bool(is_free or re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value))
 
 
 def refusal(reasons: dict[str, str], supplied: dict[str, str]) -> InvalidInput:
