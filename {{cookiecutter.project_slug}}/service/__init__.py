@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from service import batch, contract, errors, monitoring, pages, predictions
+from service import batch, contract, errors, monitoring, openapi, pages, predictions
 
 # What MODEL_<NAME> in the environment may change.
 SETTINGS = {
@@ -27,7 +27,7 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (predictions, batch, pages, monitoring, errors):
+    for part in (predictions, batch, openapi, pages, monitoring, errors):
         app.register_blueprint(part.bp)
     return app
 

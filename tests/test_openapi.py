@@ -1,0 +1,206 @@
+"""The description is true: tools that read nothing else find the API to be as it says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Server
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from test_models import swapped
+
+# More kinds of fields than the other tests need, each the whole of a model/__init__.py.
+MODELS = {
+    "number": """
+from pydantic import BaseModel, Field
+
+class Input(BaseModel):
+    length: float = Field(gt=0, le=1e6, description="Length (m)", examples=[1.5])
+    exponent: float = Field(default=0.5, ge=-400, lt=400, description="Exponent (1)")
+
+class Output(BaseModel):
+    power: float = Field(description="Not finite where the power overflows (1)")
+    trace: list[float]
+
+def predict(inputs: Input) -> Output:
+    try:
+        power = inputs.length**inputs.exponent
+    except OverflowError:
+        power = float("inf")
+    return Output(power=power, trace=[power, -power, power - power])
+""",
+    "nested": """
+from datetime import timedelta
+from enum import Enum
+from typing import Literal
+from pydantic import AwareDatetime, BaseModel, Field
+
+class Gas(Enum):
+    CO2 = "carbon dioxide"
+    CH4 = "methane"
+
+class Point(BaseModel):
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(0, ge=-180, le=180)
+
+class Input(BaseModel):
+    points: list[Point] = Field(min_length=1, examples=[[{"latitude": 1}]])
+    start: AwareDatetime = Field(examples=["2024-02-29T12:00:00+01:00"])
+    gas: Gas = Gas.CO2
+    order: Literal[1, 2] = 1
+    weights: list[float | None] | None = None
+    label: str | None = Field(None, alias="Label of Run", max_length=20)
+    verbose: bool = False
+
+class Output(BaseModel):
+    points: list[Point]
+    start: AwareDatetime
+    gas: Gas
+    note: str | None = None
+    mean: float | None
+    spread: dict[str, float]
+
+def predict(inputs: Input) -> Output:
+    mean = sum(point.latitude for point in inputs.points) / len(inputs.points)
+    spread = {"all": float("nan")}
+    copied = inputs.model_dump(include={"points", "start", "gas"})
+    return Output(**copied, mean=mean, spread=spread)
+""",
+    "list": """
+from datetime import date
+from enum import Enum
+from pydantic import AwareDatetime, BaseModel, Field
+
+class Kind(Enum):
+    MEAN = "mean"
+    LARGEST = "largest"
+
+class Input(BaseModel):
+    values: list[float] = Field(min_length=1, max_length=5, examples=[[1.5, 2]])
+    kinds: list[Kind] = Field(default=[Kind.MEAN])
+    counts: list[int] | None = None
+    day: date | None = None
+    at: AwareDatetime | None = None
+    scale: bool = False
+    limit: int | None = Field(None, ge=0, le=9)
+
+class Output(BaseModel):
+    result: dict[Kind, float] = Field(serialization_alias="The Result")
+
+def predict(inputs: Input) -> Output:
+    sums = {Kind.MEAN: sum(inputs.values) / len(inputs.values), Kind.LARGEST: max(inputs.values)}
+    return Output(result={kind: sums[kind] for kind in inputs.kinds})
+""",
+    "stochastic": """
+import random
+from pydantic import BaseModel, Field
+
+class Input(BaseModel):
+    draws: int = Field(ge=1, le=100, examples=[3])
+    seed: int | None = None
+
+class Output(BaseModel):
+    numbers: list[float]
+
+def predict(inputs: Input) -> Output:
+    source = random.Random(inputs.seed)
+    return Output(numbers=[source.random() for _ in range(inputs.draws)])
+""",
+    "text": """
+from pydantic import BaseModel, Field
+
+class Input(BaseModel):
+    text: str = Field(max_length=1000, examples=["Grüße"])
+    code: str = Field("abc", pattern="^[a-z]{3}$")
+
+class Output(BaseModel):
+    text: str
+    length: int
+
+def predict(inputs: Input) -> Output:
+    return Output(text=inputs.text[::-1], length=len(inputs.text))
+""",
+}
+
+# JSON Schema calls 2.0 an integer. The service asks for 2, so that integers are exact.
+HOOKS = """
+import schemathesis
+
+def exact(value):
+    if isinstance(value, dict):
+        return {name: exact(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [exact(member) for member in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+@schemathesis.hook
+def map_body(context, body):
+    return exact(body)
+
+@schemathesis.hook
+def map_query(context, query):
+    return exact(query)
+"""
+
+# A link that is too long is refused by the web server, whatever is in it. A bad row of a batch
+# is reported in its place, and no schema of a table says which header fits.
+CONFIGURATION = """
+hooks = "hooks.py"
+warnings = false
+[checks]
+negative_data_rejection.expected-statuses = ["400", "414", "415", "422"]
+positive_data_acceptance.expected-statuses = ["2xx", "414"]
+[[operations]]
+include-path = "/api/batch"
+checks.negative_data_rejection.expected-statuses = ["200", "400", "415", "422"]
+checks.positive_data_acceptance.expected-statuses = ["200", "400", "422"]
+"""
+
+
+def explored(server: Server, folder: Path, *options: str) -> subprocess.CompletedProcess:
+    """What Schemathesis finds with all its checks when it tries everything described."""
+    (folder / "hooks.py").write_text(HOOKS)
+    (folder / "schemathesis.toml").write_text(CONFIGURATION)
+    command = Path(sys.executable).parent / "st"
+    address = f"http://127.0.0.1:{server.port}/openapi.json"
+    return subprocess.run(
+        [command, "run", "--no-color", "--checks=all", *options, address],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def project(cookies, request) -> Path:
+    """A project with the model of the name, or with the square."""
+    project = cookies.bake().project_path
+    return swapped(project, MODELS[request.param]) if request.param in MODELS else project
+
+
+@pytest.mark.parametrize("project", ["square", *MODELS], indirect=True)
+def test_the_description_is_valid(project):
+    program = "from service.openapi import DOCUMENT; print(DOCUMENT)"
+    printed = subprocess.run(
+        [sys.executable, "-c", program], cwd=project, capture_output=True, check=True
+    )
+    OpenAPIV31SpecValidator(json.loads(printed.stdout)).validate()
+
+
+def test_the_square_does_what_its_description_says(bake, serve, tmp_path):
+    with serve(bake()) as server:
+        result = explored(server, tmp_path, "--max-examples=20", "--generation-deterministic")
+    assert result.returncode == 0, result.stdout
+    assert "Tested: 5\n" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", ["square", *MODELS], indirect=True)
+def test_a_model_does_what_its_description_says(project, serve, tmp_path):
+    with serve(project) as server:
+        result = explored(server, tmp_path, "--max-examples=200")
+    assert result.returncode == 0, result.stdout
+    assert "Traceback" not in server.log.read_text()
