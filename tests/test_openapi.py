@@ -1,5 +1,6 @@
 """The description is true: tools that read nothing else find the API to be as it says."""
 
+import ast
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Server
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from test_models import swapped
@@ -181,18 +183,48 @@ def project(cookies, request) -> Path:
     return swapped(project, MODELS[request.param]) if request.param in MODELS else project
 
 
-@pytest.mark.parametrize("project", ["square", *MODELS], indirect=True)
-def test_the_description_is_valid(project):
-    program = "from service.openapi import DOCUMENT; print(DOCUMENT)"
+def described(project: Path) -> dict:
+    """The description that the service of a project starts with."""
+    program = "from service.openapi import DOCUMENT; print(ascii(DOCUMENT))"
     printed = subprocess.run(
         [sys.executable, "-c", program], cwd=project, capture_output=True, check=True
     )
-    OpenAPIV31SpecValidator(json.loads(printed.stdout)).validate()
+    return json.loads(ast.literal_eval(printed.stdout.decode()))
+
+
+@pytest.mark.parametrize("project", ["square", *MODELS], indirect=True)
+def test_the_description_is_valid(project):
+    OpenAPIV31SpecValidator(described(project)).validate()
+
+
+@pytest.mark.parametrize("project", ["list"], indirect=True)
+def test_a_link_is_described_by_what_a_query_can_write(project):
+    parameters = described(project)["paths"]["/api"]["get"]["parameters"]
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    assert "null" not in json.dumps(schemas)
+    assert [schemas[name]["minItems"] for name in ("values", "kinds", "counts")] == [1, 1, 1]
+    assert [found["name"] for found in parameters if found["required"]] == ["values"]
+
+
+def test_the_description_says_what_the_citation_says(cookies):
+    project = cookies.bake().project_path
+    citation = yaml.safe_load((project / "CITATION.cff").read_text("utf-8"))
+    citation |= {"license": ["MIT", "Apache-2.0"], "contact": [{"email": "ada@example.org"}]}
+    del citation["abstract"]
+    (project / "CITATION.cff").write_text(yaml.safe_dump(citation), "utf-8")
+    document = described(project)
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["info"] == {
+        "title": "Square API",
+        "version": "0.1.0",
+        "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        "contact": {"email": "ada@example.org"},
+    }
 
 
 def test_the_square_does_what_its_description_says(bake, serve, tmp_path):
     with serve(bake()) as server:
-        result = explored(server, tmp_path, "--max-examples=20", "--generation-deterministic")
+        result = explored(server, tmp_path, "--max-examples=10", "--generation-deterministic")
     assert result.returncode == 0, result.stdout
     assert "Tested: 5\n" in result.stdout
 

@@ -51,6 +51,7 @@ MUTATIONS = {
     "service/predictions.py": ('JSON = "application/json"', 'JSON = "text/json"'),
     "service/inputs.py": ('extra="forbid"', 'extra="ignore"'),
     "service/errors.py": ('"application/problem+json"', '"application/json"'),
+    "service/openapi.py": ('"/healthz": {', '"/health": {'),
     "service/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),
     "service/pages.py": ("_external=True, ", ""),
     "Dockerfile": ('version="0.1.0"', 'version="0.2.0"'),
