@@ -18,6 +18,7 @@ BOUNDS = {
     "maxLength": "{} or fewer characters",
     "pattern": "matches {}",
     "format": "{}",
+    "enum": "one of {}",
     "minItems": "{} or more items",
     "maxItems": "{} or fewer items",
 }
@@ -93,8 +94,9 @@ def choices(name: str) -> list:
 def facts(name: str) -> list[str]:
     """Say what a field takes: its type, unit and bounds."""
     found = [takes(name) + (f" in {FIELDS[name]['unit']}" if "unit" in FIELDS[name] else "")]
-    for schema in options(name) + alternatives(FIELDS[name]):
-        found += bounds(schema)
+    if kind(name) != "choice":
+        for schema in options(name) + alternatives(FIELDS[name]):
+            found += bounds(schema)
     found += ["optional"] if "default" in FIELDS[name] else []
     return list(dict.fromkeys(filter(None, found)))
 

@@ -14,7 +14,7 @@ FIELDS = {
     "choice": {"enum": ["a", "b"], "type": "string"},
     "only": {"const": 1, "type": "integer"},
     "list": {"type": "array", "items": {"type": "number"}, "minItems": 2},
-    "words": {"type": "array", "items": {"type": "string"}},
+    "words": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
     "table": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
     "nested": {"type": "object"},
     "anything": {},
@@ -40,7 +40,9 @@ def test_each_field_gets_the_control_that_suits_it():
         ("number", ["number in m", "more than 0.5"]),
         ("maybe", ["number", "optional"]),
         ("switch", ["optional"]),
+        ("choice", []),
         ("list", ["list, one number per line", "2 or more items"]),
+        ("words", ["list, one text per line", 'one of ["a", "b"]']),
     ],
 )
 def test_types_units_and_bounds_are_said(name, facts):

@@ -1,5 +1,4 @@
-// What the page does by itself: it sends the form, shows the text of the answer as it came, and
-// keeps the calls in step with the form. Without it the form still works, as links.
+// Sends the form, shows the answer's text as it came, keeps the calls in step with the form.
 
 // Not the form: a field called `dataset` would hide that of its form, but not that of main.
 const page = document.querySelector("main");
@@ -73,9 +72,9 @@ function reasonsFor(field, reasons) {
 // Put each reason next to its field, and the focus on the first.
 function mark(reasons) {
   for (const field of fields) {
-    const mine = reasonsFor(field, reasons);
-    document.getElementById(`${field.id}-error`).textContent = mine.join("\n");
-    field.ariaInvalid = mine.length ? "true" : null;
+    const mine = reasonsFor(field, reasons).join("\n");
+    document.getElementById(`${field.id}-error`).textContent = mine;
+    field.ariaInvalid = mine ? "true" : null;
   }
   page.querySelector("[aria-invalid]")?.focus();
 }
@@ -137,8 +136,9 @@ async function copy(button) {
     getSelection().selectAllChildren(code);
     if (!document.execCommand("copy")) return;
   }
-  button.textContent = "Copied";
-  setTimeout(() => (button.textContent = "Copy"), 2000);
+  const spoken = document.getElementById("copied");
+  button.textContent = spoken.textContent = "Copied";
+  setTimeout(() => ([button.textContent, spoken.textContent] = ["Copy", ""]), 2000);
 }
 
 for (const button of document.querySelectorAll(".copy")) {
