@@ -318,6 +318,8 @@ def test_the_keyboard_is_enough(visit):
     expect(page.get_by_role("radio", name="Python")).to_be_checked()
     press("Tab")
     expect(page.get_by_role("button", name="Copy the Python call")).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert outline != "0px"
     press("Enter")
     expect(page.locator(".copy:visible")).to_have_text("Copied")
     assert "urlopen" in page.evaluate("navigator.clipboard.readText()")
