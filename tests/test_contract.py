@@ -25,12 +25,12 @@ FILES = """
 .dockerignore .gitattributes .github/workflows/check.yml .gitignore CITATION.cff Dockerfile LICENSE
 Makefile README.md app.py compose.yaml environment.py environment.yml gunicorn.conf.py
 locks/lock.py model/__init__.py model/square.py pyproject.toml service/__init__.py
-service/citation.py service/contract.py service/errors.py service/inputs.py service/monitoring.py
-service/openapi.py service/pages.py service/predictions.py
-service/static/style.css service/templates/index.html service/batch.py service/table.py
-tests/conftest.py tests/test_batch.py tests/test_errors.py
-tests/test_identity.py tests/test_model.py tests/test_monitoring.py tests/test_openapi.py
-tests/test_pages.py tests/test_predictions.py
+service/batch.py service/citation.py service/contract.py service/errors.py service/form.py
+service/headers.py service/inputs.py service/monitoring.py service/openapi.py service/pages.py
+service/predictions.py service/static/page.js service/static/style.css service/table.py
+service/templates/index.html tests/conftest.py tests/test_batch.py tests/test_errors.py
+tests/test_form.py tests/test_headers.py tests/test_identity.py tests/test_model.py
+tests/test_monitoring.py tests/test_openapi.py tests/test_pages.py tests/test_predictions.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt

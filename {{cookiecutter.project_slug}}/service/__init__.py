@@ -6,12 +6,16 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from service import batch, contract, errors, monitoring, openapi, pages, predictions
+from service import batch, contract, errors, headers, monitoring, openapi, pages, predictions
 
 # What MODEL_<NAME> in the environment may change.
 SETTINGS = {
     "MAX_CONTENT_LENGTH": 10_000_000,  # bytes; a longer body is answered with 413
     "BATCH_ROWS": 10_000,  # rows of a batch; more are answered with 413
+    # Whose pages may read the answers in a visitor's browser: origins such as
+    # https://example.org with spaces between, * for all, nothing for none. All may, since no
+    # answer depends on a cookie or a password; where only a network guards the service, name them.
+    "CORS_ORIGINS": "*",
 }
 
 
@@ -27,7 +31,7 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (predictions, batch, openapi, pages, monitoring, errors):
+    for part in (predictions, batch, openapi, pages, monitoring, headers, errors):
         app.register_blueprint(part.bp)
     return app
 

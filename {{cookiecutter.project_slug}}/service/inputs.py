@@ -67,15 +67,6 @@ def from_text(texts: MultiDict) -> Input:
         raise refusal(error.members["errors"], supplied) from error
 
 
-def to_query(members: dict) -> dict[str, list[str]]:
-    """Write an input as the texts of a query: the way back from `from_text`."""
-    lists = {name: value if isinstance(value, list) else [value] for name, value in members.items()}
-    return {
-        name: [value if isinstance(value, str) else json.dumps(value) for value in values]
-        for name, values in lists.items()
-    }
-
-
 def literal(name: str, values: list[str]) -> str:
     """Write the texts of a field as JSON: numbers and booleans where it takes them."""
     if options := items(name):

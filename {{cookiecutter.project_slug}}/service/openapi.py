@@ -84,6 +84,9 @@ def document() -> dict:
         "/openapi.json": {"get": operation("describe", "Describe the service", about)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
     }
+    if is_linkable():
+        link = {"description": "The link of GET /api that answers the form."}
+        paths["/ask"] = {"get": {"operationId": "ask", "responses": {"303": link}}}
     components = {"schemas": DEFINITIONS["$defs"]}
     return {"openapi": "3.1.0", "info": info(), "paths": paths, "components": components}
 

@@ -1,39 +1,110 @@
 """GET /: the page that a person sees."""
 
 import json
-import shlex
+import re
+from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 
 from service.citation import CITATION, authors
-from service.inputs import FIELDS, is_linkable, requirement, to_query
+from service.form import controls, texts, typed
+from service.inputs import FIELDS, is_linkable
 
 bp = Blueprint("pages", __name__)
 
+# The page needs nothing but what this service sends; whatever else slips in is not loaded.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
 
 @bp.get("/")
-def index() -> str:
-    """Say what this is, and show a request to try on the host that the page was opened at."""
-    return render_template(
+def index() -> Response:
+    """Say what this is, with a form to try it and calls for the host that it was opened at."""
+    page = render_template(
         "index.html",
         citation=CITATION,
         authors=authors(),
-        fields={name: requirement(name) for name in FIELDS},
-        link=url_for("predictions.answer_link", **to_query(sample())) if is_linkable() else None,
-        call=call(),
+        controls=controls(sample()),
+        link=link(sample_texts()) if is_linkable() else None,
+        absolute=link(sample_texts(), external=True) if is_linkable() else None,
+        url=address(),
+        body=body(),
+        quoted={"shell": shell, "literal": literal},
+        description=description(),
     )
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
+
+
+def ask() -> Response:
+    """Send a form filled in without JavaScript on to the link that answers it."""
+    known = [name for name in request.args if name in FIELDS]
+    return redirect(link({name: typed(name, request.args[name]) for name in known}), 303)
+
+
+if is_linkable():
+    bp.get("/ask")(ask)
 
 
 def call() -> str:
     """The sample request as a command for a terminal."""
     if is_linkable():
-        url = url_for("predictions.answer_link", _external=True, **to_query(sample()))
-        return f"curl {shlex.quote(url)}"
-    url = url_for("predictions.answer_body", _external=True)
-    body = shlex.quote(json.dumps(sample(), ensure_ascii=False))
-    return f"curl {shlex.quote(url)} -H 'Content-Type: application/json' -d {body}"
+        return f"curl {shell(link(sample_texts(), external=True))}"
+    return f"curl {shell(address())} -H 'Content-Type: application/json' -d {shell(body())}"
 
 
 def sample() -> dict:
-    """A request made of the first example of each field of `Input`."""
-    return {name: field["examples"][0] for name, field in FIELDS.items() if field.get("examples")}
+    """A request made of the first example of each field of `Input`, or else its default."""
+    values = {
+        name: field.get("examples", [field.get("default")])[0] for name, field in FIELDS.items()
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def sample_texts() -> dict[str, list[str]]:
+    """The sample request as a query has it."""
+    return {name: texts(name, value) for name, value in sample().items()}
+
+
+def body() -> str:
+    """The sample request as a JSON object."""
+    return json.dumps(sample(), ensure_ascii=False)
+
+
+def link(query: dict[str, list[str]], external: bool = False) -> str:
+    """The address that answers a query."""
+    path = url_for("predictions.answer_link", _external=external)
+    return f"{path}?{urlencode(query, doseq=True)}" if query else path
+
+
+def address() -> str:
+    """The address that takes a JSON object."""
+    return url_for("predictions.answer_body", _external=True)
+
+
+def description() -> str | None:
+    """Where the API is described for machines, if it is."""
+    rules = {rule.rule: rule.endpoint for rule in current_app.url_map.iter_rules()}
+    return url_for(rules["/openapi.json"]) if "/openapi.json" in rules else None
+
+
+def shell(text: str) -> str:
+    """Quote a text for a shell."""
+    return "'" + text.replace("'", r"'\''") + "'"
+
+
+def literal(text: str) -> str:
+    """Quote a text without line ends so that Python, R and JavaScript all read it."""
+    return "'" + re.sub(r"[\\']", r"\\\g<0>", text) + "'"

@@ -1,0 +1,373 @@
+"""The page in a real browser, through a real Gunicorn, as people use it.
+
+Chromium is driven by Playwright, which brings its driver but no browser.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from conftest import clean_environment
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+BOUND = 10**150
+LANGUAGES = ["curl", "Python", "R", "JavaScript"]
+NASTY = """it's "C:\\new\\" $HOME `id` 100% & + # ? \\' 🚀 שלום </script> {{ 7*7 }}"""
+
+# A model with a field of every kind; a field's name must not hide what the script asks for.
+PENDULUM = """
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Method(StrEnum):
+    EULER = "Euler"
+    RUNGE_KUTTA = "Runge-Kutta"
+
+
+class Bob(BaseModel):
+    mass: float = Field(gt=0)
+    label: str
+
+
+class Input(BaseModel):
+    length: float = Field(
+        gt=0, le=100, description="Length of the thread", examples=[1.5],
+        json_schema_extra={"unit": "m"},
+    )
+    dataset: Method = Field(description="The integrator", examples=["Euler"])
+    damped: bool = Field(default=False, description="Whether air slows the bob")
+    action: str | None = Field(default=None, description="A remark, given back")
+    story: str = Field(default="-", max_length=100_000, description="A long remark, given back")
+    angles: list[float] = Field(min_length=1, description="Angles (degrees)", examples=[[1, 2.5]])
+    order: Literal[1, 2, 4] = 4
+    seeds: int | None = Field(default=None, ge=0)
+
+
+class Output(BaseModel):
+    given: Input
+
+
+def predict(inputs: Input) -> Output:
+    return Output(given=inputs)
+"""
+NESTED = PENDULUM.replace(
+    "    order:",
+    '    bob: Bob = Field(description="The bob", examples=[{"mass": 2, "label": "x"}])\n    order:',
+)
+
+
+def missing(tool: str) -> None:
+    """Skip for want of a tool, but fail where everything must be there."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{tool} is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or another that is installed."""
+    names = ["chromium", "chromium-browser", "google-chrome"]
+    path = next(filter(None, map(shutil.which, names)), None) or missing("Chromium")
+    arguments = ["--no-sandbox", "--disable-quic", "--host-resolver-rules=MAP *.example 127.0.0.1"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def ports(bake, serve) -> Iterator[dict[str, int]]:
+    """The ports of three services: the square, a model of all kinds of fields, a nested one."""
+
+    def project(name: str, model: str) -> Path:
+        rendered = bake(project_slug=name)
+        (rendered / "model/__init__.py").write_text(model, "utf-8")
+        return rendered
+
+    pendulum, nested = project("pendulum", PENDULUM), project("nested", NESTED)
+    with serve(bake()) as first, serve(pendulum) as second, serve(nested) as third:
+        yield {"square": first.port, "pendulum": second.port, "nested": third.port}
+
+
+@pytest.fixture
+def visit(browser, ports):
+    """Open the page of a service; afterwards, no error was logged and nobody else was asked."""
+    contexts, pages, faults = [], [], []
+
+    def opened(model: str = "square", host: str = "127.0.0.1", **options: object) -> Page:
+        contexts.append(browser.new_context(**options))
+        pages.append(contexts[-1].new_page())
+        page = pages[-1]
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("request", lambda request: faults.append(request.url))
+        page.ours = f"http://{host}:{ports[model]}/"
+        page.expected = [page.ours, "data:", "Failed to load resource: the server responded with"]
+        page.goto(page.ours)
+        return page
+
+    yield opened
+    expected = tuple(text for page in pages for text in page.expected)
+    for context in contexts:
+        context.close()
+    assert not [fault for fault in faults if not fault.startswith(expected)]
+
+
+def run(page: Page) -> str:
+    """Press the button, and return the text of the answer."""
+    page.get_by_role("button", name="Run the model").click()
+    expect(page.locator("#status")).to_have_text("200 OK")
+    return page.locator("#text").text_content()
+
+
+def error(page: Page, name: str):
+    """The place beside a field where its error stands, found as a screen reader does."""
+    described = page.get_by_label(name, exact=True).get_attribute("aria-describedby")
+    return page.locator(f"#{described.split()[-1]}")
+
+
+def fill(page: Page) -> dict:
+    """Fill in what is awkward to quote, and return the input that it stands for."""
+    page.get_by_label("length").fill(" 2.50 ")
+    page.get_by_label("dataset").select_option("Runge-Kutta")
+    page.get_by_label("damped").select_option("true")
+    page.get_by_label("action").fill(NASTY)
+    page.get_by_label("story").fill(f"first\n\n{NASTY}\tlast")
+    page.get_by_label("angles").fill("1\n\n -2e3\n0.1\n")
+    page.get_by_label("order").select_option("2")
+    return {
+        "length": 2.5,
+        "dataset": "Runge-Kutta",
+        "damped": True,
+        "action": NASTY,
+        "story": f"first\n\n{NASTY}\tlast",
+        "angles": [1, -2000, 0.1],
+        "order": 2,
+        "seeds": None,
+    }
+
+
+@pytest.mark.parametrize("value", [12, 0, BOUND, -BOUND + 7], ids=["12", "0", "bound", "digits"])
+def test_the_answer_is_shown_to_the_last_digit(visit, value):
+    page = visit()
+    page.get_by_label("value").fill(str(value))
+    assert run(page) == f'{{"Value Squared":{value * value}}}\n'
+    assert page.locator("#permalink a").text_content() == f"/api?value={value}"
+
+
+def test_each_kind_of_field_reaches_the_model(visit):
+    page = visit("pendulum")
+    given = fill(page)
+    assert json.loads(run(page)) == {"given": given}
+
+
+def test_nested_values_and_whole_numbers_reach_the_model_as_typed(visit):
+    page = visit("nested")
+    given = fill(page)
+    page.get_by_label("bob").fill('{"mass": 0.1,\n "label": "{a}"}')
+    page.get_by_label("seeds").fill(f"00{BOUND}")
+    answer = run(page)
+    bob = {"mass": 0.1, "label": "{a}"}
+    assert json.loads(answer) == {"given": given | {"bob": bob, "seeds": BOUND}}
+    assert f'"seeds":{BOUND}' in answer
+    assert page.locator("#permalink").count() == 0
+
+
+def test_an_error_stands_next_to_its_field_until_it_is_mended(visit):
+    page = visit()
+    field = page.get_by_label("value")
+    for text, reason in {"two": "valid integer", "1.5": "valid integer", "": "required"}.items():
+        field.fill(text)
+        page.get_by_role("button", name="Run the model").click()
+        expect(error(page, "value")).to_contain_text(reason)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_be_focused()
+        expect(page.locator("#status")).to_have_text("422 Unprocessable Entity")
+    field.fill("3")
+    run(page)
+    expect(error(page, "value")).to_be_empty()
+    assert field.get_attribute("aria-invalid") is None
+
+
+def test_each_error_finds_its_own_field_and_item(visit):
+    page = visit("pendulum")
+    page.get_by_label("length").fill("101")
+    page.get_by_label("angles").fill("1\ntwo\n3\nfour")
+    page.get_by_role("button", name="Run the model").click()
+    expect(error(page, "length")).to_contain_text("less than or equal to 100")
+    expect(error(page, "angles")).to_contain_text("Item 2: Input should be a valid number")
+    expect(error(page, "angles")).to_contain_text("Item 4")
+    expect(page.get_by_label("length")).to_be_focused()
+    expect(error(page, "dataset")).to_be_empty()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("{", "not JSON"), ('{"mass": 0, "label": "x"}', "mass: Input should be")]
+)
+def test_an_error_in_nested_values_names_its_place(visit, text, reason):
+    page = visit("nested")
+    page.get_by_label("bob").fill(text)
+    page.get_by_role("button", name="Run the model").click()
+    expect(error(page, "bob")).to_contain_text(reason)
+    expect(page.get_by_label("bob")).to_be_focused()
+
+
+def test_an_answer_that_never_comes_is_said(visit):
+    page = visit()
+    page.route("**/api?*", lambda route: route.abort())
+    page.expected.append("Failed to load resource: net::ERR_FAILED")
+    page.get_by_role("button", name="Run the model").click()
+    expect(page.locator("#status")).to_have_text("No answer came.")
+
+
+def test_an_input_too_long_for_a_link_is_posted(visit):
+    page = visit("pendulum")
+    page.get_by_label("story").fill("long " * 4000)
+    assert json.loads(run(page))["given"]["story"] == "long " * 4000
+    expect(page.locator("#permalink")).to_be_hidden()
+    expect(page.locator(".call:visible")).to_contain_text('-d \'{"length": 1.5')
+
+
+def execute(language: str, call: str, folder: Path) -> str:
+    """Run a call as a reader would, and return what it prints."""
+    tools = {"curl": "curl", "Python": sys.executable, "R": "Rscript", "JavaScript": "node"}
+    if not (tool := shutil.which(tools[language])):
+        # R is large, and not on every machine that tests the page.
+        pytest.skip("R is not installed") if language == "R" else missing(tool or tools[language])
+    name = {"curl": "call.sh", "Python": "call.py", "R": "call.R", "JavaScript": "call.mjs"}
+    script = folder / name[language]
+    script.write_text(call, "utf-8")
+    done = subprocess.run(
+        ["sh" if language == "curl" else tool, script],
+        env=clean_environment() | {"PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def copied(page: Page, language: str) -> str:
+    """Choose a language, press its button, and return what is on the clipboard."""
+    page.get_by_text(language, exact=True).and_(page.locator("fieldset label")).click()
+    page.get_by_role("button", name=f"Copy the {language} call").click()
+    expect(page.locator(".copy:visible")).to_have_text("Copied")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", ["square", "pendulum", "nested"])
+def test_a_copied_call_gives_the_answer(visit, tmp_path, model, language):
+    page = visit(model, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_label("value").fill(str(BOUND)) if model == "square" else fill(page)
+    answer = run(page)
+    printed = execute(language, copied(page, language), tmp_path)
+    if language == "Python":
+        assert printed == f"{json.loads(answer)}\n"
+    elif language == "R":
+        assert printed
+    else:
+        assert printed.strip() == answer.strip()
+
+
+@pytest.mark.parametrize("model", ["square", "pendulum", "nested"])
+def test_the_calls_are_the_same_with_and_without_the_script(visit, model):
+    def calls(**options: object) -> list[str]:
+        page = visit(model, **options)
+        shown = [text.replace("+", "%20") for text in page.locator(".call code").all_inner_texts()]
+        return [text for text in shown if text] or page.locator(".call code").all_text_contents()
+
+    squeezed = [
+        ["".join(text.split()) for text in calls(java_script_enabled=on)] for on in (True, False)
+    ]
+    assert squeezed[0] == squeezed[1]
+
+
+def test_a_call_is_copied_where_the_browser_has_no_clipboard_for_it(visit):
+    page = visit(host="model.example")
+    assert not page.evaluate("isSecureContext")
+    page.get_by_role("button", name="Copy the curl call").click()
+    expect(page.locator(".copy:visible")).to_have_text("Copied")
+    page.get_by_label("value").fill("")
+    page.get_by_label("value").press("Control+v")
+    assert page.get_by_label("value").input_value() == f"curl '{page.ours}api?value=2'"
+
+
+def test_the_keyboard_is_enough(visit):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    press = page.keyboard.press
+    page.get_by_role("link", name="Source code").focus()
+    press("Tab")
+    expect(page.get_by_label("value")).to_be_focused()
+    page.keyboard.type("5")  # which replaces the 2, selected by the Tab key
+    press("Enter")
+    expect(page.locator("#text")).to_have_text('{"Value Squared":25}')
+    for _ in "button", "answer", "link", "language":
+        press("Tab")
+    press("ArrowRight")
+    expect(page.get_by_role("radio", name="Python")).to_be_checked()
+    press("Tab")
+    expect(page.get_by_role("button", name="Copy the Python call")).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert outline != "0px"
+    press("Enter")
+    expect(page.locator(".copy:visible")).to_have_text("Copied")
+    assert "urlopen" in page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("model", ["square", "nested"])
+def test_axe_finds_nothing_and_nothing_sticks_out(visit, model, width, scheme):
+    page = visit(model, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+
+    def check() -> None:
+        found = page.evaluate("axe.run()")
+        assert len(found["passes"]) > 20
+        assert not found["violations"], json.dumps(found["violations"], indent=1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    check()
+    run(page)
+    check()
+    page.locator("form [name]").first.fill("9" * 400)
+    page.get_by_role("button", name="Run the model").click()
+    expect(page.locator("#status")).to_contain_text("422")
+    check()
+
+
+def test_the_form_works_without_its_script(visit):
+    page = visit("pendulum", java_script_enabled=False)
+    given = fill(page)
+    page.get_by_role("button", name="Run the model").click()
+    page.wait_for_url("**/api?*")
+    assert json.loads(page.locator("body").inner_text()) == {
+        "given": given | {"story": given["story"].replace("\n", "\r\n")}
+    }
+
+
+def test_a_page_of_another_origin_may_ask(visit, ports):
+    page = visit("pendulum")
+    page.goto(f"{page.ours}healthz")  # where no policy of ours holds the browser back
+    theirs = f"http://127.0.0.1:{ports['square']}/api"
+    page.expected.append(theirs)
+    answer = page.evaluate(
+        """async ([url, body]) => {
+            const headers = {"Content-Type": "application/json"};
+            const response = await fetch(url, {method: "POST", headers, body});
+            return await response.text();
+        }""",
+        [theirs, '{"value": 4}'],
+    )
+    assert answer == '{"Value Squared":16}\n'

@@ -1,0 +1,78 @@
+"""The form says what each kind of field takes, and reads what people type."""
+
+import pytest
+
+from service import form, inputs
+
+FIELDS = {
+    "line": {"type": "string"},
+    "long": {"type": "string", "maxLength": 2000},
+    "whole": {"type": "integer", "minimum": 0, "maximum": 10**30},
+    "number": {"type": "number", "exclusiveMinimum": 0.5, "unit": "m"},
+    "maybe": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": None},
+    "switch": {"type": "boolean", "default": False},
+    "choice": {"enum": ["a", "b"], "type": "string"},
+    "only": {"const": 1, "type": "integer"},
+    "list": {"type": "array", "items": {"type": "number"}, "minItems": 2},
+    "words": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
+    "table": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+    "nested": {"type": "object"},
+    "anything": {},
+}
+
+
+@pytest.fixture(autouse=True)
+def fields(monkeypatch):
+    """An `Input` with a field of every kind."""
+    monkeypatch.setattr(form, "FIELDS", FIELDS)
+    monkeypatch.setattr(inputs, "FIELDS", FIELDS)
+
+
+def test_each_field_gets_the_control_that_suits_it():
+    kinds = "line long line line line choice choice choice list list json json json"
+    assert [control["kind"] for control in form.controls({})] == kinds.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("whole", ["integer", "from 0 to 10^30"]),
+        ("number", ["number in m", "more than 0.5"]),
+        ("maybe", ["number", "optional"]),
+        ("switch", ["optional"]),
+        ("choice", []),
+        ("list", ["list, one number per line", "2 or more items"]),
+        ("words", ["list, one text per line", 'one of ["a", "b"]']),
+    ],
+)
+def test_types_units_and_bounds_are_said(name, facts):
+    assert form.facts(name) == facts
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("whole", 10**150, "1" + 150 * "0"),
+        ("line", ' "as it is" ', ' "as it is" '),
+        ("switch", False, "false"),
+        ("list", [1, 2.5], "1\n2.5"),
+        ("maybe", None, ""),
+        ("nested", {"é": [1]}, '{\n  "é": [\n    1\n  ]\n}'),
+    ],
+)
+def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
+    assert form.control(name, value)["value"] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "texts"),
+    [
+        ("whole", " 12\t", ["12"]),
+        ("line", " as it is ", [" as it is "]),
+        ("maybe", "", []),
+        ("list", "1\r\n\r\n 2.5\n", ["1", "2.5"]),
+        ("words", "a, b\n c", ["a, b", " c"]),
+    ],
+)
+def test_what_is_typed_is_read_without_what_means_nothing(name, typed, texts):
+    assert form.typed(name, typed) == texts

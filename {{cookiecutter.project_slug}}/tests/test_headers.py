@@ -1,0 +1,66 @@
+"""Every answer guards the browser that asked; other pages may read what the setting allows."""
+
+import pytest
+
+from service import create_app
+from service.pages import sample
+
+HERE, ELSEWHERE = "https://pages.example", "https://elsewhere.example"
+ALLOWED = "Access-Control-Allow-Origin"
+
+
+def ask(origins: str, origin: str, method: str = "GET", path: str = "/healthz", **headers: str):
+    """Call a service with a setting of CORS_ORIGINS as the page of an origin does."""
+    client = create_app({"CORS_ORIGINS": origins}).test_client()
+    return client.open(path, method=method, headers={"Origin": origin, **headers})
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/healthz", "/nowhere", "/static/style.css"])
+def test_every_answer_guards_the_browser(client, path):
+    headers = client.get(path, buffered=True).headers  # which closes a file
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_every_page_may_read_the_answers_unless_told_otherwise(client):
+    for response in (client.post("/api", json=sample()), client.get("/nowhere")):
+        assert response.headers[ALLOWED] == "*"
+        assert "Origin" not in response.vary
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [
+        ("*", HERE, "*"),
+        (HERE, HERE, HERE),
+        (f"{ELSEWHERE} {HERE}", HERE, HERE),
+        (HERE, ELSEWHERE, None),
+        (HERE, f"{HERE}.evil.example", None),
+        (HERE, "null", None),
+        ("", HERE, None),
+    ],
+)
+def test_the_setting_says_whose_pages_may_read(origins, origin, allowed):
+    response = ask(origins, origin)
+    assert response.headers.get(ALLOWED) == allowed
+    assert ("Origin" in response.vary) == (origins not in ("*", ""))
+    assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+def test_a_cache_is_told_even_by_a_request_of_no_page():
+    client = create_app({"CORS_ORIGINS": HERE}).test_client()
+    assert "Origin" in client.get("/healthz").vary
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [(HERE, True), (ELSEWHERE, False)])
+def test_a_page_asks_first_whether_it_may_post(origin, allowed):
+    question = {"Access-Control-Request-Method": "POST"}
+    headers = ask(HERE, origin, "OPTIONS", "/api", **question).headers
+    assert ("POST" in headers.get("Access-Control-Allow-Methods", "")) == allowed
+    assert ("Access-Control-Allow-Headers" in headers) == allowed
+
+
+@pytest.mark.parametrize("origins", ["example.org", f"{HERE}/", f"{HERE}, {ELSEWHERE}/x"])
+def test_a_setting_that_would_let_nobody_in_stops_the_start(origins):
+    with pytest.raises(SystemExit, match=r"MODEL_CORS_ORIGINS"):
+        create_app({"CORS_ORIGINS": origins})
