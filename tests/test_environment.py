@@ -206,7 +206,8 @@ def test_make_demo_serves_the_square_and_ends_with_control_c(template, tmp_path)
 def test_make_demo_needs_a_new_enough_python(template, tmp_path):
     (template / ".venv").unlink()
     old = tmp_path / "python3"
-    old.write_text("#!/bin/sh\nexit 1\n")
+    pretend = "import sys; sys.version_info = (3, 10, 9); exec(sys.argv[1])"
+    old.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{pretend}" "$2"\n')
     old.chmod(stat.S_IRWXU)
     result = run("make", "demo", f"PYTHON={old}", cwd=template)
     assert result.returncode != 0

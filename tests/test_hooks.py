@@ -71,7 +71,11 @@ ACCEPTED = [
     *[("orcid", text) for text in ["", "0000-0003-1419-2405", "0000-0002-9079-593X"]],
     *[
         ("repository_url", text)
-        for text in ["http://localhost:3000/x", "https://a.org/?q=1&b='x'#y"]
+        for text in [
+            "http://localhost:3000/x",
+            "https://a.org/?q=1&b='x'#y",
+            "https://a.org/%C3%A9",
+        ]
     ],
     ("description", "x" * 10_000),
     ("author_given_names", ""),

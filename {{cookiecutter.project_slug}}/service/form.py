@@ -138,12 +138,6 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def typed(name: str, written: str) -> list[str]:
-    """Read what was typed into a control, as the page's script does: what is empty says nothing."""
-    lines = re.split(r"\r?\n", written) if items(name) else [written]
-    return [line for line in (line.strip() if is_numeric(name) else line for line in lines) if line]
-
-
 def is_numeric(name: str) -> bool:
     """Whether a field takes numbers alone, so that spaces around them mean nothing."""
     return set(types(name)) <= {"integer", "number"}

@@ -84,9 +84,6 @@ def document() -> dict:
         "/openapi.json": {"get": operation("describe", "Describe the service", about)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
     }
-    if is_linkable():
-        link = {"description": "The link of GET /api that answers the form."}
-        paths["/ask"] = {"get": {"operationId": "ask", "responses": {"303": link}}}
     components = {"schemas": DEFINITIONS["$defs"]}
     return {"openapi": "3.1.0", "info": info(), "paths": paths, "components": components}
 
@@ -99,9 +96,6 @@ def info() -> dict:
     if licence := CITATION.get("license"):
         expression = licence if isinstance(licence, str) else " OR ".join(licence)
         found["license"] = {"name": expression, "identifier": expression}
-    people = CITATION.get("contact", []) + CITATION["authors"]
-    if emails := [person["email"] for person in people if "email" in person]:
-        found["contact"] = {"email": emails[0]}
     return found
 
 
@@ -163,11 +157,8 @@ def content(schema: dict, kind: str = JSON) -> dict:
 
 def headers(*names: str) -> dict:
     """The headers that every such answer has."""
-    chosen = {name: HEADERS[name] for name in names}
-    return {
-        name: {"description": text, "required": True, "schema": {"type": kind}}
-        for name, (kind, text) in chosen.items()
-    }
+    chosen = ((name, *HEADERS[name]) for name in names)
+    return {n: {"description": d, "required": True, "schema": {"type": k}} for n, k, d in chosen}
 
 
 def parameter(name: str) -> dict:

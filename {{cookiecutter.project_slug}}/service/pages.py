@@ -2,21 +2,13 @@
 
 import json
 import re
+import shlex
 from urllib.parse import urlencode
 
-from flask import (
-    Blueprint,
-    Response,
-    current_app,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, make_response, render_template, url_for
 
 from service.citation import CITATION, authors
-from service.form import controls, texts, typed
+from service.form import controls, texts
 from service.inputs import FIELDS, is_linkable
 
 bp = Blueprint("pages", __name__)
@@ -40,29 +32,18 @@ def index() -> Response:
         absolute=link(sample_texts(), external=True) if is_linkable() else None,
         url=address(),
         body=body(),
-        quoted={"shell": shell, "literal": literal},
-        description=description(),
+        quoted={"shell": shlex.quote, "literal": literal},
     )
     response = make_response(page)
     response.headers["Content-Security-Policy"] = POLICY
     return response
 
 
-def ask() -> Response:
-    """Send a form filled in without JavaScript on to the link that answers it."""
-    known = [name for name in request.args if name in FIELDS]
-    return redirect(link({name: typed(name, request.args[name]) for name in known}), 303)
-
-
-if is_linkable():
-    bp.get("/ask")(ask)
-
-
 def call() -> str:
     """The sample request as a command for a terminal."""
     if is_linkable():
-        return f"curl {shell(link(sample_texts(), external=True))}"
-    return f"curl {shell(address())} -H 'Content-Type: application/json' -d {shell(body())}"
+        return shlex.join(["curl", link(sample_texts(), external=True)])
+    return shlex.join(["curl", address(), "-H", "Content-Type: application/json", "-d", body()])
 
 
 def sample() -> dict:
@@ -92,17 +73,6 @@ def link(query: dict[str, list[str]], external: bool = False) -> str:
 def address() -> str:
     """The address that takes a JSON object."""
     return url_for("predictions.answer_body", _external=True)
-
-
-def description() -> str | None:
-    """Where the API is described for machines, if it is."""
-    rules = {rule.rule: rule.endpoint for rule in current_app.url_map.iter_rules()}
-    return url_for(rules["/openapi.json"]) if "/openapi.json" in rules else None
-
-
-def shell(text: str) -> str:
-    """Quote a text for a shell."""
-    return "'" + text.replace("'", r"'\''") + "'"
 
 
 def literal(text: str) -> str:

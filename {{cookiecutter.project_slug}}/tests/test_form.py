@@ -62,17 +62,3 @@ def test_types_units_and_bounds_are_said(name, facts):
 )
 def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
     assert form.control(name, value)["value"] == text
-
-
-@pytest.mark.parametrize(
-    ("name", "typed", "texts"),
-    [
-        ("whole", " 12\t", ["12"]),
-        ("line", " as it is ", [" as it is "]),
-        ("maybe", "", []),
-        ("list", "1\r\n\r\n 2.5\n", ["1", "2.5"]),
-        ("words", "a, b\n c", ["a, b", " c"]),
-    ],
-)
-def test_what_is_typed_is_read_without_what_means_nothing(name, typed, texts):
-    assert form.typed(name, typed) == texts
