@@ -54,7 +54,7 @@ MUTATIONS = {
     "service/openapi.py": ('"/healthz": {', '"/health": {'),
     "service/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),
     "service/pages.py": ("_external=external", "_external=False"),
-    "service/form.py": ("line.strip()", "line"),
+    "service/form.py": ('return "long" if long else "line"', 'return "line"'),
     "service/headers.py": ("origin in origins", "origin"),
     "service/static/style.css": ("body {", "@import 'https://example.org/font.css'; body {"),
     "service/__init__.py": ('"CORS_ORIGINS": "*"', '"CORS_ORIGINS": ""'),
