@@ -63,10 +63,10 @@ def kind(name: str) -> str:
 
 def keyboard(name: str) -> str:
     """The keys that a phone shows: those for digits have no minus sign."""
-    positive = all(
-        option.get("minimum", option.get("exclusiveMinimum", -1)) >= 0 for option in options(name)
-    )
-    return {("integer",): "numeric", ("number",): "decimal"}.get((*types(name),) * positive, "text")
+    least = [option.get("minimum", option.get("exclusiveMinimum", -1)) for option in options(name)]
+    if min(least, default=-1) < 0:
+        return "text"
+    return {("integer",): "numeric", ("number",): "decimal"}.get(tuple(types(name)), "text")
 
 
 def options(name: str) -> list[dict]:

@@ -1,4 +1,4 @@
-"""The form says what each kind of field takes, and reads what people type."""
+"""The form says what each kind of field takes, and shows its value as people type it."""
 
 import pytest
 
@@ -62,3 +62,9 @@ def test_types_units_and_bounds_are_said(name, facts):
 )
 def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
     assert form.control(name, value)["value"] == text
+
+
+def test_a_phone_shows_digits_alone_where_no_minus_sign_is_needed():
+    keyboards = {control["name"]: control["keyboard"] for control in form.controls({})}
+    digits = {name: keys for name, keys in keyboards.items() if keys != "text"}
+    assert digits == {"whole": "numeric", "number": "decimal"}
