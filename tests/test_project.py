@@ -82,9 +82,18 @@ def functions(path: Path) -> list[ast.FunctionDef]:
     ]
 
 
+def lines_of_code(path: Path) -> int:
+    """How many lines a module has without blank ones, comments and docstrings."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Expr)]
+    texts = [node for node in nodes if isinstance(node.value, ast.Constant)]
+    said = {line for node in texts for line in range(node.lineno, node.end_lineno + 1)}
+    lines = enumerate(map(str.strip, path.read_text().splitlines()), start=1)
+    return sum(bool(line) and line[0] != "#" and n not in said for n, line in lines)
+
+
 def test_the_plumbing_can_be_read_in_an_hour(bake):
     modules = sorted((bake() / "service").glob("*.py"))
-    assert sum(len(path.read_text().splitlines()) for path in modules) <= 1000
+    assert sum(map(lines_of_code, modules)) <= 1000
     for path in modules:
         assert ast.get_docstring(ast.parse(path.read_text())), path
         for function in functions(path):
