@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -42,6 +43,35 @@ def bake(cookies_session) -> Callable[..., Path]:
         return projects[key]
 
     return bake_once
+
+
+# The request is made of the examples of the fields of `Input`; the project records the answer.
+RECORD = """
+import json, model, subprocess, sys
+from pathlib import Path
+fields = model.Input.model_fields.items()
+request = {field.alias or name: field.examples[0] for name, field in fields if field.examples}
+Path("model/examples/first.json").write_text(json.dumps({"request": request}))
+sys.exit(subprocess.run([sys.executable, "-m", "flask", "record"]).returncode)
+"""
+
+
+EXAMPLES: dict[str, str] = {}  # by the source of the model, each recorded once
+
+
+def swapped(project: Path, source: str, records: bool = True) -> Path:
+    """The project with another model and its example, whose own tests say nothing yet."""
+    shutil.rmtree(project / "model")
+    (project / "model/examples").mkdir(parents=True)
+    (project / "model/__init__.py").write_text(source, "utf-8")
+    (project / "tests/test_model.py").write_text("def test_nothing_yet():\n    pass\n")
+    if records and source not in EXAMPLES:
+        command = [sys.executable, "-c", RECORD]
+        subprocess.run(command, cwd=project, env=clean_environment(), check=True)
+        EXAMPLES[source] = (project / "model/examples/first.json").read_text("utf-8")
+    if records:
+        (project / "model/examples/first.json").write_text(EXAMPLES[source], "utf-8")
+    return project
 
 
 @dataclass

@@ -6,10 +6,9 @@ import json
 import subprocess
 import sys
 from http.client import HTTPConnection
-from pathlib import Path
 
 import pytest
-from conftest import clean_environment, refused_start
+from conftest import clean_environment, refused_start, swapped
 
 HEAD = "from pydantic import BaseModel, Field\n"
 PENDULUM = (
@@ -100,15 +99,6 @@ def predict(inputs: Input) -> Output:
 """
 )
 MODELS = {"pendulum": PENDULUM, "nested": NESTED, "lists": LISTS, "dice": DICE}
-
-
-def swapped(project: Path, source: str) -> Path:
-    """The project with another model, whose own tests say nothing yet."""
-    for path in (project / "model").glob("*.py"):
-        path.unlink()
-    (project / "model/__init__.py").write_text(source)
-    (project / "tests/test_model.py").write_text("def test_nothing_yet():\n    pass\n")
-    return project
 
 
 @pytest.fixture
@@ -255,7 +245,8 @@ FAULTS = {
 @pytest.mark.parametrize(("source", "sentence"), FAULTS.values(), ids=FAULTS)
 def test_a_faulty_model_stops_the_start_and_says_why(cookies, source, sentence):
     source = source.replace("(inputs: Inputs)", "(inputs)").replace("(inputs: Input)", "(inputs)")
-    project = swapped(cookies.bake().project_path, "from __future__ import annotations\n" + source)
+    source = "from __future__ import annotations\n" + source
+    project = swapped(cookies.bake().project_path, source, records=False)
     said = refused_start(project)
     assert sentence in said
     assert ("Traceback" in said) == (sentence == FAULTS["load fails"][1])

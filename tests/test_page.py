@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment
+from conftest import clean_environment, swapped
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
@@ -89,9 +89,7 @@ def ports(bake, serve) -> Iterator[dict[str, int]]:
     """The ports of three services: the square, a model of all kinds of fields, a nested one."""
 
     def project(name: str, model: str) -> Path:
-        rendered = bake(project_slug=name)
-        (rendered / "model/__init__.py").write_text(model, "utf-8")
-        return rendered
+        return swapped(bake(project_slug=name), model)
 
     pendulum, nested = project("pendulum", PENDULUM), project("nested", NESTED)
     with serve(bake()) as first, serve(pendulum) as second, serve(nested) as third:

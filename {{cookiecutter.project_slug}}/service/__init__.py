@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from service import batch, contract, errors, headers, monitoring, openapi, pages, predictions
+from service import (
+    batch,
+    contract,
+    errors,
+    examples,
+    headers,
+    monitoring,
+    openapi,
+    pages,
+    predictions,
+)
 
 # What MODEL_<NAME> in the environment may change.
 SETTINGS = {
@@ -16,6 +26,7 @@ SETTINGS = {
     # https://example.org with spaces between, * for all, nothing for none. All may, since no
     # answer depends on a cookie or a password; where only a network guards the service, name them.
     "CORS_ORIGINS": "*",
+    "CHECK": True,  # whether the recorded examples must give their answers before the port opens
 }
 
 
@@ -31,8 +42,11 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (predictions, batch, openapi, pages, monitoring, headers, errors):
+    for part in (predictions, batch, examples, openapi, pages, monitoring, headers, errors):
         app.register_blueprint(part.bp)
+    # These two are there to see and to mend what the check would stop at.
+    if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):
+        examples.check()
     return app
 
 

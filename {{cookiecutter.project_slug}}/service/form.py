@@ -97,7 +97,9 @@ def facts(name: str) -> list[str]:
     if kind(name) != "choice":
         for schema in options(name) + alternatives(FIELDS[name]):
             found += bounds(schema)
-    found += ["optional"] if "default" in FIELDS[name] else []
+    if "default" in FIELDS[name]:
+        default = FIELDS[name]["default"]
+        found.append("optional" if default in (None, "", []) else f"default {text(default)}")
     return list(dict.fromkeys(filter(None, found)))
 
 

@@ -10,8 +10,8 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from service.batch import KINDS
 from service.citation import CITATION
 from service.contract import Input, Output, predict
+from service.examples import EXAMPLES
 from service.inputs import FIELDS, SCHEMA, alternatives, is_linkable
-from service.pages import sample
 from service.predictions import JSON, STOCHASTIC
 
 bp = Blueprint("openapi", __name__)
@@ -76,11 +76,13 @@ def document() -> dict:
     """Describe the service: every route of every module has its entry in `paths`."""
     page = content({"type": "string"}, "text/html")
     about = content({"type": "object", "required": ["openapi"]})
+    examples = content({"type": "object", "additionalProperties": {"required": ["request"]}})
     alive = content({"type": "object", "required": ["status"]})
     paths = {
         "/api": {"get": by_link(), "post": by_body()} if is_linkable() else {"post": by_body()},
         "/api/batch": {"post": by_row()},
         "/": {"get": operation("page", "Show a page for people", page)},
+        "/examples": {"get": operation("examples", "Give the recorded examples", examples)},
         "/openapi.json": {"get": operation("describe", "Describe the service", about)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
     }
@@ -115,8 +117,7 @@ def by_link() -> dict:
 def by_body() -> dict:
     """POST /api: the fields are the members of a JSON object."""
     body = content(INPUT)
-    if set(SCHEMA.get("required", [])) <= set(sample()):
-        body[JSON]["example"] = sample()
+    body[JSON]["examples"] = recorded("request")
     found = prediction("predict", list(REFUSALS))
     return found | {"requestBody": {"required": True, "content": body}}
 
@@ -133,9 +134,20 @@ def by_row() -> dict:
     return found | {"requestBody": {"required": True, "content": body}}
 
 
+def recorded(part: str) -> dict:
+    """The requests or the answers of the recorded examples."""
+    kept = {name: example for name, example in EXAMPLES.items() if example.response is not None}
+    return {
+        name: {"summary": example.note or name, "value": getattr(example, part)}
+        for name, example in kept.items()
+    }
+
+
 def prediction(name: str, refusals: list[int]) -> dict:
     """A route that runs the model once."""
-    found = operation(name, "Run the model", content(OUTPUT), refusals)
+    answer = content(OUTPUT)
+    answer[JSON]["examples"] = recorded("response")
+    found = operation(name, "Run the model", answer, refusals)
     if STOCHASTIC:
         found["responses"]["200"]["headers"] = headers("Cache-Control", "Model-Seed")
     return found | {"description": inspect.getdoc(predict) or ""}

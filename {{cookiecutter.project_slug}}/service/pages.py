@@ -5,11 +5,13 @@ import re
 import shlex
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, make_response, render_template, url_for
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from service.citation import CITATION, authors
+from service.errors import shorten
+from service.examples import EXAMPLES
 from service.form import controls, texts
-from service.inputs import FIELDS, is_linkable
+from service.inputs import is_linkable
 
 bp = Blueprint("pages", __name__)
 
@@ -23,16 +25,20 @@ POLICY = (
 @bp.get("/")
 def index() -> Response:
     """Say what this is, with a form to try it and calls for the host that it was opened at."""
+    example = EXAMPLES.get(request.args.get("example", ""))
+    given = example.request if example else sample()
     page = render_template(
         "index.html",
         citation=CITATION,
         authors=authors(),
-        controls=controls(sample()),
-        link=link(sample_texts()) if is_linkable() else None,
-        absolute=link(sample_texts(), external=True) if is_linkable() else None,
+        controls=controls(given),
+        link=link(given) if is_linkable() else None,
+        absolute=link(given, external=True) if is_linkable() else None,
         url=address(),
-        body=body(),
+        body=body(given),
         quoted={"shell": shlex.quote, "literal": literal},
+        examples=EXAMPLES,
+        pretty=pretty,
     )
     response = make_response(page)
     response.headers["Content-Security-Policy"] = POLICY
@@ -42,32 +48,35 @@ def index() -> Response:
 def call() -> str:
     """The sample request as a command for a terminal."""
     if is_linkable():
-        return shlex.join(["curl", link(sample_texts(), external=True)])
-    return shlex.join(["curl", address(), "-H", "Content-Type: application/json", "-d", body()])
+        return shlex.join(["curl", link(sample(), external=True)])
+    kind = "Content-Type: application/json"
+    return shlex.join(["curl", address(), "-H", kind, "-d", body(sample())])
 
 
 def sample() -> dict:
-    """A request made of the first example of each field of `Input`, or else its default."""
-    values = {
-        name: field.get("examples", [field.get("default")])[0] for name, field in FIELDS.items()
-    }
-    return {name: value for name, value in values.items() if value is not None}
+    """The request of the first example."""
+    return next((example.request for example in EXAMPLES.values()), {})
 
 
-def sample_texts() -> dict[str, list[str]]:
-    """The sample request as a query has it."""
-    return {name: texts(name, value) for name, value in sample().items()}
+def query(given: dict) -> dict[str, list[str]]:
+    """A request as a query has it."""
+    return {name: texts(name, value) for name, value in given.items()}
 
 
-def body() -> str:
-    """The sample request as a JSON object."""
-    return json.dumps(sample(), ensure_ascii=False)
+def body(given: dict) -> str:
+    """A request as a JSON object in one line."""
+    return json.dumps(given, ensure_ascii=False)
 
 
-def link(query: dict[str, list[str]], external: bool = False) -> str:
-    """The address that answers a query."""
+def pretty(value: object) -> str:
+    """A request or an answer as JSON to be read."""
+    return shorten(json.dumps(value, ensure_ascii=False, indent=2), limit=5000)
+
+
+def link(given: dict, external: bool = False) -> str:
+    """The address that answers a request."""
     path = url_for("predictions.answer_link", _external=external)
-    return f"{path}?{urlencode(query, doseq=True)}" if query else path
+    return f"{path}?{urlencode(query(given), doseq=True)}" if given else path
 
 
 def address() -> str:

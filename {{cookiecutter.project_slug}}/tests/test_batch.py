@@ -8,11 +8,9 @@ import pytest
 from model import Input, predict
 from service import table
 from service.pages import sample
-from service.predictions import STOCHASTIC
 
 BAD = {"no-such-field": 1}
 tabular = pytest.mark.skipif(not table.FITS, reason="A cell cannot hold this model's inputs.")
-repeatable = pytest.mark.skipif(STOCHASTIC, reason="This model draws its answers.")
 
 
 def as_csv(*rows: dict) -> str:
@@ -23,7 +21,6 @@ def as_csv(*rows: dict) -> str:
     return text.getvalue()
 
 
-@repeatable
 def test_every_row_is_answered_in_its_place(client, expected):
     response = client.post("/api/batch", json=[sample(), BAD, sample()])
     assert response.status_code == 200, response.text
@@ -34,7 +31,6 @@ def test_every_row_is_answered_in_its_place(client, expected):
 
 
 @tabular
-@repeatable
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["without BOM", "with BOM"])
 def test_a_table_is_answered_by_a_table(client, expected, end, mark):
@@ -83,7 +79,6 @@ def test_more_rows_than_the_limit_are_refused_with_it(client):
     assert "at most 1 rows" in response.json["detail"]
 
 
-@repeatable
 def test_a_row_that_the_model_fails_on_costs_no_other_its_answer(client, expected, monkeypatch):
     rows = iter([predict, None])
     monkeypatch.setattr("service.batch.predict", lambda inputs: next(rows)(inputs))

@@ -39,7 +39,7 @@ def test_each_field_gets_the_control_that_suits_it():
         ("whole", ["integer", "from 0 to 10^30"]),
         ("number", ["number in m", "more than 0.5"]),
         ("maybe", ["number", "optional"]),
-        ("switch", ["optional"]),
+        ("switch", ["default false"]),
         ("choice", []),
         ("list", ["list, one number per line", "2 or more items"]),
         ("words", ["list, one text per line", 'one of ["a", "b"]']),

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from service.citation import CITATION
+from service.examples import EXAMPLES
 from service.inputs import FIELDS, is_linkable
-from service.pages import sample, sample_texts
+from service.pages import query, sample
 
 METHODS = {"DELETE", "GET", "PATCH", "POST", "PUT"}
 TYPES = {"array": list, "boolean": bool, "null": type(None), "object": dict, "string": str}
@@ -85,6 +86,7 @@ def test_it_says_whose_service_it_is(described):
         ("post", "/api", {"no-such-field": 1}),
         ("post", "/api/batch", [sample(), {"no-such-field": 1}]),
         ("get", "/api", None),
+        ("get", "/examples", None),
         ("get", "/healthz", None),
         ("get", "/openapi.json", None),
     ],
@@ -92,8 +94,8 @@ def test_it_says_whose_service_it_is(described):
 def test_an_answer_is_as_described(client, described, method, path, body):
     if (method, path) == ("get", "/api") and not is_linkable():
         pytest.skip("This model takes POST alone.")
-    query = sample_texts() if path == "/api" and body is None else {}
-    response = client.open(path, method=method, json=body, query_string=query)
+    asked = query(sample()) if path == "/api" and body is None else {}
+    response = client.open(path, method=method, json=body, query_string=asked)
     answer = described["paths"][path][method]["responses"][str(response.status_code)]
     assert set(answer.get("headers", {})) <= set(response.headers.keys())
     schema = answer["content"][response.mimetype]["schema"]
@@ -107,4 +109,16 @@ def test_every_field_of_the_input_is_described(described):
     body = described["paths"]["/api"]["post"]["requestBody"]["content"]["application/json"]
     schema = described["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
     assert list(schema["properties"]) == list(FIELDS)
-    assert set(body["example"]) <= set(FIELDS)
+
+
+def test_the_recorded_examples_are_in_the_description(described):
+    route = described["paths"]["/api"]["post"]
+    requests = route["requestBody"]["content"]["application/json"]["examples"]
+    answers = route["responses"]["200"]["content"]["application/json"]["examples"]
+    recorded = {name: found for name, found in EXAMPLES.items() if found.response is not None}
+    assert {name: found["value"] for name, found in requests.items()} == {
+        name: found.request for name, found in recorded.items()
+    }
+    assert {name: found["value"] for name, found in answers.items()} == {
+        name: found.response for name, found in recorded.items()
+    }

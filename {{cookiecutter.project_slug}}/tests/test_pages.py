@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from service.citation import CITATION
+from service.examples import EXAMPLES
 from service.inputs import FIELDS, is_linkable
-from service.pages import call, literal
+from service.pages import body, call, literal, pretty
 
 linkable = pytest.mark.skipif(not is_linkable(), reason="This model takes POST alone.")
 NASTY = """it's "C:\\new\\" $HOME `id` 🚀 שלום </script>"""
@@ -104,3 +105,10 @@ def test_a_quoted_text_comes_back():
 
 def test_the_description_for_programs_is_linked(page):
     assert "/openapi.json" in [found.get("href") for found in page.find("a")]
+
+
+def test_each_recorded_example_is_shown_and_fills_the_form(client):
+    for name, example in EXAMPLES.items():
+        page = html.unescape(client.get("/", query_string={"example": name}).text)
+        assert pretty(example.request) in page and pretty(example.response) in page
+        assert body(example.request) in page  # the calls beside the form

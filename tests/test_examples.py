@@ -1,0 +1,208 @@
+"""Recorded examples: written by a command, checked before the port opens, never lost."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import clean_environment, refused_start
+
+DRAWS = """
+import random
+from pydantic import BaseModel
+
+class Input(BaseModel):
+    seed: int | None = None
+
+class Output(BaseModel):
+    drawn: float
+
+def predict(inputs: Input) -> Output:
+    return Output(drawn=random.Random(inputs.seed).random())
+"""
+FLOATS = """
+from pydantic import BaseModel
+
+class Input(BaseModel):
+    x: float
+
+class Output(BaseModel):
+    curve: list[float]
+    label: str = "é"
+
+def predict(inputs: Input) -> Output:
+    return Output(curve=[inputs.x * 1000, inputs.x - 1])
+"""
+
+
+def flask(project: Path, *words: str, answer: str = "") -> subprocess.CompletedProcess:
+    """Run a command of the project, typing an answer if it asks."""
+    return subprocess.run(
+        [sys.executable, "-m", "flask", *words],
+        cwd=project,
+        env=clean_environment(),
+        input=answer,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def project(cookies) -> Path:
+    return cookies.bake().project_path
+
+
+@pytest.fixture
+def examples(project) -> Path:
+    return project / "model/examples"
+
+
+def square_differently(project: Path) -> None:
+    """Change the model so that its answer to 2 is no longer 4."""
+    path = project / "model/square.py"
+    path.write_text(path.read_text().replace("inputs.value**2", "inputs.value**2 + 1"))
+
+
+def test_a_drifted_model_stops_the_start_and_says_where_and_by_how_much(project, serve):
+    square_differently(project)
+    said = refused_start(project)
+    assert "model/examples/two.json: Value Squared is 5, recorded as 4." in said
+    assert "model/examples/very-large.json: Value Squared is 152415787532388367501905" in said
+    assert "flask record" in said and "Traceback" not in said
+    assert "Value Squared is 5, recorded as 4." in flask(project, "routes").stderr
+    with serve(project, MODEL_CHECK="false") as server:
+        assert json.loads(server.get("/api?value=2").body) == {"Value Squared": 5}
+
+
+@pytest.mark.parametrize("waiting", [True, False], ids=["one waits", "none at all"])
+def test_no_recorded_example_stops_the_start_and_names_the_command(project, examples, waiting):
+    for path in examples.iterdir():
+        path.unlink()
+    if waiting:
+        (examples / "one.json").write_text('{"request": {"value": 1}}')
+    assert "flask record" in refused_start(project)
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/test_examples.py"],
+        cwd=project,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert tests.returncode == 1 and "flask record" in tests.stdout
+    assert len(list(examples.iterdir())) == waiting
+
+
+FAULTS = {
+    "not JSON": ("{", "the file: Invalid JSON"),
+    "empty": ("", "the file: Invalid JSON"),
+    "not UTF-8": (b"\xff", "the file: Invalid JSON"),
+    "a list": ("[]", "the file: Input should be an object"),
+    "no request": ("{}", "request: Field required"),
+    "request is no object": ('{"request": 1}', "request: Input should be"),
+    "another member": ('{"request": {}, "answer": 1}', "answer: Extra inputs are not permitted"),
+    "a refused request": ('{"request": {"value": "x"}}', "the request is refused. value: Input"),
+    "an unknown field": ('{"request": {"value": 1, "y": 2}}', "the request is refused. y: Extra"),
+    "a negative tolerance": (
+        '{"request": {"value": 1}, "tolerance": {"rtol": -1}}',
+        "tolerance.rtol: Input should be greater",
+    ),
+    "a tolerance of nothing known": (
+        '{"request": {"value": 1}, "tolerance": {"relative": 1}}',
+        "tolerance.relative: Extra inputs",
+    ),
+    "a large tolerance for no reason": (
+        '{"request": {"value": 1}, "response": {"y": 2.5}, "tolerance": {"atol": 0.026}}',
+        'y is tolerated to be off by more than 1 %: write down why, as "note"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), FAULTS.values(), ids=FAULTS)
+def test_a_malformed_example_is_refused_with_file_place_and_reason(
+    project, examples, text, sentence
+):
+    (examples / "a b.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    result = flask(project, "record")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert f"model/examples/a b.json: {sentence}" in result.stderr
+    kept = (examples / "a b.json").read_bytes()
+    assert kept == (text if isinstance(text, bytes) else text.encode())
+
+
+def test_a_request_alone_waits_until_its_answer_is_recorded(project, examples, serve):
+    written = '{"note": "né", "request": {"value": -7}}'
+    (examples / "seven.json").write_text(written, "utf-8")
+    with serve(project) as server:
+        assert "response" not in json.loads(server.get("/examples").body)["seven"]
+    assert (examples / "seven.json").read_text("utf-8") == written
+    result = flask(project, "record")
+    assert result.returncode == 0, result.stderr
+    assert "model/examples/seven.json is recorded." in result.stdout
+    assert "model/examples/two.json gives its recorded answer." in result.stdout
+    recorded = json.loads((examples / "seven.json").read_text("utf-8"))
+    assert recorded == json.loads(written) | {"response": {"Value Squared": 49}}
+    assert "né" in (examples / "seven.json").read_text("utf-8")
+    assert sorted(path.suffix for path in examples.iterdir()) == [".json"] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "expected"),
+    [([], "n\n", 4), ([], "", 4), ([], "y\n", 5), (["--yes"], "", 5)],
+    ids=["no", "nobody to ask", "yes", "--yes"],
+)
+def test_a_recorded_answer_is_only_overwritten_with_consent(
+    project, examples, words, answer, expected
+):
+    square_differently(project)
+    result = flask(project, "record", *words, answer=answer)
+    assert json.loads((examples / "two.json").read_text())["response"] == {
+        "Value Squared": expected
+    }
+    if not words:
+        assert '-    "Value Squared": 4\n+    "Value Squared": 5' in result.stdout
+        assert "Overwrite the recorded answer?" in result.stdout
+
+
+def test_an_answer_within_the_tolerance_is_left_as_it_is_recorded(project, examples):
+    for path in examples.iterdir():
+        path.unlink()
+    (project / "model/__init__.py").write_text(FLOATS)
+    recorded = {"request": {"x": 1.0}, "response": {"curve": [1000.001, 0.001], "label": "é"}}
+    (examples / "near.json").write_text(json.dumps(recorded))
+    assert "gives its recorded answer" in flask(project, "record").stdout
+    assert json.loads((examples / "near.json").read_text()) == recorded
+
+
+def test_an_example_of_a_model_that_draws_needs_a_seed(project, examples):
+    for path in examples.iterdir():
+        path.unlink()
+    (project / "model/__init__.py").write_text(DRAWS)
+    (examples / "drawn.json").write_text('{"request": {}}')
+    assert 'model/examples/drawn.json: give the request a "seed"' in flask(project, "record").stderr
+    (examples / "drawn.json").write_text('{"request": {"seed": 1}}')
+    assert flask(project, "record").returncode == 0
+    assert json.loads((examples / "drawn.json").read_text())["response"] == {
+        "drawn": 0.13436424411240122  # random.Random(1).random(), the same since Python 2.3
+    }
+
+
+def test_a_model_that_fails_on_an_example_stops_the_start_and_names_it(project):
+    path = project / "model/square.py"
+    path.write_text(path.read_text().replace("inputs.value**2", "inputs.value / 0"))
+    said = refused_start(project)
+    assert "ZeroDivisionError" in said and "This happened on model/examples/two.json." in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no full device to write to.")
+def test_an_answer_that_cannot_be_written_costs_nothing(project, examples):
+    before = (examples / "two.json").read_text()
+    (examples / "two.part").symlink_to("/dev/full")
+    square_differently(project)
+    result = flask(project, "record", "--yes")
+    assert result.returncode == 1
+    assert "could not be written, and is as it was: No space left" in result.stderr
+    assert (examples / "two.json").read_text() == before
