@@ -16,7 +16,11 @@ from service import (
     openapi,
     pages,
     predictions,
+    provenance,
+    reproduce,
 )
+
+ROUTES = (predictions, batch, examples, provenance, openapi, pages, monitoring)
 
 # What MODEL_<NAME> in the environment may change.
 SETTINGS = {
@@ -32,7 +36,8 @@ SETTINGS = {
 
 def create_app(settings: Mapping = {}) -> Flask:
     """Load the model and put the service together from its parts."""
-    load()
+    if "reproduce" not in sys.argv:  # it asks another process, which may fail to load the model
+        load()
     app = Flask(__name__)
     app.json.sort_keys = False  # an answer reads in the order in which it was written
     app.config.from_mapping(SETTINGS)
@@ -42,7 +47,7 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (predictions, batch, examples, openapi, pages, monitoring, headers, errors):
+    for part in (*ROUTES, reproduce, headers, errors):
         app.register_blueprint(part.bp)
     # These two are there to see and to mend what the check would stop at.
     if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):

@@ -25,6 +25,7 @@ REFUSALS = {
     500: "The model or the service failed; its log says why.",
 }
 HEADERS = {
+    "Model-Fingerprint": ("string", "Of code, weights and environment: /service-info names them"),
     "Cache-Control": ("string", "Whether the answer may be kept"),
     "ETag": ("string", "Names the answer: If-None-Match asks whether it is still so"),
     "Model-Seed": ("integer", "The seed of the answer: given as input, it brings the answer back"),
@@ -75,22 +76,24 @@ def describe() -> Response:
 def document() -> dict:
     """Describe the service: every route of every module has its entry in `paths`."""
     page = content({"type": "string"}, "text/html")
-    about = content({"type": "object", "required": ["openapi"]})
+    this = content({"type": "object", "required": ["openapi"]})
     examples = content({"type": "object", "additionalProperties": {"required": ["request"]}})
+    info = content({"type": "object", "required": ["id", "fingerprint", "parts"]})
     alive = content({"type": "object", "required": ["status"]})
     paths = {
         "/api": {"get": by_link(), "post": by_body()} if is_linkable() else {"post": by_body()},
         "/api/batch": {"post": by_row()},
         "/": {"get": operation("page", "Show a page for people", page)},
         "/examples": {"get": operation("examples", "Give the recorded examples", examples)},
-        "/openapi.json": {"get": operation("describe", "Describe the service", about)},
+        "/service-info": {"get": operation("service_info", "Say what this service is", info)},
+        "/openapi.json": {"get": operation("describe", "Describe the service", this)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
     }
     components = {"schemas": DEFINITIONS["$defs"]}
-    return {"openapi": "3.1.0", "info": info(), "paths": paths, "components": components}
+    return {"openapi": "3.1.0", "info": about(), "paths": paths, "components": components}
 
 
-def info() -> dict:
+def about() -> dict:
     """What CITATION.cff says of the project."""
     found = {"title": CITATION["title"], "version": str(CITATION["version"])}
     if "abstract" in CITATION:
@@ -105,7 +108,7 @@ def by_link() -> dict:
     """GET /api: the fields are the parameters of the query."""
     found = prediction("predict_by_link", [406, 422, 500])
     if not STOCHASTIC:
-        tags = {"headers": headers("Cache-Control", "ETag")}
+        tags = {"headers": headers("Model-Fingerprint", "Cache-Control", "ETag")}
         found["responses"]["200"] |= tags
         found["responses"]["304"] = {"description": "It is still what If-None-Match names."} | tags
     # The web server itself refuses a long link, in its own words.
@@ -149,7 +152,7 @@ def prediction(name: str, refusals: list[int]) -> dict:
     answer[JSON]["examples"] = recorded("response")
     found = operation(name, "Run the model", answer, refusals)
     if STOCHASTIC:
-        found["responses"]["200"]["headers"] = headers("Cache-Control", "Model-Seed")
+        found["responses"]["200"]["headers"] |= headers("Cache-Control", "Model-Seed")
     return found | {"description": inspect.getdoc(predict) or ""}
 
 
@@ -159,6 +162,8 @@ def operation(name: str, summary: str, answer: dict, refusals: list[int] = ()) -
     problem = content(PROBLEM, "application/problem+json")
     for status in refusals:
         responses[str(status)] = {"description": REFUSALS[status], "content": problem}
+    for response in responses.values():
+        response["headers"] = headers("Model-Fingerprint")
     return {"operationId": name, "summary": summary, "responses": responses}
 
 

@@ -88,6 +88,7 @@ def test_it_says_whose_service_it_is(described):
         ("get", "/api", None),
         ("get", "/examples", None),
         ("get", "/healthz", None),
+        ("get", "/service-info", None),
         ("get", "/openapi.json", None),
     ],
 )
