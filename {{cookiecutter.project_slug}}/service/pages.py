@@ -12,7 +12,7 @@ from service.citation import CITATION, authors
 from service.errors import shorten
 from service.examples import EXAMPLES
 from service.form import controls, texts
-from service.schemas import FIELDS, REQUIRED, is_file, is_linkable, repeats
+from service.schemas import FIELDS, REQUIRED, is_file, is_linkable, is_nested, repeats
 from service.uploads import TAKES_FILES
 
 bp = Blueprint("pages", __name__)
@@ -70,6 +70,8 @@ def parts(given: dict) -> list[dict]:
         if is_file(name):
             one = {"name": name, "file": name, "multiple": repeats(name)}
             found += [one] if name in REQUIRED else []
+        elif is_nested(name) and name in given:
+            found.append({"name": name, "text": json.dumps(given[name], ensure_ascii=False)})
         else:
             found += [{"name": name, "text": text} for text in texts(name, given.get(name))]
     return found
