@@ -134,6 +134,8 @@ MODELS |= {
     "tree": OTHERS["tree"].replace('Literal["day"] = "day"', 'Literal["day"]'),
 }
 
+JSON = "application/json"
+
 # JSON Schema calls 2.0 an integer. The service asks for 2, so that integers are exact.
 HOOKS = """
 import schemathesis
@@ -212,6 +214,23 @@ def test_a_link_is_described_by_what_a_query_can_write(project):
     assert "null" not in json.dumps(schemas)
     assert [schemas[name]["minItems"] for name in ("values", "kinds", "counts")] == [1, 1, 1]
     assert [found["name"] for found in parameters if found["required"]] == ["values"]
+
+
+@pytest.mark.parametrize("project", ["image"], indirect=True)
+def test_a_file_is_described_as_bytes_of_a_form_and_as_base64_in_json(project):
+    document = described(project)
+    assert list(document["paths"]["/api"]) == ["post"]
+    assert list(document["paths"]["/api/batch"]["post"]["requestBody"]["content"]) == [JSON]
+    kinds = document["paths"]["/api"]["post"]["requestBody"]["content"]
+    assert list(kinds) == [JSON, "multipart/form-data"]
+    form = kinds["multipart/form-data"]["schema"]
+    assert form["required"] == ["image"] and form["properties"]["bins"]["type"] == "integer"
+    for file in (form["properties"]["image"], form["properties"]["masks"]["items"]):
+        assert (file["format"], file["contentMediaType"]) == ("binary", "application/octet-stream")
+    for name, field in {"Input": "image", "Output": "first"}.items():
+        schema = document["components"]["schemas"][name]["properties"][field]
+        assert (schema["type"], schema["contentEncoding"]) == ("string", "base64")
+    assert schema.get("minLength") is None  # an answer may be empty
 
 
 def test_the_description_says_what_the_citation_says(cookies):
