@@ -333,6 +333,11 @@ def test_files_that_are_chosen_reach_the_model_whole(visit, tmp_path):
     due = choose(page, tmp_path)
     assert json.loads(run(page)) == due
     sizes = page.locator("output").all_inner_texts()
+    page.get_by_label("scans").set_input_files(tmp_path / "b;c,d.png")
+    (call,) = [
+        found for found in page.locator(".call code").all_text_contents() if "json.loads" in found
+    ]
+    assert "inputs['scans'] = [read('b;c,d.png')]" in call
     assert sizes == [
         "256.0 kB",
         "\n".join(f"{n}: {len(d) / 1000:.1f} kB" for n, d in PICTURES.items()),
@@ -384,7 +389,7 @@ def test_a_file_is_chosen_by_keyboard(visit, tmp_path):
     expect(page.get_by_label("image")).to_be_focused()
     assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") != "0px"
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     (tmp_path / "picture").write_bytes(b"1")
     chooser.value.set_files(tmp_path / "picture")
     expect(page.locator(".call:visible")).to_contain_text("-F 'image=@\"picture\"'")
