@@ -50,6 +50,7 @@ MUTATIONS = {
     "model/square.py": ("inputs.value**2", "inputs.value**2 + 1"),
     "service/predictions.py": ('JSON = "application/json"', 'JSON = "text/json"'),
     "service/inputs.py": ('extra="forbid"', 'extra="ignore"'),
+    "service/binary.py": ("b64encode(data)", "urlsafe_b64encode(data)"),
     "service/errors.py": ('"application/problem+json"', '"application/json"'),
     "service/openapi.py": ('"/healthz": {', '"/health": {'),
     "service/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),

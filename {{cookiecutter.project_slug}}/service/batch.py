@@ -4,15 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 
 from flask import Blueprint, Response, current_app, request
-from pydantic import BaseModel
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from werkzeug.exceptions import RequestEntityTooLarge as TooLarge
 
 from service import table
-from service.contract import Input, Output, predict, predict_batch
+from service.contract import Input, predict, predict_batch
 from service.errors import InvalidInput, document
 from service.inputs import from_json, refusal, whole
-from service.predictions import JSON, STOCHASTIC, accept, require
+from service.predictions import JSON, STOCHASTIC, accept, as_json, require
 
 bp = Blueprint("batch", __name__)
 
@@ -67,29 +66,26 @@ def attempt(read: Callable[..., Input], *row: object) -> Input | InvalidInput:
     return inputs
 
 
-def run(rows: list[Input | HTTPException]) -> list[Output | HTTPException]:
-    """The answers, in the order of the rows."""
+def run(rows: list[Input | HTTPException]) -> list[str | HTTPException]:
+    """The answers as JSON, in the order of the rows."""
     inputs = [row for row in rows if isinstance(row, Input)]
-    outputs = predict_batch(inputs) if predict_batch else [run_one(row) for row in inputs]
+    outputs = predict_batch(inputs) if predict_batch else inputs
     if len(outputs) != len(inputs):
         raise RuntimeError(f"predict_batch gave {len(outputs)} answers to {len(inputs)} inputs")
     left = iter(outputs)
-    return [next(left) if isinstance(row, Input) else row for row in rows]
+    return [finish(next(left)) if isinstance(row, Input) else row for row in rows]
 
 
-def run_one(inputs: Input) -> Output | HTTPException:
-    """Run the model on a row; its own failure is logged, and costs no other row its answer."""
+def finish(found: object) -> str | HTTPException:
+    """A row's answer as JSON; the model's failure is logged, and costs no other row its answer."""
     try:
-        return predict(inputs)
+        return as_json(found if predict_batch else predict(found))
     except Exception:
-        current_app.logger.exception("predict failed on a row of a batch")
+        current_app.logger.exception("The model failed on a row of a batch.")
         return InternalServerError()
 
 
-def texts(answers: list[Output | HTTPException]) -> Iterator[str]:
+def texts(answers: list[str | HTTPException]) -> Iterator[str]:
     """The answers as JSON; a problem document stands where a row was refused."""
     for number, found in enumerate(answers, start=1):
-        if isinstance(found, BaseModel):
-            yield found.model_dump_json(by_alias=True)
-        else:
-            yield json.dumps(document(found) | {"row": number})
+        yield found if isinstance(found, str) else json.dumps(document(found) | {"row": number})

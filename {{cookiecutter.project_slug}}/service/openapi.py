@@ -5,14 +5,15 @@ import json
 
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 from service.batch import KINDS
 from service.citation import CITATION
 from service.contract import Input, Output, predict
 from service.examples import EXAMPLES
-from service.inputs import FIELDS, SCHEMA, alternatives, is_linkable
 from service.predictions import JSON, STOCHASTIC
+from service.schemas import FIELDS, REQUIRED, Schemas, alternatives, is_linkable, is_nested
+from service.uploads import FORM, TAKES_FILES
 
 bp = Blueprint("openapi", __name__)
 
@@ -30,6 +31,9 @@ HEADERS = {
     "ETag": ("string", "Names the answer: If-None-Match asks whether it is still so"),
     "Model-Seed": ("integer", "The seed of the answer: given as input, it brings the answer back"),
 }
+# A form has the bytes as they are; tools of OpenAPI 3.0 know them by their format.
+FILE = {"type": "string", "format": "binary", "minLength": 1}
+FILE["contentMediaType"] = "application/octet-stream"
 
 
 class Problem(BaseModel):
@@ -43,20 +47,6 @@ class Problem(BaseModel):
     required: dict[str, str] = Field(default_factory=dict, description="What each field takes")
     supplied: dict[str, str] = Field(default_factory=dict, description="What the request said")
     row: int = Field(default_factory=int, description="The row of the batch, from 1")
-
-
-class Schemas(GenerateJsonSchema):
-    """pydantic's schemas, with what the service does differently from pydantic."""
-
-    def float_schema(self, schema: dict) -> dict:
-        """A number, or the null that stands in an answer for what is not finite."""
-        number = super().float_schema(schema)
-        return number if self.mode == "validation" else {"anyOf": [number, {"type": "null"}]}
-
-    def model_schema(self, schema: dict) -> dict:
-        """An object, which in a request has no unknown members."""
-        members = super().model_schema(schema)
-        return members | {"additionalProperties": False} if self.mode == "validation" else members
 
 
 REFERENCES, DEFINITIONS = models_json_schema(
@@ -121,6 +111,9 @@ def by_body() -> dict:
     """POST /api: the fields are the members of a JSON object."""
     body = content(INPUT)
     body[JSON]["examples"] = recorded("request")
+    if TAKES_FILES:
+        form = {"type": "object", "properties": {name: part(name) for name in FIELDS}}
+        body |= content(form | {"required": REQUIRED, "additionalProperties": False}, FORM)
     found = prediction("predict", list(REFUSALS))
     return found | {"requestBody": {"required": True, "content": body}}
 
@@ -181,7 +174,7 @@ def headers(*names: str) -> dict:
 def parameter(name: str) -> dict:
     """A field of `Input` as a parameter of the query."""
     field = FIELDS[name]
-    found = {"name": name, "in": "query", "required": name in SCHEMA.get("required", [])}
+    found = {"name": name, "in": "query", "required": name in REQUIRED}
     if "description" in field:
         found["description"] = field["description"]
     if field.get("examples"):
@@ -189,13 +182,22 @@ def parameter(name: str) -> dict:
     return found | {"schema": written(field)}
 
 
-def written(schema: dict) -> dict:
-    """The schema of what a query can write, which is neither null nor an empty list."""
+def part(name: str) -> dict:
+    """A field of `Input` as a part of a form."""
+    if is_nested(name):
+        return {"type": "string", "contentMediaType": JSON}
+    return written(FIELDS[name], least=int(name in REQUIRED))
+
+
+def written(schema: dict, least: int = 1) -> dict:
+    """The schema of what a query can write: no null, and of a list at least so many items."""
     options = [option for option in alternatives(schema) if option.get("type") != "null"]
     for number, option in enumerate(options):
+        if "contentEncoding" in option:
+            options[number] = FILE
         if "items" in option:
-            least = max(1, option.get("minItems", 1))
-            options[number] = option | {"items": written(option["items"]), "minItems": least}
+            number_of = {"minItems": max(least, option.get("minItems", 0))}
+            options[number] = option | {"items": written(option["items"])} | number_of
     return options[0] if len(options) == 1 else {"anyOf": options}
 
 

@@ -1,17 +1,21 @@
 """GET and POST /api: the routes that run the model."""
 
 import secrets
+from operator import methodcaller
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
-from service.contract import Input, predict
-from service.inputs import from_json, from_text, is_linkable
+from service.contract import Input, Output, predict
+from service.inputs import from_json, from_text
+from service.schemas import is_linkable
+from service.uploads import FORM, TAKES_FILES, from_parts
 
 bp = Blueprint("predictions", __name__)
 
 STOCHASTIC = "seed" in Input.model_fields
 JSON = "application/json"
+BODIES = [JSON, FORM] if TAKES_FILES else [JSON]
 
 
 def answer_link() -> Response:
@@ -34,12 +38,13 @@ if is_linkable():  # a model with nested inputs takes POST alone
 
 @bp.post("/api")
 def answer_body() -> Response:
-    """Run the model on the JSON object in the body.
+    """Run the model on the JSON object in the body, or on a form where a field is a file.
 
-    :raise 415: if the body is said to be anything but JSON
+    :raise 415: if the body is said to be anything else
     """
     accept(JSON)
-    require(JSON)
+    if require(*BODIES) == FORM:
+        return answer(from_parts(request.get_data(), request.mimetype_params))
     return answer(from_json(request.get_data()))
 
 
@@ -50,8 +55,14 @@ def answer(inputs: Input) -> Response:
         if inputs.seed is None:
             inputs = inputs.model_copy(update={"seed": secrets.randbelow(2**32)})
         headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
-    document = predict(inputs).model_dump_json(by_alias=True)
-    return Response(f"{document}\n", mimetype=JSON, headers=headers)
+    return Response(f"{as_json(predict(inputs))}\n", mimetype=JSON, headers=headers)
+
+
+def as_json(output: Output) -> str:
+    """What the model gives as JSON, if it is an `Output`; what is not finite is null."""
+    # Where `Output` does not say what it holds, as with dict, numpy's numbers may still be there.
+    as_list = methodcaller("tolist")
+    return Output.model_validate(output).model_dump_json(by_alias=True, fallback=as_list)
 
 
 def require(*kinds: str) -> str:

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from model import Input, predict
 from service import create_app
 from service.pages import sample
+from service.predictions import as_json
 
 
 @pytest.fixture
@@ -20,4 +21,4 @@ def client() -> FlaskClient:
 def expected(client) -> dict:
     """The model's own answer to the first example, once the service has loaded it."""
     inputs = Input.model_validate_json(json.dumps(sample()))
-    return predict(inputs).model_dump(mode="json", by_alias=True)
+    return json.loads(as_json(predict(inputs)))
