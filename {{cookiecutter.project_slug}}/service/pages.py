@@ -102,7 +102,7 @@ def body(given: dict) -> str:
 
 def pretty(value: object) -> str:
     """A request or an answer as JSON to be read."""
-    return shorten(json.dumps(value, ensure_ascii=False, indent=2), limit=5000)
+    return shorten(json.dumps(value, ensure_ascii=False, indent=2), limit=4000)
 
 
 def link(given: dict, external: bool = False) -> str:
