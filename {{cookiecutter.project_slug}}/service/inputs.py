@@ -38,7 +38,10 @@ def from_json(document: bytes | str) -> Input:
         faults = error.errors(include_url=False, include_context=False)
         if faults[0]["type"] == "json_invalid":
             raise BadRequest(f"The body is not JSON. {faults[0]['msg']}.") from error
-        reasons = {".".join(map(str, fault["loc"])) or "body": fault["msg"] for fault in faults}
+        reasons = {
+            ".".join(map(str, fault["loc"])) or "body": fault["msg"].removeprefix("Value error, ")
+            for fault in faults
+        }
     members = members_of(document)
     for name, value in members.items():
         if not is_finite(value):
