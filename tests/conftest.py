@@ -164,6 +164,11 @@ def wait_for(path: Path, text: str = "", seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
+def missing(tool: str) -> None:
+    """Skip for want of a tool, but fail where everything must be there."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{tool} is not installed")
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:

@@ -3,10 +3,11 @@
 Chromium is driven by Playwright, which brings its driver but no browser.
 """
 
+import base64
 import contextlib
 import hashlib
 import json
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, swapped
+from conftest import clean_environment, missing, swapped
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from samples import SAMPLES, need, put_in, recorded
 
 pytestmark = pytest.mark.browser
 
@@ -99,11 +101,6 @@ def predict(inputs: Input) -> Output:
 """
 
 
-def missing(tool: str) -> None:
-    """Skip for want of a tool, but fail where everything must be there."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{tool} is not installed")
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, or another that is installed."""
@@ -156,10 +153,19 @@ def visit(browser, ports):
     assert not [fault for fault in faults if not fault.startswith(expected)]
 
 
-def run(page: Page) -> str:
+@pytest.fixture
+def sample(request, bake, serve, ports) -> Iterator[str]:
+    """The name of one of the models in examples/, which is served."""
+    need(request.param)
+    with serve(put_in(bake(project_slug=f"sample-{request.param}"), request.param)) as server:
+        ports[request.param] = server.port
+        yield request.param
+
+
+def run(page: Page, seconds: float = 5) -> str:
     """Press the button, and return the text of the answer."""
     page.get_by_role("button", name="Run the model").click()
-    expect(page.locator("#status")).to_have_text("200 OK")
+    expect(page.locator("#status")).to_have_text(re.compile("^200 OK"), timeout=1000 * seconds)
     return page.locator("#text").text_content()
 
 
@@ -440,29 +446,51 @@ def test_the_keyboard_is_enough(visit):
     assert "urlopen" in page.evaluate("navigator.clipboard.readText()")
 
 
+def check(page: Page) -> None:
+    """Let axe look for what keeps people out, and see that nothing sticks out of the window."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    found = page.evaluate("axe.run()")
+    assert len(found["passes"]) > 20
+    assert not found["violations"], json.dumps(found["violations"], indent=1)
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("model", ["square", "nested", "files"])
 def test_axe_finds_nothing_and_nothing_sticks_out(visit, tmp_path, model, width, scheme):
     page = visit(model, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-
-    def check() -> None:
-        found = page.evaluate("axe.run()")
-        assert len(found["passes"]) > 20
-        assert not found["violations"], json.dumps(found["violations"], indent=1)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-    check()
+    check(page)
     if model == "files":
         choose(page, tmp_path)
     run(page)
-    check()
+    check(page)
     field = page.get_by_label("point") if model == "files" else page.locator("form [name]").first
     field.fill("9" * 400)
     page.get_by_role("button", name="Run the model").click()
     expect(page.locator("#status")).to_contain_text("422")
-    check()
+    check(page)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, indirect=True)
+def test_the_page_of_a_sample_gives_the_recorded_answer(visit, sample):
+    page = visit(sample, viewport={"width": 1280, "height": 800})
+    check(page)
+    first = next(iter(recorded(sample).values()))
+    if "image" in first["request"]:  # the one thing that no page may fill in
+        file = {"name": "cells.png", "mimeType": "image/png"}
+        file["buffer"] = base64.b64decode(first["request"]["image"])
+        page.get_by_label("image").set_input_files(file)
+    answer = run(page, seconds=60)
+    check(page)
+    assert rounded(answer) == rounded(json.dumps(first["response"]))
+
+
+def rounded(document: str) -> object:
+    """A JSON document whose fractions have the digits that must not differ."""
+    return json.loads(document, parse_float=lambda digits: f"{float(digits):.4g}")
 
 
 def test_the_form_works_without_its_script(visit):
