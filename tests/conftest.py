@@ -17,6 +17,8 @@ import hypothesis
 import pytest
 
 TEMPLATE = Path(__file__).parents[1]
+# Which Python serves: another one may have another Gunicorn
+PYTHON = os.environ.get("SERVICE_PYTHON", sys.executable)
 
 # .ci/run asks for more by --hypothesis-profile=deep
 hypothesis.settings.register_profile("fast", max_examples=50, deadline=None)
@@ -112,7 +114,7 @@ def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[S
         words = [word.replace("PORT", str(port)) for word in command or ("-m", "gunicorn")]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *words],
+                [PYTHON, *words],
                 cwd=project,
                 env=clean_environment() | free | variables,
                 stdout=output,
@@ -134,7 +136,7 @@ def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[S
 def refused_start(project: Path, **variables: str) -> str:
     """Start Gunicorn in a project that must not serve, and return what it says of that."""
     result = subprocess.run(
-        [sys.executable, "-m", "gunicorn"],
+        [PYTHON, "-m", "gunicorn"],
         cwd=project,
         env=clean_environment() | {"PORT": str(free_port())} | variables,
         capture_output=True,

@@ -103,7 +103,9 @@ def make_it_mine(project: Path) -> None:
     owned = [name for name in files(project) if name.startswith(OWNERS)]
     append(MINE, [project / name for name in owned if not name.endswith(".json")])
     knobs = project / "gunicorn.conf.py"
-    knobs.write_text(knobs.read_text("utf-8").replace("threads = 4", "threads = 8"), "utf-8")
+    knobs.write_text(
+        knobs.read_text("utf-8").replace("graceful_timeout = 9", "graceful_timeout = 8"), "utf-8"
+    )
 
 
 def publish_news(person: Person, template: Path) -> None:
@@ -167,8 +169,8 @@ def test_an_updated_project_is_up_to_date_and_differs_only_in_the_turned_knob(li
     diff = life.person.types("cruft", "diff", folder=life.project).stdout
     changed = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
     assert [line for line in changed if "upstream-template" not in line] == [
-        "-threads = 8",
-        "+threads = 4",
+        "-graceful_timeout = 8",
+        "+graceful_timeout = 9",
     ]
 
 

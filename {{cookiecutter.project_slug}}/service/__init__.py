@@ -8,6 +8,7 @@ from flask import Flask
 
 from service import (
     batch,
+    capacity,
     contract,
     errors,
     examples,
@@ -26,6 +27,12 @@ ROUTES = (predictions, batch, examples, provenance, openapi, pages, monitoring)
 SETTINGS = {
     "MAX_CONTENT_LENGTH": 10_000_000,  # bytes; a longer body is answered with 413
     "BATCH_ROWS": 10_000,  # rows of a batch; more are answered with 413
+    # Predictions that each worker runs at once; a batch is one. Cores are shared among workers,
+    # so more make nothing faster: these let a short prediction pass a long one.
+    "CONCURRENCY": 4,
+    # Seconds for which a prediction waits for others to end; then it is answered with 503. With
+    # the prediction itself it should end within the graceful_timeout of gunicorn.conf.py.
+    "WAIT": 5,
     # Whose pages may read the answers in a visitor's browser: origins such as
     # https://example.org with spaces between, * for all, nothing for none. All may, since no
     # answer depends on a cookie or a password; where only a network guards the service, name them.
@@ -45,9 +52,9 @@ def create_app(settings: Mapping = {}) -> Flask:
     app.config.from_mapping(settings)
     for name, default in SETTINGS.items():
         value = app.config[name]
-        if type(value) is not type(default):
+        if type(value) is not type(default) or (type(value) is int and value < 1):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (*ROUTES, reproduce, headers, errors):
+    for part in (capacity, *ROUTES, reproduce, headers, errors):
         app.register_blueprint(part.bp)
     # These two are there to see and to mend what the check would stop at.
     if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Callable, Iterator
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from werkzeug.exceptions import RequestEntityTooLarge as TooLarge
 
 from service import table
+from service.capacity import slot
 from service.contract import Input, predict, predict_batch
 from service.errors import InvalidInput, document
-from service.inputs import from_json, refusal, whole
+from service.inputs import body, from_json, refusal, whole
 from service.predictions import JSON, STOCHASTIC, accept, as_json, require
 
 bp = Blueprint("batch", __name__)
@@ -25,14 +26,15 @@ def answer() -> Response:
     :raise 400: if the body is no JSON or CSV
     :raise 413: if there are more rows than MODEL_BATCH_ROWS
     :raise 422: if the body is no array, or the header of the CSV does not fit `Input`
+    :raise 503: if too many predictions run
     """
     kind = require(*KINDS)
     accept(kind)
     if kind == table.CSV:
-        header, lines = table.lines(request.get_data())
+        header, lines = table.lines(body())
         answers = run([attempt(table.read, header, line) for line in limited(lines)])
         return Response(table.write(answers), mimetype=kind)
-    rows = [attempt(from_json, json.dumps(row)) for row in limited(array(request.get_data()))]
+    rows = [attempt(from_json, json.dumps(row)) for row in limited(array(body()))]
     return Response("[" + ",\n ".join(texts(run(rows))) + "]\n", mimetype=kind)
 
 
@@ -66,6 +68,7 @@ def attempt(read: Callable[..., Input], *row: object) -> Input | InvalidInput:
     return inputs
 
 
+@slot()
 def run(rows: list[Input | HTTPException]) -> list[str | HTTPException]:
     """The answers as JSON, in the order of the rows."""
     inputs = [row for row in rows if isinstance(row, Input)]

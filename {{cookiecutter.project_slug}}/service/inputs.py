@@ -4,9 +4,10 @@ import json
 import math
 import re
 
+from flask import request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from service.contract import Input
 from service.errors import InvalidInput, shorten
@@ -22,6 +23,19 @@ LITERALS = {
     "number": r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?",
     "boolean": r"true|false",
 }
+
+
+def body() -> bytes:
+    """The body of the request.
+
+    :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
+    """
+    data = request.get_data()
+    # Werkzeug cuts one that does not say how long it is (chunked), instead of refusing it.
+    is_chunked = request.content_length is None and request.environ.get("wsgi.input_terminated")
+    if is_chunked and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return data
 
 
 def from_json(document: bytes | str) -> Input:

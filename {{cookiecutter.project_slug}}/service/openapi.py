@@ -24,11 +24,13 @@ REFUSALS = {
     415: "The Content-Type header names a media type that the route does not take.",
     422: "A field is missing, unknown, repeated, or not valid.",
     500: "The model or the service failed; its log says why.",
+    503: "Too many predictions run. Retry-After says when to send it again, in seconds.",
 }
 HEADERS = {
     "Model-Fingerprint": ("string", "Of code, weights and environment: /service-info names them"),
     "Cache-Control": ("string", "Whether the answer may be kept"),
     "ETag": ("string", "Names the answer: If-None-Match asks whether it is still so"),
+    "Retry-After": ("integer", "When to send the request again (s)"),
     "Model-Seed": ("integer", "The seed of the answer: given as input, it brings the answer back"),
 }
 # A form has the bytes as they are; tools of OpenAPI 3.0 know them by their format.
@@ -78,6 +80,7 @@ def document() -> dict:
         "/service-info": {"get": operation("service_info", "Say what this service is", info)},
         "/openapi.json": {"get": operation("describe", "Describe the service", this)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
+        "/readyz": {"get": operation("readyz", "Say that it takes predictions", alive, [503])},
     }
     components = {"schemas": DEFINITIONS["$defs"]}
     return {"openapi": "3.1.0", "info": about(), "paths": paths, "components": components}
@@ -96,7 +99,7 @@ def about() -> dict:
 
 def by_link() -> dict:
     """GET /api: the fields are the parameters of the query."""
-    found = prediction("predict_by_link", [406, 422, 500])
+    found = prediction("predict_by_link", [406, 422, 500, 503])
     if not STOCHASTIC:
         tags = {"headers": headers("Model-Fingerprint", "Cache-Control", "ETag")}
         found["responses"]["200"] |= tags
@@ -157,6 +160,8 @@ def operation(name: str, summary: str, answer: dict, refusals: list[int] = ()) -
         responses[str(status)] = {"description": REFUSALS[status], "content": problem}
     for response in responses.values():
         response["headers"] = headers("Model-Fingerprint")
+    if 503 in refusals:
+        responses["503"]["headers"] = headers("Model-Fingerprint", "Retry-After")
     return {"operationId": name, "summary": summary, "responses": responses}
 
 

@@ -6,8 +6,9 @@ from operator import methodcaller
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
+from service.capacity import slot
 from service.contract import Input, Output, predict
-from service.inputs import from_json, from_text
+from service.inputs import body, from_json, from_text
 from service.schemas import is_linkable
 from service.uploads import FORM, TAKES_FILES, from_parts
 
@@ -22,9 +23,12 @@ def answer_link() -> Response:
     """Run the model on the input written in the query string, as a link that can be cited.
 
     :raise 422: if a field is missing, unknown, repeated, or not what `Input` takes
+    :raise 503: if too many predictions run
     """
     accept(JSON)
-    response = answer(from_text(request.args))
+    inputs = from_text(request.args)
+    with slot():
+        response = answer(inputs)
     if not STOCHASTIC:
         response.headers["Cache-Control"] = "no-cache"  # keep it, and ask whether it is still so
         response.add_etag()
@@ -41,11 +45,15 @@ def answer_body() -> Response:
     """Run the model on the JSON object in the body, or on a form where a field is a file.
 
     :raise 415: if the body is said to be anything else
+    :raise 503: if too many predictions run
     """
     accept(JSON)
     if require(*BODIES) == FORM:
-        return answer(from_parts(request.get_data(), request.mimetype_params))
-    return answer(from_json(request.get_data()))
+        inputs = from_parts(body(), request.mimetype_params)
+    else:
+        inputs = from_json(body())
+    with slot():
+        return answer(inputs)
 
 
 def answer(inputs: Input) -> Response:

@@ -89,6 +89,7 @@ def test_it_says_whose_service_it_is(described):
         ("get", "/examples", None),
         ("get", "/healthz", None),
         ("get", "/service-info", None),
+        ("get", "/readyz", None),
         ("get", "/openapi.json", None),
     ],
 )
