@@ -16,6 +16,7 @@ from service import (
     openapi,
     pages,
     predictions,
+    provenance,
 )
 
 # What MODEL_<NAME> in the environment may change.
@@ -32,6 +33,7 @@ SETTINGS = {
 
 def create_app(settings: Mapping = {}) -> Flask:
     """Load the model and put the service together from its parts."""
+    provenance.identity()  # which stops at weights that are missing or changed
     load()
     app = Flask(__name__)
     app.json.sort_keys = False  # an answer reads in the order in which it was written
@@ -42,7 +44,8 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (predictions, batch, examples, openapi, pages, monitoring, headers, errors):
+    parts = (predictions, batch, examples, provenance, openapi, pages, monitoring, headers, errors)
+    for part in parts:
         app.register_blueprint(part.bp)
     # These two are there to see and to mend what the check would stop at.
     if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):

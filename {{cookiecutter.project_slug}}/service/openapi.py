@@ -27,6 +27,7 @@ REFUSALS = {
 HEADERS = {
     "Cache-Control": ("string", "Whether the answer may be kept"),
     "ETag": ("string", "Names the answer: If-None-Match asks whether it is still so"),
+    "Model-Fingerprint": ("string", "Which service answered, as /service-info says part by part"),
     "Model-Seed": ("integer", "The seed of the answer: given as input, it brings the answer back"),
 }
 
@@ -77,12 +78,14 @@ def document() -> dict:
     page = content({"type": "string"}, "text/html")
     about = content({"type": "object", "required": ["openapi"]})
     examples = content({"type": "object", "additionalProperties": {"required": ["request"]}})
+    service = content({"type": "object", "required": ["id", "fingerprint", "parts"]})
     alive = content({"type": "object", "required": ["status"]})
     paths = {
         "/api": {"get": by_link(), "post": by_body()} if is_linkable() else {"post": by_body()},
         "/api/batch": {"post": by_row()},
         "/": {"get": operation("page", "Show a page for people", page)},
         "/examples": {"get": operation("examples", "Give the recorded examples", examples)},
+        "/service-info": {"get": operation("service_info", "Say what runs here", service)},
         "/openapi.json": {"get": operation("describe", "Describe the service", about)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
     }
@@ -105,7 +108,7 @@ def by_link() -> dict:
     """GET /api: the fields are the parameters of the query."""
     found = prediction("predict_by_link", [406, 422, 500])
     if not STOCHASTIC:
-        tags = {"headers": headers("Cache-Control", "ETag")}
+        tags = {"headers": headers("Cache-Control", "ETag", "Model-Fingerprint")}
         found["responses"]["200"] |= tags
         found["responses"]["304"] = {"description": "It is still what If-None-Match names."} | tags
     # The web server itself refuses a long link, in its own words.
@@ -149,7 +152,7 @@ def prediction(name: str, refusals: list[int]) -> dict:
     answer[JSON]["examples"] = recorded("response")
     found = operation(name, "Run the model", answer, refusals)
     if STOCHASTIC:
-        found["responses"]["200"]["headers"] = headers("Cache-Control", "Model-Seed")
+        found["responses"]["200"]["headers"] |= headers("Cache-Control", "Model-Seed")
     return found | {"description": inspect.getdoc(predict) or ""}
 
 
@@ -159,6 +162,8 @@ def operation(name: str, summary: str, answer: dict, refusals: list[int] = ()) -
     problem = content(PROBLEM, "application/problem+json")
     for status in refusals:
         responses[str(status)] = {"description": REFUSALS[status], "content": problem}
+    for response in responses.values():
+        response["headers"] = headers("Model-Fingerprint")
     return {"operationId": name, "summary": summary, "responses": responses}
 
 
