@@ -165,11 +165,12 @@ def test_git_says_it_where_the_checkout_runs(project, info):
 
     before = info(project)
     assert (before["revision"], before["dirty"]) == ("unknown", "unknown")
-    for folder in (project.parent, project):  # the repository around it says nothing of it
+    for folder in (project.parent, project):
         git("init", "-q", folder=folder)
-        assert info(project)["revision"] == "unknown"
+        assert info(project)["revision"] == "unknown"  # the repository around it is not its own
         git("add", "-A", folder=folder)
         git("commit", "-qm", "State", folder=folder)
+        assert (info(project)["revision"] == "unknown") == (folder != project)
     clean = info(project)
     assert (clean["revision"], clean["dirty"]) == (git("rev-parse", "HEAD"), False)
     assert clean["fingerprint"] == before["fingerprint"]
