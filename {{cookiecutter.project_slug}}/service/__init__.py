@@ -44,6 +44,7 @@ SETTINGS = {
 def create_app(settings: Mapping = {}) -> Flask:
     """Load the model and put the service together from its parts."""
     if "reproduce" not in sys.argv:  # it asks another process, which may fail to load the model
+        provenance.identity()  # which stops at weights that are missing or changed
         load()
     app = Flask(__name__)
     app.json.sort_keys = False  # an answer reads in the order in which it was written

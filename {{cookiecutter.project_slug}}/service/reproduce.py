@@ -217,8 +217,9 @@ def play(address: str, name: str) -> dict:
 
 def differences(info: dict) -> dict[str, str]:
     """What stands behind the answers but not here: parts of the fingerprint, locked packages."""
-    lock, expected = locked(info["platform"])
-    ours = {name: provenance.PARTS[name] for name in ("model", "service")} | lock
+    lock, expected = locked(info["architecture"])
+    here = provenance.identity()["parts"]
+    ours = {name: here[name] for name in ("model", "service")} | lock
     theirs = info["parts"]
     differ = [name for name in ours if theirs[name] != ours[name]]
     found = {name: f"{theirs[name]} answers, {ours[name]} is here" for name in differ}
@@ -229,16 +230,17 @@ def differences(info: dict) -> dict[str, str]:
     return found
 
 
-def locked(platform: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The lock of a platform as a part of the fingerprint, and the versions in it, if any."""
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform, platform)
+def locked(machine: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The lock of a machine as a part of the fingerprint, and the versions in it, if any."""
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     lock = PROJECT / f"locks/linux-{architecture}.lock"
     if not lock.exists():
         return {}, {}
     # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
     files = re.findall(r"^http.*/(.+)-(.+)-.+$", lock.read_text("utf-8"), re.MULTILINE)
     versions = {normal(name): version for name, version in files}
-    return {"lock": provenance.digest(lock)[:16]}, versions
+    name = lock.relative_to(PROJECT).as_posix()
+    return {"lock": provenance.short(provenance.digest(name))}, versions
 
 
 def normal(name: str) -> str:
