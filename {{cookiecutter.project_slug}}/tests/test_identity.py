@@ -45,3 +45,10 @@ def test_the_image_is_tagged_with_the_version(name):
 def test_the_port_is_the_one_that_the_image_exposes(name, pattern):
     exposed = re.search(r"^EXPOSE (\d+)$", (PROJECT / "Dockerfile").read_text("utf-8"), re.M)[1]
     assert set(re.findall(pattern, (PROJECT / name).read_text("utf-8"))) == {exposed}
+
+
+def test_the_cluster_asks_for_routes_that_exist(client):
+    manifest = (PROJECT / "deploy/kubernetes.yaml").read_text("utf-8")
+    asked = re.findall(r"httpGet: {path: ([^,]+),", manifest)
+    assert len(asked) == 3
+    assert set(asked) <= {rule.rule for rule in client.application.url_map.iter_rules()}
