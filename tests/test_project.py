@@ -62,6 +62,8 @@ MUTATIONS = {
     "service/__init__.py": ('"CORS_ORIGINS": "*"', '"CORS_ORIGINS": ""'),
     "Dockerfile": ('version="0.1.0"', 'version="0.2.0"'),
     "compose.yaml": (":0.1.0", ":0.2.0"),
+    "deploy/Caddyfile": ("service 5000", "service 5001"),
+    "deploy/kubernetes.yaml": (":0.1.0", ":0.2.0"),
     "app.py": ('"5000"', '"5001"'),
     "CITATION.cff": ("license: MIT", "license: MIT-0"),
 }
@@ -130,14 +132,29 @@ def test_every_command_of_the_readme_has_the_answers(bake):
     commands = "".join(re.findall(r"^```(?:sh|bat)\n(.*?)^```", text, re.M | re.S))
     assert commands.splitlines() == [
         "docker compose up --build",
-        "docker build -t my-model:2.0 .",
-        "docker run -d -p 8123:8123 my-model:2.0",
         "make serve",
-        "py environment.py",
-        r".venv\Scripts\flask run --port 8123",
         'curl "http://localhost:8123/api?value=2"',
         "docker build --no-cache --target lock --output locks .",
+        "docker compose --profile public up --build --detach",
+        "docker build -t registry.example.org/my-model:2.0 .",
+        "docker push registry.example.org/my-model:2.0",
+        "kubectl apply -f deploy/kubernetes.yaml",
+        "kubectl rollout status deployment/my-model",
+        "kubectl port-forward service/my-model 8123:80",
+        ".venv/bin/flask reproduce",
+    ]
+    assert re.findall(r"`((?:docker|py|\.venv\S+) .+?)`", text) == [
+        "docker build -t my-model:2.0 .",
+        "docker run -d -p 8123:8123 my-model:2.0",
+        "py environment.py",
+        r".venv\Scripts\flask run --port 8123",
         "docker build --build-arg RUNTIME=debian:13-slim -t my-model:debug .",
         "docker run -it --rm --entrypoint bash my-model:debug",
+        "docker run --gpus all",
+        "docker compose run --rm --no-deps proxy caddy hash-password",
+        "docker compose --profile public logs --follow",
+        "docker build .",
+        "docker run --rm --entrypoint flask IMAGE reproduce --local",
+        "docker build --build-arg REVISION=$(git rev-parse HEAD) --build-arg DIRTY=false .",
     ]
     assert "5000" not in text
