@@ -97,7 +97,7 @@ def lines_of_code(path: Path) -> int:
 
 def test_the_plumbing_can_be_read_in_an_hour(bake):
     modules = sorted((bake() / "service").glob("*.py"))
-    assert sum(map(lines_of_code, modules)) <= 1400
+    assert sum(map(lines_of_code, modules)) <= 1500
     for path in modules:
         assert ast.get_docstring(ast.parse(path.read_text())), path
         for function in functions(path):
@@ -148,6 +148,7 @@ def test_every_command_of_the_readme_has_the_answers(bake):
         "docker run -d -p 8123:8123 my-model:2.0",
         "py environment.py",
         r".venv\Scripts\flask run --port 8123",
+        ".venv/bin/flask record",
         "docker build --build-arg RUNTIME=debian:13-slim -t my-model:debug .",
         "docker run -it --rm --entrypoint bash my-model:debug",
         "docker run --gpus all",
