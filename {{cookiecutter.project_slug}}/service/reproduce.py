@@ -1,7 +1,9 @@
 """`flask reproduce`: whether a service still gives the recorded answers, asked over HTTP."""
 
 import contextlib
+import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -13,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
@@ -31,17 +32,16 @@ from service.examples import EXAMPLES, deviations
 bp = Blueprint("reproduce", __name__, cli_group=None)
 
 PROJECT = Path(__file__).parents[1]
-# What came of it, the gravest first, and the exit code; 1 and 2 say that the command failed.
-OUTCOMES = {"BUILD": 3, "START": 4, "CONTRACT": 5, "VALUE": 6, "IDENTITY": 7, "OK": 0}
-PATIENCE = 600  # seconds that a model may take to load, or to answer
-MEANING = {
-    "OK": "The recorded answers are given.",
-    "BUILD": "The image does not build.",
-    "START": "Nothing answers.",
-    "IDENTITY": "The recorded answers are given, by another version than this.",
-    "CONTRACT": "An answer has another form than the recorded one.",
-    "VALUE": "An answer has another value than the recorded one.",
+# What came of it, the gravest first, with the exit code; 1 and 2 say that the command failed.
+OUTCOMES = {
+    "BUILD": (3, "The image does not build."),
+    "START": (4, "Nothing answers."),
+    "CONTRACT": (5, "An answer has another form than the recorded one."),
+    "VALUE": (6, "An answer has another value than the recorded one."),
+    "IDENTITY": (7, "The recorded answers are given, by another version than this."),
+    "OK": (0, "The recorded answers are given."),
 }
+PATIENCE = 600  # seconds that a model may take to load, or to answer
 NO_DOCKER = "No docker command is here: install Docker, or try --local, or --url of a service."
 
 
@@ -71,7 +71,7 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
         report |= {"outcome": end.args[0], "reason": end.args[1]}
     print("\n".join(summary(report)))
     keep(report)
-    sys.exit(OUTCOMES[report["outcome"]])
+    sys.exit(OUTCOMES[report["outcome"]][0])
 
 
 def target(image: str | None, url: str | None, local: bool):
@@ -211,36 +211,41 @@ def play(address: str, name: str) -> dict:
         reason = f"the answer has status {status} instead of 200: {shorten(text)}"
         return {"outcome": "CONTRACT", "reason": reason}
     outcome = "OK" if worst.fits else "CONTRACT" if worst.breaks_contract else "VALUE"
-    measured = asdict(worst) | {"relative": worst.relative}
-    return {"outcome": outcome, "reason": str(worst), "worst": measured}
+    by_how_much = worst.relative if math.isfinite(worst.relative) else None
+    values = {"path": worst.path, "expected": worst.expected, "got": worst.got}
+    return {"outcome": outcome, "reason": str(worst), "worst": values, "deviation": by_how_much}
 
 
 def differences(info: dict) -> dict[str, str]:
     """What stands behind the answers but not here: parts of the fingerprint, locked packages."""
-    lock, expected = locked(info["architecture"])
-    here = provenance.identity()["parts"]
-    ours = {name: here[name] for name in ("model", "service")} | lock
-    theirs = info["parts"]
-    differ = [name for name in ours if theirs[name] != ours[name]]
-    found = {name: f"{theirs[name]} answers, {ours[name]} is here" for name in differ}
+    ours, versions = expected(info)
+    pairs = {name: (info["parts"][name], part) for name, part in ours.items()}
     installed = {normal(name): version for name, version in info["packages"].items()}
-    for name, version in expected.items():
-        if installed.get(name, version) != version:
-            found[name] = f"version {installed[name]} answers, {version} is locked"
-    return found
+    pairs |= {name: (installed.get(name, version), version) for name, version in versions.items()}
+    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return {name: f"{they} answers, {we} is here" for name, (they, we) in differing.items()}
 
 
-def locked(machine: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The lock of a machine as a part of the fingerprint, and the versions in it, if any."""
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
-    lock = PROJECT / f"locks/linux-{architecture}.lock"
-    if not lock.exists():
-        return {}, {}
-    # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
-    files = re.findall(r"^http.*/(.+)-(.+)-.+$", lock.read_text("utf-8"), re.MULTILINE)
-    versions = {normal(name): version for name, version in files}
-    name = lock.relative_to(PROJECT).as_posix()
-    return {"lock": provenance.short(provenance.digest(name))}, versions
+def expected(info: dict) -> tuple[dict[str, str], dict[str, str]]:
+    """The parts that this project asks for, and the versions in its lock for that machine."""
+    here = provenance.identity()["parts"]
+    parts, versions = {"model": here["model"], "service": here["service"]}, {}
+    base = re.search(r"^ARG RUNTIME=(.+)$", text_of("Dockerfile"), re.MULTILINE)
+    if base and info["base"]["name"] != provenance.UNKNOWN:  # an image answers
+        parts["base"] = provenance.short(base[1])
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(info["architecture"])
+    if lock := text_of(f"locks/linux-{machine}.lock"):
+        parts["lock"] = provenance.short(hashlib.sha256(lock.encode()).hexdigest())
+        # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
+        files = re.findall(r"^http.*/(.+)-(.+)-.+$", lock, re.MULTILINE)
+        versions = {normal(name): version for name, version in files}
+    return parts, versions
+
+
+def text_of(name: str) -> str:
+    """A file of the project, empty where there is none; the image has neither of these."""
+    path = PROJECT / name
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def normal(name: str) -> str:
@@ -251,17 +256,18 @@ def normal(name: str) -> str:
 def summary(report: dict) -> list[str]:
     """The report for people, in ten lines at most."""
     outcome = report["outcome"]
-    lines = [f"{outcome}: {MEANING[outcome]}"]
+    lines = [f"{outcome}: {OUTCOMES[outcome][1]}"]
     lines += [f"{name} differs: {how}." for name, how in report.get("differs", {}).items()][:3]
     if "reason" in report:
         return [*lines, *report["reason"].splitlines()[-6:]]
     answers = report["examples"]
     wrong = {name: found["reason"] for name, found in answers.items() if found["outcome"] != "OK"}
     lines += [f"{name}: {reason}." for name, reason in wrong.items()][:3]
-    sizes = {n: found["worst"]["relative"] for n, found in answers.items() if "worst" in found}
-    if sizes:
-        name = max(sizes, key=sizes.get)
-        lines.append(f"The worst deviation of {len(sizes)} answers is {sizes[name]:.1e} ({name}).")
+    sizes = {name: found["deviation"] for name, found in answers.items() if "deviation" in found}
+    worst = max(sizes, key=lambda name: sizes[name] or 0, default=None)
+    if worst and None not in sizes.values():
+        size = f"{sizes[worst]:.1e} ({worst})"
+        lines.append(f"The worst deviation of {len(sizes)} answers is {size}.")
     return [*lines, f"Fingerprint {report['service']['fingerprint']}."]
 
 
