@@ -246,7 +246,13 @@ def post(server, path: str, body: bytes | str, kind: str = "application/json", *
     return status, text
 
 
-@pytest.mark.parametrize("name", MODELS)
+FAST = ("pendulum", "image")  # the others are of the slow tier
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in MODELS],
+)
 def test_the_plumbings_own_tests_hold_for_another_model(cookies, name):
     project = swapped(cookies.bake().project_path, MODELS[name])
     result = subprocess.run(
