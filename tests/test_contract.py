@@ -32,10 +32,10 @@ service/form.py service/headers.py service/inputs.py service/monitoring.py servi
 service/pages.py service/predictions.py service/provenance.py service/reproduce.py
 service/schemas.py service/static/page.js service/static/style.css service/table.py
 service/templates/index.html service/uploads.py service/weights.py tests/conftest.py
-tests/test_batch.py tests/test_binary.py tests/test_capacity.py tests/test_comparison.py
-tests/test_errors.py tests/test_examples.py tests/test_form.py tests/test_headers.py
-tests/test_identity.py tests/test_model.py tests/test_monitoring.py tests/test_openapi.py
-tests/test_pages.py tests/test_predictions.py tests/test_provenance.py
+tests/test_batch.py tests/test_binary.py tests/test_capacity.py tests/test_citation.py
+tests/test_comparison.py tests/test_errors.py tests/test_examples.py tests/test_form.py
+tests/test_headers.py tests/test_identity.py tests/test_model.py tests/test_monitoring.py
+tests/test_openapi.py tests/test_pages.py tests/test_predictions.py tests/test_provenance.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt

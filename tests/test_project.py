@@ -57,6 +57,7 @@ MUTATIONS = {
     "service/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),
     "service/pages.py": ("_external=external", "_external=False"),
     "service/form.py": ('return "long" if long else "line"', 'return "line"'),
+    "service/citation.py": ("else TEXT", "else BIBTEX"),
     "service/headers.py": ("origin in origins", "origin"),
     "service/static/style.css": ("body {", "@import 'https://example.org/font.css'; body {"),
     "service/__init__.py": ('"CORS_ORIGINS": "*"', '"CORS_ORIGINS": ""'),

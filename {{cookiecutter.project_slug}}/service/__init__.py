@@ -9,6 +9,7 @@ from flask import Flask
 from service import (
     batch,
     capacity,
+    citation,
     contract,
     errors,
     examples,
@@ -21,7 +22,7 @@ from service import (
     reproduce,
 )
 
-ROUTES = (predictions, batch, examples, provenance, openapi, pages, monitoring)
+ROUTES = (predictions, batch, examples, provenance, citation, openapi, pages, monitoring)
 
 # What MODEL_<NAME> in the environment may change.
 SETTINGS = {

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from service.batch import KINDS
-from service.citation import CITATION
+from service.citation import BIBTEX, CITATION, CSL, TEXT, licences
 from service.contract import Input, Output, predict
 from service.examples import EXAMPLES
 from service.predictions import JSON, STOCHASTIC
@@ -31,6 +31,7 @@ HEADERS = {
     "Cache-Control": ("string", "Whether the answer may be kept"),
     "ETag": ("string", "Names the answer: If-None-Match asks whether it is still so"),
     "Retry-After": ("integer", "When to send the request again (s)"),
+    "Link": ("string", "Where the description, the licence and the like are (RFC 8288)"),
     "Model-Seed": ("integer", "The seed of the answer: given as input, it brings the answer back"),
 }
 # A form has the bytes as they are; tools of OpenAPI 3.0 know them by their format.
@@ -71,6 +72,8 @@ def document() -> dict:
     this = content({"type": "object", "required": ["openapi"]})
     examples = content({"type": "object", "additionalProperties": {"required": ["request"]}})
     info = content({"type": "object", "required": ["id", "fingerprint", "parts"]})
+    cited = content({"type": "string"}, TEXT) | content({"type": "string"}, BIBTEX)
+    cited |= content({"type": "array", "items": {"required": ["title"]}}, CSL)
     alive = content({"type": "object", "required": ["status"]})
     paths = {
         "/api": {"get": by_link(), "post": by_body()} if is_linkable() else {"post": by_body()},
@@ -79,6 +82,7 @@ def document() -> dict:
         "/examples": {"get": operation("examples", "Give the recorded examples", examples)},
         "/service-info": {"get": operation("service_info", "Say what this service is", info)},
         "/openapi.json": {"get": operation("describe", "Describe the service", this)},
+        "/citation": {"get": operation("citation", "Say how to cite the software", cited, [406])},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
         "/readyz": {"get": operation("readyz", "Say that it takes predictions", alive, [503])},
     }
@@ -88,11 +92,10 @@ def document() -> dict:
 
 def about() -> dict:
     """What CITATION.cff says of the project."""
-    found = {"title": CITATION["title"], "version": str(CITATION["version"])}
+    found = {"title": CITATION["title"], "version": CITATION["version"]}
     if "abstract" in CITATION:
         found["description"] = CITATION["abstract"]
-    if licence := CITATION.get("license"):
-        expression = licence if isinstance(licence, str) else " OR ".join(licence)
+    if expression := " OR ".join(licences(CITATION)):
         found["license"] = {"name": expression, "identifier": expression}
     return found
 
@@ -101,7 +104,7 @@ def by_link() -> dict:
     """GET /api: the fields are the parameters of the query."""
     found = prediction("predict_by_link", [406, 422, 500, 503])
     if not STOCHASTIC:
-        tags = {"headers": headers("Model-Fingerprint", "Cache-Control", "ETag")}
+        tags = {"headers": headers("Model-Fingerprint", "Link", "Cache-Control", "ETag")}
         found["responses"]["200"] |= tags
         found["responses"]["304"] = {"description": "It is still what If-None-Match names."} | tags
     # The web server itself refuses a long link, in its own words.
@@ -160,6 +163,7 @@ def operation(name: str, summary: str, answer: dict, refusals: list[int] = ()) -
         responses[str(status)] = {"description": REFUSALS[status], "content": problem}
     for response in responses.values():
         response["headers"] = headers("Model-Fingerprint")
+    responses["200"]["headers"] |= headers("Link")
     if 503 in refusals:
         responses["503"]["headers"] = headers("Model-Fingerprint", "Retry-After")
     return {"operationId": name, "summary": summary, "responses": responses}

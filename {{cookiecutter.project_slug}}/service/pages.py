@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
-from service.citation import CITATION, authors
+from service.citation import ANSWERS, BIBTEX, CITATION, found_at, licences, sentence
 from service.errors import shorten
 from service.examples import EXAMPLES
 from service.form import controls, texts
@@ -35,7 +35,10 @@ def index() -> Response:
     page = render_template(
         "index.html",
         citation=CITATION,
-        authors=authors(),
+        sentence=sentence(CITATION),
+        found_at=found_at(CITATION),
+        bibtex=ANSWERS[BIBTEX],
+        licence=" or ".join(licences(CITATION)),
         controls=controls(given),
         shapes=SHAPES,
         parts=parts(given),

@@ -3,6 +3,7 @@
 import pytest
 
 from service import create_app
+from service.citation import CITATION, doi
 from service.pages import sample
 
 HERE, ELSEWHERE = "https://pages.example", "https://elsewhere.example"
@@ -64,3 +65,25 @@ def test_a_page_asks_first_whether_it_may_post(origin, allowed):
 def test_a_setting_that_would_let_nobody_in_stops_the_start(origins):
     with pytest.raises(SystemExit, match=r"MODEL_CORS_ORIGINS"):
         create_app({"CORS_ORIGINS": origins})
+
+
+@pytest.mark.parametrize("path", ["/", "/examples", "/openapi.json", "/citation", "/healthz"])
+def test_an_answer_says_where_the_rest_is(client, path):
+    links = client.get(path).headers["Link"].split(", ")
+    for relation in ("service-desc", "service-doc", "service-meta", "status"):
+        (link,) = [link for link in links if f'rel="{relation}"' in link]
+        assert client.get(link[2 : link.index(">")]).status_code == 200, link  # from <./
+
+
+def test_links_reach_from_below_as_well(client):
+    links = client.post("/api/batch", json=[sample()]).headers["Link"]
+    assert '<../openapi.json>; rel="service-desc"' in links
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/api?no-such-field=1", "/static/style.css"])
+def test_errors_and_files_lead_nowhere(client, path):
+    assert "Link" not in client.get(path, buffered=True).headers  # which closes a file
+
+
+def test_what_does_not_last_is_not_offered_for_citing(client):
+    assert ('rel="cite-as"' in client.get("/").headers["Link"]) == bool(doi(CITATION))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.citation import CITATION, authors
+from service.citation import CITATION, authors, licences
 
 PROJECT = Path(__file__).parents[1]
 
@@ -19,11 +19,11 @@ def label(name: str) -> str:
 
 def test_the_image_says_what_the_citation_says():
     assert label("title") == CITATION["title"]
-    assert label("description") == CITATION["abstract"]
+    assert label("description") == CITATION.get("abstract", "")
     assert label("version") == CITATION["version"]
     assert label("authors") == ", ".join(authors())
-    assert label("source") == CITATION["repository-code"]
-    assert label("licenses") == CITATION["license"]
+    assert label("source") == CITATION.get("repository-code", "")
+    assert label("licenses") == " OR ".join(licences(CITATION))
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "deploy/kubernetes.yaml"])

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from service.citation import CITATION
+from service.citation import ANSWERS, BIBTEX, CITATION, sentence
 from service.examples import EXAMPLES
 from service.pages import body, call, literal, pretty
 from service.schemas import FIELDS, is_linkable
@@ -112,3 +112,8 @@ def test_each_recorded_example_is_shown_and_fills_the_form(client):
         page = html.unescape(client.get("/", query_string={"example": name}).text)
         assert pretty(example.request) in page and pretty(example.response) in page
         assert body(example.request) in page  # the calls beside the form
+
+
+def test_the_page_says_how_to_cite(client):
+    page = html.unescape(client.get("/").text)
+    assert sentence(CITATION) in page and ANSWERS[BIBTEX] in page
