@@ -12,10 +12,12 @@ from service import (
     errors,
     examples,
     headers,
+    metrics,
     monitoring,
     openapi,
     pages,
     predictions,
+    watch,
 )
 
 # What MODEL_<NAME> in the environment may change.
@@ -42,7 +44,9 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (predictions, batch, examples, openapi, pages, monitoring, headers, errors):
+    # Who watches comes first, since Flask lets the first begin and end every request.
+    parts = (watch, predictions, batch, examples, openapi, pages, monitoring, metrics, headers, errors)
+    for part in parts:
         app.register_blueprint(part.bp)
     # These two are there to see and to mend what the check would stop at.
     if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):
@@ -54,4 +58,5 @@ def create_app(settings: Mapping = {}) -> Flask:
 def load() -> None:
     """Let the model load what it needs, once."""
     if contract.load:
-        contract.load()
+        with metrics.LOADING.time():
+            contract.load()

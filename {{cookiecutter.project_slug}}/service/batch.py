@@ -12,6 +12,7 @@ from service import table
 from service.contract import Input, Output, predict, predict_batch
 from service.errors import InvalidInput, document
 from service.inputs import from_json, refusal, whole
+from service.metrics import PREDICTIONS, ROWS
 from service.predictions import JSON, STOCHASTIC, accept, require
 
 bp = Blueprint("batch", __name__)
@@ -73,6 +74,11 @@ def run(rows: list[Input | HTTPException]) -> list[Output | HTTPException]:
     outputs = predict_batch(inputs) if predict_batch else [run_one(row) for row in inputs]
     if len(outputs) != len(inputs):
         raise RuntimeError(f"predict_batch gave {len(outputs)} answers to {len(inputs)} inputs")
+    failed = sum(isinstance(output, HTTPException) for output in outputs)
+    PREDICTIONS.inc(len(outputs) - failed)
+    ROWS.labels("answered").inc(len(outputs) - failed)
+    ROWS.labels("refused").inc(len(rows) - len(outputs))
+    ROWS.labels("failed").inc(failed)
     left = iter(outputs)
     return [next(left) if isinstance(row, Input) else row for row in rows]
 

@@ -41,6 +41,7 @@ class Problem(BaseModel):
     errors: dict[str, str] = Field(default_factory=dict, description="What is wrong, by field")
     required: dict[str, str] = Field(default_factory=dict, description="What each field takes")
     supplied: dict[str, str] = Field(default_factory=dict, description="What the request said")
+    request_id: str = Field(default_factory=str, description="Names a failure in the log")
     row: int = Field(default_factory=int, description="The row of the batch, from 1")
 
 
@@ -78,6 +79,7 @@ def document() -> dict:
     about = content({"type": "object", "required": ["openapi"]})
     examples = content({"type": "object", "additionalProperties": {"required": ["request"]}})
     alive = content({"type": "object", "required": ["status"]})
+    counts = content({"type": "string"}, "text/plain")
     paths = {
         "/api": {"get": by_link(), "post": by_body()} if is_linkable() else {"post": by_body()},
         "/api/batch": {"post": by_row()},
@@ -85,6 +87,7 @@ def document() -> dict:
         "/examples": {"get": operation("examples", "Give the recorded examples", examples)},
         "/openapi.json": {"get": operation("describe", "Describe the service", about)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
+        "/metrics": {"get": operation("metrics", "Count what was done, for Prometheus", counts)},
     }
     components = {"schemas": DEFINITIONS["$defs"]}
     return {"openapi": "3.1.0", "info": info(), "paths": paths, "components": components}

@@ -7,6 +7,7 @@ from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 from service.contract import Input, predict
 from service.inputs import from_json, from_text, is_linkable
+from service.metrics import PREDICTIONS
 
 bp = Blueprint("predictions", __name__)
 
@@ -51,6 +52,7 @@ def answer(inputs: Input) -> Response:
             inputs = inputs.model_copy(update={"seed": secrets.randbelow(2**32)})
         headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
     document = predict(inputs).model_dump_json(by_alias=True)
+    PREDICTIONS.inc()
     return Response(f"{document}\n", mimetype=JSON, headers=headers)
 
 
