@@ -45,8 +45,8 @@ def create_app(settings: Mapping = {}) -> Flask:
         if type(value) is not type(default):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
     # Who watches comes first, since Flask lets the first begin and end every request.
-    parts = (watch, predictions, batch, examples, openapi, pages, monitoring, metrics, headers, errors)
-    for part in parts:
+    parts = [watch, predictions, batch, examples, openapi, pages, monitoring, metrics]
+    for part in [*parts, headers, errors]:
         app.register_blueprint(part.bp)
     # These two are there to see and to mend what the check would stop at.
     if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):

@@ -35,8 +35,13 @@ def reserve(slot: str) -> None:
     :raise OSError: if it is full already
     """
     for kind, size in SIZES.items():
-        with Path(FOLDER, f"{kind}_{slot}.db").open("ab") as file:
-            file.write(bytes(max(0, size - file.tell())))
+        path = Path(FOLDER, f"{kind}_{slot}.db")
+        try:
+            with path.open("ab") as file:
+                file.write(bytes(max(0, size - file.tell())))
+        except OSError:
+            path.unlink(missing_ok=True)  # a part of one would stop GET /metrics
+            raise
 
 
 def enter(free: str) -> None:
