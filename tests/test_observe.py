@@ -104,6 +104,7 @@ def test_a_terminal_shows_text(bake):
 
 def test_the_counts_are_of_all_workers_and_outlive_them(bake, serve, tmp_path):
     with serve(bake(), TMPDIR=str(tmp_path)) as server:
+        wait_for_files(folder(tmp_path), 12)  # four kinds: the master's and two workers'
         before = totals(server)  # the start itself may have tried the examples
         for _ in range(20):
             server.get("/api?value=2")
@@ -126,6 +127,15 @@ def test_the_counts_are_of_all_workers_and_outlive_them(bake, serve, tmp_path):
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(15) == 0
     assert not list(tmp_path.iterdir())
+
+
+def wait_for_files(place: Path, number: int, seconds: float = 15) -> None:
+    """Poll until a folder has so many files, each of which has its size."""
+    end = time.monotonic() + seconds
+    while sum(path.stat().st_size > 0 for path in place.iterdir()) < number:
+        assert time.monotonic() < end, f"{place} never had {number} files"
+        time.sleep(0.05)
+    time.sleep(0.3)  # the last is being written
 
 
 @pytest.mark.parametrize("output", ["head -1", "true"])
@@ -158,8 +168,7 @@ def test_a_full_disk_costs_no_answer(bake, serve, tmp_path):
         inside = Path(f"/proc/{server.process.pid}/root{tmp_path}")
         if not (inside / "ready").exists():
             pytest.skip("this system lets nobody mount")
-        wait_for(server.log, "Booting worker")
-        time.sleep(1)  # until the second has booted too
+        wait_for_files(folder(inside), 12)
         subprocess.run(["dd", "if=/dev/zero", f"of={inside}/full"], capture_output=True)
         before = totals(server)["http_request_duration_seconds_count"]
         for target in ["/api?value=2", "/api?value=x", "/nowhere", "/", "/healthz"] * 4:
