@@ -1,6 +1,6 @@
 # make demo   renders the default project and serves it at http://localhost:5000 (PORT=5001 make demo)
 # make test   runs the fast tests
-# make lock   pins the tools of pyproject.toml in requirements.txt
+# make lock   pins the tools of pyproject.toml in requirements.txt and requirements-models.txt
 
 PYTHON ?= python3
 
@@ -13,6 +13,7 @@ test: .venv/ready
 
 lock: .venv/ready
 	@.venv/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --quiet --upgrade --output-file requirements.txt
+	@.venv/bin/uv pip compile pyproject.toml --group models --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --quiet --upgrade --constraint requirements.txt --output-file requirements-models.txt
 
 .venv/ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python make demo."; exit 1; }

@@ -17,6 +17,8 @@ import hypothesis
 import pytest
 
 TEMPLATE = Path(__file__).parents[1]
+# Which Python serves: another one may have another Gunicorn
+PYTHON = os.environ.get("SERVICE_PYTHON", sys.executable)
 
 # .ci/run asks for more by --hypothesis-profile=deep
 hypothesis.settings.register_profile("fast", max_examples=50, deadline=None)
@@ -112,9 +114,9 @@ def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[S
         words = [word.replace("PORT", str(port)) for word in command or ("-m", "gunicorn")]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *words],
+                [PYTHON, *words],
                 cwd=project,
-                env=clean_environment() | free | variables,
+                env=clean_environment() | {"TMPDIR": str(log.parent)} | free | variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -134,7 +136,7 @@ def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[S
 def refused_start(project: Path, **variables: str) -> str:
     """Start Gunicorn in a project that must not serve, and return what it says of that."""
     result = subprocess.run(
-        [sys.executable, "-m", "gunicorn"],
+        [PYTHON, "-m", "gunicorn"],
         cwd=project,
         env=clean_environment() | {"PORT": str(free_port())} | variables,
         capture_output=True,
@@ -142,7 +144,7 @@ def refused_start(project: Path, **variables: str) -> str:
         timeout=30,
     )
     assert result.returncode != 0
-    return result.stderr
+    return result.stdout + result.stderr
 
 
 def wait_until_it_listens(server: Server, seconds: float = 30) -> None:
@@ -162,6 +164,11 @@ def wait_for(path: Path, text: str = "", seconds: float = 30) -> None:
     while not (path.exists() and text in path.read_text("utf-8")):
         assert time.monotonic() < end, f"{text!r} never came in {path}"
         time.sleep(0.05)
+
+
+def missing(tool: str) -> None:
+    """Skip for want of a tool, but fail where everything must be there."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{tool} is not installed")
 
 
 def free_port() -> int:

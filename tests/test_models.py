@@ -98,7 +98,136 @@ def predict(inputs: Input) -> Output:
     return Output(thrown=random.Random(inputs.seed).randint(1, inputs.sides))
 """
 )
-MODELS = {"pendulum": PENDULUM, "nested": NESTED, "lists": LISTS, "dice": DICE}
+IMAGE = (
+    HEAD
+    + """
+class Area(BaseModel):
+    left: float
+
+class Input(BaseModel):
+    note: str = Field("", description="A remark, given back", examples=["a b"])
+    image: bytes = Field(max_length=5_500_000, description="The image", examples=["iVBORw=="])
+    bins: int = Field(4, ge=1, le=256)
+    masks: list[bytes] = Field([], examples=[["AAE="]])
+    area: Area | None = None
+
+class Output(BaseModel):
+    size: int
+    note: str
+    first: bytes = Field(description="The first four bytes")
+    masks: list[bytes]
+    darkest: int
+    left: float | None
+
+def predict(inputs: Input) -> Output:
+    darkest = min(inputs.image[:1000]) * inputs.bins // 256
+    left = inputs.area.left if inputs.area else None
+    first, size = inputs.image[:4], len(inputs.image)
+    return Output(
+        size=size, note=inputs.note, first=first, masks=inputs.masks, darkest=darkest, left=left
+    )
+"""
+)
+NUMPY = (
+    HEAD
+    + """
+from typing import Any
+import numpy as np
+
+class Input(BaseModel):
+    n: int = Field(ge=1, le=100, examples=[3])
+
+class Output(BaseModel):
+    mean: float
+    single: float
+    count: int
+    even: bool
+    curve: list[float]
+    matrix: list[list[int]]
+    rest: dict[str, Any]
+
+def predict(inputs: Input) -> Output:
+    if inputs.n == 4:
+        return None
+    curve = np.arange(inputs.n, dtype=float)
+    lost = np.array([np.nan, np.inf])
+    rest = {"largest": np.int64(2), "lost": [lost[0], lost[1:]], "names": np.array(["a"])}
+    answer = Output(
+        mean=curve.mean(),
+        single=np.float32(0.5),
+        count=np.int64(inputs.n),
+        even=np.bool_(inputs.n % 2 == 0),
+        curve=np.where(curve == 1, np.nan, curve),
+        matrix=np.arange(4).reshape(2, 2),
+        rest=rest if inputs.n != 5 else {"complex": object()},
+    )
+    return answer
+"""
+)
+TREE = (
+    HEAD
+    + """
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+class Day(BaseModel):
+    kind: Literal["day"] = "day"
+    at: date
+
+class Hour(BaseModel):
+    kind: Literal["hour"]
+    at: datetime
+
+class Span(BaseModel):
+    kind: Literal["span"]
+    at: tuple[date, date]
+
+class Word(BaseModel):
+    kind: Literal["word", "era"]
+    at: str
+
+class Input(BaseModel):
+    event: Annotated[Day | Hour | Span | Word, Field(discriminator="kind")] | None = Field(
+        None, examples=[{"kind": "day", "at": "2024-02-29"}]
+    )
+    children: list["Input"] = []
+
+class Output(BaseModel):
+    depth: int
+    events: list[Day | Hour | Span | Word]
+
+def predict(inputs: Input) -> Output:
+    below = [predict(child) for child in inputs.children]
+    events = [inputs.event] if inputs.event else []
+    return Output(
+        depth=1 + max((one.depth for one in below), default=0),
+        events=sum((one.events for one in below), events),
+    )
+"""
+)
+POWER = (
+    HEAD
+    + """
+class Input(BaseModel):
+    exponent: int = Field(ge=0, le=10_000, examples=[2])
+
+class Output(BaseModel):
+    power: int
+
+def predict(inputs: Input) -> Output:
+    return Output(power=10**inputs.exponent)
+"""
+)
+MODELS = {
+    "pendulum": PENDULUM,
+    "nested": NESTED,
+    "lists": LISTS,
+    "dice": DICE,
+    "image": IMAGE,
+    "numpy": NUMPY,
+    "tree": TREE,
+    "power": POWER,
+}
 
 
 @pytest.fixture

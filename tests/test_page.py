@@ -3,8 +3,11 @@
 Chromium is driven by Playwright, which brings its driver but no browser.
 """
 
+import base64
+import contextlib
+import hashlib
 import json
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, swapped
+from conftest import clean_environment, missing, swapped
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from samples import SAMPLES, need, put_in, recorded
 
 pytestmark = pytest.mark.browser
 
@@ -66,10 +70,35 @@ NESTED = PENDULUM.replace(
     '    bob: Bob = Field(description="The bob", examples=[{"mass": 2, "label": "x"}])\n    order:',
 )
 
+# A model that takes files; it gives back what came, and a hash of each file.
+FILES = """
+from hashlib import sha256
 
-def missing(tool: str) -> None:
-    """Skip for want of a tool, but fail where everything must be there."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{tool} is not installed")
+from pydantic import BaseModel, Field
+
+
+class Point(BaseModel):
+    left: float
+
+
+class Input(BaseModel):
+    note: str = Field(description="A remark, given back", examples=["a note"])
+    image: bytes = Field(description="The picture", max_length=1_000_000, examples=["AQID"])
+    scans: list[bytes] = Field(default=[], description="Further pictures")
+    point: Point | None = Field(None, examples=[{"left": 1.5}])
+
+
+class Output(BaseModel):
+    note: str
+    hashes: list[str]
+    left: float | None
+
+
+def predict(inputs: Input) -> Output:
+    hashes = [sha256(data).hexdigest() for data in (inputs.image, *inputs.scans)]
+    left = inputs.point.left if inputs.point else None
+    return Output(note=inputs.note, hashes=hashes, left=left)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +115,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def ports(bake, serve) -> Iterator[dict[str, int]]:
-    """The ports of three services: the square, a model of all kinds of fields, a nested one."""
+    """The ports of four services: the square, a model of all kinds of fields, nested, files."""
 
     def project(name: str, model: str) -> Path:
         return swapped(bake(project_slug=name), model)
 
-    pendulum, nested = project("pendulum", PENDULUM), project("nested", NESTED)
-    with serve(bake()) as first, serve(pendulum) as second, serve(nested) as third:
-        yield {"square": first.port, "pendulum": second.port, "nested": third.port}
+    models = {"pendulum": PENDULUM, "nested": NESTED, "files": FILES}
+    with contextlib.ExitStack() as stack:
+        found = {"square": stack.enter_context(serve(bake())).port}
+        for name, model in models.items():
+            found[name] = stack.enter_context(serve(project(name, model))).port
+        yield found
 
 
 @pytest.fixture
@@ -121,10 +153,19 @@ def visit(browser, ports):
     assert not [fault for fault in faults if not fault.startswith(expected)]
 
 
-def run(page: Page) -> str:
+@pytest.fixture
+def sample(request, bake, serve, ports) -> Iterator[str]:
+    """The name of one of the models in examples/, which is served."""
+    need(request.param)
+    with serve(put_in(bake(project_slug=f"sample-{request.param}"), request.param)) as server:
+        ports[request.param] = server.port
+        yield request.param
+
+
+def run(page: Page, seconds: float = 5) -> str:
     """Press the button, and return the text of the answer."""
     page.get_by_role("button", name="Run the model").click()
-    expect(page.locator("#status")).to_have_text("200 OK")
+    expect(page.locator("#status")).to_have_text(re.compile("^200 OK"), timeout=1000 * seconds)
     return page.locator("#text").text_content()
 
 
@@ -246,6 +287,7 @@ def execute(language: str, call: str, folder: Path) -> str:
     script.write_text(call, "utf-8")
     done = subprocess.run(
         ["sh" if language == "curl" else tool, script],
+        cwd=folder,
         env=clean_environment() | {"PYTHONUTF8": "1"},
         capture_output=True,
         encoding="utf-8",
@@ -277,7 +319,89 @@ def test_a_copied_call_gives_the_answer(visit, tmp_path, model, language):
         assert printed.strip() == answer.strip()
 
 
-@pytest.mark.parametrize("model", ["square", "pendulum", "nested"])
+PICTURES = {'pict\'ure "é".png': bytes(range(256)) * 1000, "b;c,d.png": b"\xff"}
+
+
+def choose(page: Page, folder: Path) -> dict:
+    """Fill in the form of the model of files, and return the answer that is due."""
+    for name, data in PICTURES.items():
+        (folder / name).write_bytes(data)
+    paths = [folder / name for name in PICTURES]
+    page.get_by_label("note").fill(NASTY)
+    page.get_by_label("image").set_input_files(paths[0])
+    page.get_by_label("scans").set_input_files(paths)
+    hashes = [hashlib.sha256(data).hexdigest() for data in PICTURES.values()]
+    return {"note": NASTY, "hashes": [hashes[0], *hashes], "left": 1.5}
+
+
+def test_files_that_are_chosen_reach_the_model_whole(visit, tmp_path):
+    page = visit("files")
+    due = choose(page, tmp_path)
+    assert json.loads(run(page)) == due
+    sizes = page.locator("output").all_inner_texts()
+    page.get_by_label("scans").set_input_files(tmp_path / "b;c,d.png")
+    (call,) = [
+        found for found in page.locator(".call code").all_text_contents() if "json.loads" in found
+    ]
+    assert "inputs['scans'] = [read('b;c,d.png')]" in call
+    assert sizes == [
+        "256.0 kB",
+        "\n".join(f"{n}: {len(d) / 1000:.1f} kB" for n, d in PICTURES.items()),
+    ]
+
+
+def test_a_file_that_is_missing_or_too_long_is_said_beside_its_field(visit, tmp_path):
+    page = visit("files")
+    page.get_by_role("button", name="Run the model").click()
+    expect(error(page, "image")).to_have_text("Field required")
+    expect(page.get_by_label("image")).to_be_focused()
+    (tmp_path / "long").write_bytes(b"x" * 1_000_001)
+    page.get_by_label("image").set_input_files(tmp_path / "long")
+    page.get_by_role("button", name="Run the model").click()
+    expect(error(page, "image")).to_contain_text("at most 1000000 bytes")
+    page.get_by_label("image").set_input_files([])
+    expect(page.locator("output").first).to_be_empty()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_copied_call_sends_the_files(visit, tmp_path, language):
+    page = visit("files", permissions=["clipboard-read", "clipboard-write"])
+    choose(page, tmp_path)
+    answer = run(page)
+    printed = execute(language, copied(page, language), tmp_path)
+    if language == "Python":
+        assert printed == f"{json.loads(answer)}\n"
+    elif language == "R":
+        assert all(found in printed for found in json.loads(answer)["hashes"])
+    else:
+        assert printed.strip() == answer.strip()
+
+
+def test_a_file_is_sent_without_the_script(visit, tmp_path):
+    page = visit("files", java_script_enabled=False)
+    (tmp_path / "picture").write_bytes(b"\xff\0")
+    page.get_by_label("image").set_input_files(tmp_path / "picture")
+    page.get_by_role("button", name="Run the model").click()
+    page.wait_for_url("**/api")
+    answer = json.loads(page.locator("body").inner_text())
+    digest = hashlib.sha256(b"\xff\0").hexdigest()
+    assert answer == {"note": "a note", "hashes": [digest], "left": 1.5}
+
+
+def test_a_file_is_chosen_by_keyboard(visit, tmp_path):
+    page = visit("files")
+    page.get_by_label("note").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("image")).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") != "0px"
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    (tmp_path / "picture").write_bytes(b"1")
+    chooser.value.set_files(tmp_path / "picture")
+    expect(page.locator(".call:visible")).to_contain_text("-F 'image=@\"picture\"'")
+
+
+@pytest.mark.parametrize("model", ["square", "pendulum", "nested", "files"])
 def test_the_calls_are_the_same_with_and_without_the_script(visit, model):
     def calls(**options: object) -> list[str]:
         page = visit(model, **options)
@@ -322,26 +446,51 @@ def test_the_keyboard_is_enough(visit):
     assert "urlopen" in page.evaluate("navigator.clipboard.readText()")
 
 
+def check(page: Page) -> None:
+    """Let axe look for what keeps people out, and see that nothing sticks out of the window."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    found = page.evaluate("axe.run()")
+    assert len(found["passes"]) > 20
+    assert not found["violations"], json.dumps(found["violations"], indent=1)
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
-@pytest.mark.parametrize("model", ["square", "nested"])
-def test_axe_finds_nothing_and_nothing_sticks_out(visit, model, width, scheme):
+@pytest.mark.parametrize("model", ["square", "nested", "files"])
+def test_axe_finds_nothing_and_nothing_sticks_out(visit, tmp_path, model, width, scheme):
     page = visit(model, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-
-    def check() -> None:
-        found = page.evaluate("axe.run()")
-        assert len(found["passes"]) > 20
-        assert not found["violations"], json.dumps(found["violations"], indent=1)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-    check()
+    check(page)
+    if model == "files":
+        choose(page, tmp_path)
     run(page)
-    check()
-    page.locator("form [name]").first.fill("9" * 400)
+    check(page)
+    field = page.get_by_label("point") if model == "files" else page.locator("form [name]").first
+    field.fill("9" * 400)
     page.get_by_role("button", name="Run the model").click()
     expect(page.locator("#status")).to_contain_text("422")
-    check()
+    check(page)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, indirect=True)
+def test_the_page_of_a_sample_gives_the_recorded_answer(visit, sample):
+    page = visit(sample, viewport={"width": 1280, "height": 800})
+    check(page)
+    first = next(iter(recorded(sample).values()))
+    if "image" in first["request"]:  # the one thing that no page may fill in
+        file = {"name": "cells.png", "mimeType": "image/png"}
+        file["buffer"] = base64.b64decode(first["request"]["image"])
+        page.get_by_label("image").set_input_files(file)
+    answer = run(page, seconds=60)
+    check(page)
+    assert rounded(answer) == rounded(json.dumps(first["response"]))
+
+
+def rounded(document: str) -> object:
+    """A JSON document whose fractions have the digits that must not differ."""
+    return json.loads(document, parse_float=lambda digits: f"{float(digits):.4g}")
 
 
 def test_the_form_works_without_its_script(visit):

@@ -41,6 +41,7 @@ def predict(inputs: Input) -> Output:
     return Output(kelvin=inputs.celsius + 273.15)
 '''
 FACE = "from model.temperature import Input, Output, predict\n"
+ICE = '{"request": {"celsius": 0}, "response": {"kelvin": 273.15}}\n'
 TEST = """from model import Input, predict
 
 
@@ -94,13 +95,17 @@ def create(person: Person, template: Path, **answers: str) -> Path:
 def make_it_mine(project: Path) -> None:
     """Change every file of the owner's, replace the model, and turn one knob of the plumbing."""
     shutil.rmtree(project / "model")
-    (project / "model").mkdir()
+    (project / "model/examples").mkdir(parents=True)
+    (project / "model/examples/ice.json").write_text(ICE)
     (project / "model" / "__init__.py").write_text(FACE)
     (project / "model" / "temperature.py").write_text(MODEL)
     (project / "tests" / "test_model.py").write_text(TEST)
-    append(MINE, [project / name for name in files(project) if name.startswith(OWNERS)])
+    owned = [name for name in files(project) if name.startswith(OWNERS)]
+    append(MINE, [project / name for name in owned if not name.endswith(".json")])
     knobs = project / "gunicorn.conf.py"
-    knobs.write_text(knobs.read_text("utf-8").replace("threads = 4", "threads = 8"), "utf-8")
+    knobs.write_text(
+        knobs.read_text("utf-8").replace("graceful_timeout = 9", "graceful_timeout = 8"), "utf-8"
+    )
 
 
 def publish_news(person: Person, template: Path) -> None:
@@ -164,8 +169,8 @@ def test_an_updated_project_is_up_to_date_and_differs_only_in_the_turned_knob(li
     diff = life.person.types("cruft", "diff", folder=life.project).stdout
     changed = [line for line in diff.splitlines() if line.startswith(("+", "-"))]
     assert [line for line in changed if "upstream-template" not in line] == [
-        "-threads = 8",
-        "+threads = 4",
+        "-graceful_timeout = 8",
+        "+graceful_timeout = 9",
     ]
 
 

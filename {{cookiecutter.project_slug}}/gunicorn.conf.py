@@ -1,15 +1,26 @@
-"""How the service is served: `gunicorn` alone, started in this folder, reads it."""
+"""How the service is served: `gunicorn` alone, started in this folder, reads it.
+
+What GUNICORN_CMD_ARGS says, such as "--graceful-timeout 60", overrules what stands here.
+"""
 
 import atexit
-import itertools
+import logging
+import math
 import os
+import resource
+import runpy
 import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 wsgi_app = "app:app"
+
+# One thread a sum, so that its last digits do not depend on the cores; the image sets the same.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
 # this machine may call.
@@ -18,21 +29,98 @@ if not (port.isdecimal() and int(port) < 65536):
     sys.exit(f"PORT={port!r} is no port: write a number such as {{ cookiecutter.port }}.")
 bind = f"{os.environ.get('LISTEN', '127.0.0.1')}:{port}"
 
-# The model is loaded once, before the workers fork, so that they share its memory and a
-# model that does not load stops the start.
-preload_app = True
+# The model is loaded once, before the port opens and the workers fork, so that they share its
+# memory. PRELOAD=false loads it in each worker, for libraries that do not survive a fork.
+preload = os.environ.get("PRELOAD", "true")
+if preload not in ("true", "false"):
+    sys.exit(f"PRELOAD={preload!r} is neither true nor false.")
+preload_app = preload == "true"
 
-# Threads let a health check or a short request pass while a long one runs.
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+
+def workers_that_fit(root: Path, usable: int, existing: int) -> int:
+    """One worker per core and 256 MiB that are ours; two where nothing limits us.
+
+    Never one per core of the host, of which a container has a share. A worker of the square
+    takes 40 MiB, the rest is for what predictions allocate; the model is in memory once.
+    """
+    shares = limits(root, "cpu.max") + limits(root, "cpu.cfs_quota_us", "cpu.cfs_period_us")
+    cores = [share[0] / share[1] for share in shares if len(share) == 2 and min(share) > 0]
+    cores += [usable] if usable < existing else []
+    memory = limits(root, "memory.max") + limits(root, "memory.limit_in_bytes")
+    return max(1, min([math.ceil(min(cores, default=2)), *(size // 2**28 for [size] in memory)]))
+
+
+def threads_that_fit(root: Path, workers: int) -> int:
+    """400 in each worker, or half of what the container may have: the model may want some too."""
+    return max(8, min([400, *(most // workers // 2 for [most] in limits(root, "pids.max"))]))
+
+
+def limits(root: Path, *names: str) -> list[list[int]]:
+    """What each control group says in files of these names, where it says anything."""
+    found = (numbers(*map(folder.joinpath, names)) for folder in control_groups(root))
+    return list(filter(None, found))
+
+
+def control_groups(root: Path) -> Iterator[Path]:
+    """The folders that may limit this process: its control groups (v1 or v2) and those above."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return  # macOS has none
+    for _, controllers, path in (line.split(":", 2) for line in lines):
+        for tree in ("", *controllers.split(","), controllers):
+            folder = root / "sys/fs/cgroup" / tree / path.lstrip("/")
+            yield from (folder, *folder.parents)
+
+
+def numbers(*paths: Path) -> list[int]:
+    """The numbers in files; none if one is missing or says max."""
+    try:
+        return [int(word) for path in paths for word in path.read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+existing = os.cpu_count() or 1
+usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else existing
+workers = os.environ.get("WEB_CONCURRENCY") or workers_that_fit(Path("/"), usable, existing)
+if not str(workers).isdecimal() or int(workers) < 1:
+    sys.exit(f"WEB_CONCURRENCY={workers!r} is no number of workers: write one such as 2.")
+
+# A client that connects and says nothing, or says it slowly, holds a thread (50 KiB) and delays
+# nobody: there are far more threads than predictions that may run (MODEL_CONCURRENCY). The asgi
+# worker holds no thread for it, but as conda-forge ships it (25.1) it answers neither a long link
+# nor Expect: 100-continue, breaks the connection after a 304, and takes 9 seconds for every stop.
 worker_class = "gthread"
-threads = 4
+threads = threads_that_fit(Path("/"), int(workers))
 
-# The longest request line that Gunicorn can take, so that what is too long for the model is
-# refused with a reason; beyond it Gunicorn itself answers 414.
-limit_request_line = 8190
+# An open connection is an open file, and a worker that has none left ends: it stops to accept
+# before. The 1,024 that most systems begin with are too few for 1,000 clients.
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+files = min(max(soft, 4096), hard)
+resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+worker_connections = min(files, 4096) * 3 // 4
+
+# A kept connection costs no thread. Longer than proxies keep one (nginx and AWS 60 seconds,
+# Traefik 90, Caddy 120), so that none sends a request into a connection that closes. Where one
+# is open, Gunicorn before 27 takes the whole graceful_timeout to stop.
+keepalive = 125
+
+# Seconds. Only the model knows how long a prediction or a load may take, and code in C may hold
+# the interpreter for all of it. A worker that has not moved for an hour hangs, and is replaced.
+timeout = 3600
 
 # Longer than most predictions, shorter than the 10 seconds after which Docker kills.
 graceful_timeout = 9
+
+# The longest request line that Gunicorn can take, so that what is too long for the model is
+# refused with a reason; beyond it Gunicorn itself answers 414. Longer headers: 431.
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+
+# Gunicorn itself reads FORWARDED_ALLOW_IPS: the addresses or networks, with commas between, of
+# the proxies that are believed when they say in X-Forwarded-Proto that they were asked by https.
 
 # The workers' heartbeat must not wait for a disk; macOS has no /dev/shm.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -40,8 +128,19 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Newer Gunicorns open a control socket in the home folder, which an image may not have.
 control_socket_disable = True
 
-# Nothing of its own: service/logs.py writes what Gunicorn says, in the shape of all the rest.
+# What Gunicorn says has the shape of all the rest. The file is read by itself: PRELOAD=false
+# keeps the model, and with it the service, out of this process.
 errorlog = None
+logconfig_dict = runpy.run_path(str(Path(__file__).parent / "service/logs.py"))["CONFIG"]
+logging.captureWarnings(True)
+
+# Each worker counts in files of its own, and GET /metrics adds them up. Their folder belongs to
+# this start alone, though a reload reads these lines again, and goes with this process.
+master, folder = os.getpid(), os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+if not folder.endswith(f"-{master}"):
+    folder = tempfile.mkdtemp(prefix="metrics-", suffix=f"-{master}")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
 
 
 def on_starting(server) -> None:
@@ -54,46 +153,26 @@ def on_starting(server) -> None:
     sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={int(port) + 1}.")
 
 
+def post_fork(server, worker) -> None:
+    """With PRELOAD=false, load now: what stops the start stops it, instead of being retried."""
+    if preload_app:
+        from service import metrics
+
+        metrics.counts()  # takes its files now, before many threads would at once
+        return
+    try:
+        server.app.wsgi()
+    except SystemExit as refusal:
+        server.log.error(refusal)
+        sys.exit(server.WORKER_BOOT_ERROR)
+
+
 def when_ready(server) -> None:
     """Say where the service answers, and a request to try."""
+    if not preload_app:
+        server.log.info("Open http://localhost:%s once the workers have loaded the model", port)
+        return
     from service.pages import call
 
     with server.app.wsgi().test_request_context(base_url=f"http://localhost:{port}"):
         server.log.info("Open http://localhost:%s or type: %s", port, call())
-
-
-# Each worker counts in files of its own, and GET /metrics adds them up. A new worker carries on
-# the files of a dead one: no count falls, and no files pile up. Their folder belongs to this
-# start alone, though a reload reads these lines again, and goes with the process that made it.
-master, folder = os.getpid(), os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
-if not folder.endswith(f"-{master}"):
-    folder = tempfile.mkdtemp(prefix="metrics-", suffix=f"-{master}")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
-
-
-def pre_fork(server, worker) -> None:
-    """Give the worker the first slot that no other has; with no room for it, the master's."""
-    from service import metrics
-
-    taken = {other.slot for other in server.WORKERS.values()}
-    worker.slot = next(slot for slot in map(str, itertools.count()) if slot not in taken)
-    try:
-        metrics.reserve(worker.slot)
-    except OSError as error:
-        server.log.warning("The metrics of a worker may be wrong: %s.", error)
-        worker.slot = metrics.slot
-
-
-def post_fork(server, worker) -> None:
-    """Let the worker count in the files of its slot."""
-    from service import metrics
-
-    metrics.enter(worker.slot)
-
-
-def child_exit(server, worker) -> None:
-    """Forget the requests that the worker was at."""
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(worker.slot)

@@ -1,6 +1,7 @@
-"""The two images that the project's Dockerfile starts from: the public ones, or stand-ins.
+"""The images that the project starts from: the public ones, or stand-ins.
 
-A stand-in has the public image's name, so that the Dockerfile is built as it is.
+Two are the Dockerfile's, and one is the web server of compose.yaml. A stand-in has the public
+image's name, so that Dockerfile and compose.yaml are used as they are.
 README.md says what each proves.
 """
 
@@ -15,6 +16,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import yaml
 
 from . import channel
 from .debian import Archive
@@ -65,6 +68,17 @@ USER 57439
 WORKDIR /tmp
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 """
+# https://github.com/caddyserver/caddy-docker: the newest release, with the same rights on the file
+CADDY = ["base-files", "ca-certificates", "caddy", "libc6", "libcap2", "libcap2-bin"]
+PROXY_RECIPE = """\
+FROM scratch
+COPY root/ /
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
+    XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data
+RUN ["setcap", "cap_net_bind_service=+ep", "/usr/bin/caddy"]
+WORKDIR /srv
+CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
+"""
 LAUNCHER = """\
 #!/bin/sh
 exec /usr/local/libexec/standin/python/bin/python -I /usr/local/libexec/standin/micromamba.py "$@"
@@ -75,6 +89,11 @@ def names(dockerfile: Path) -> dict[str, str]:
     """The base images that a Dockerfile names, by build argument."""
     pattern = r"^ARG (MICROMAMBA|RUNTIME)=(\S+)$"
     return dict(re.findall(pattern, dockerfile.read_text(), re.MULTILINE))
+
+
+def web_server(compose: Path) -> str:
+    """The image of the web server that compose.yaml names."""
+    return yaml.safe_load(compose.read_text())["services"]["proxy"]["image"]
 
 
 def public_is_reachable() -> bool:
@@ -94,8 +113,8 @@ def reachable(address: str) -> bool:
 
 
 @contextmanager
-def provided(engine: Engine, dockerfile: Path, cache: Path) -> Iterator[str]:
-    """Have both base images in the engine; the answer says which kind they are.
+def provided(engine: Engine, project: Path, cache: Path) -> Iterator[str]:
+    """Have the images in the engine; the answer says which kind they are.
 
     A stand-in bears the public name for the tests only: no later build finds it there.
     """
@@ -105,9 +124,11 @@ def provided(engine: Engine, dockerfile: Path, cache: Path) -> Iterator[str]:
     makers = {
         "MICROMAMBA": (BUILDER_RECIPE, micromamba_root),
         "RUNTIME": (RUNTIME_RECIPE, distroless_root),
+        "PROXY": (PROXY_RECIPE, caddy_root),
     }
+    wanted = names(project / "Dockerfile") | {"PROXY": web_server(project / "compose.yaml")}
     with ExitStack() as stack:
-        for argument, name in names(dockerfile).items():
+        for argument, name in wanted.items():
             standin = f"model-api-standin:{argument.lower()}"
             if not is_current(engine, standin):
                 build(engine, standin, *makers[argument], cache)
@@ -153,6 +174,12 @@ def distroless_root(root: Path, archive: Archive) -> None:
     add_certificates(root)
     add_users(root)
     (root / "home/nonroot").mkdir()
+
+
+def caddy_root(root: Path, archive: Archive) -> None:
+    Archive(archive.folder.parent, "forky").unpack(CADDY, root)
+    add_certificates(root)
+    add_users(root)
 
 
 def micromamba_root(root: Path, archive: Archive) -> None:

@@ -64,7 +64,7 @@ def project(bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bases(engine: Engine, project: Path, cache: Path) -> Iterator[str]:
     """`public` or `stand-in`: what the images of this run start from."""
-    with base_images.provided(engine, project / "Dockerfile", cache) as kind:
+    with base_images.provided(engine, project, cache) as kind:
         yield kind
 
 

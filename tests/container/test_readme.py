@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import ssl
 import time
 import urllib.request
 from pathlib import Path
@@ -17,27 +18,27 @@ def docker(engine, bases, workspace):
     """Run a command of the README in the project; what it started is removed."""
     started = []
 
-    def docker(command: str, *more: str) -> str:
+    def docker(command: str, *more: str, **options) -> str:
         program, *words = shlex.split(command)
         assert program == "docker"
-        output = engine(*words, *more, cwd=workspace)
+        output = engine(*words, *more, cwd=workspace, **options)
         started.extend([output.splitlines()[-1]] if words[:2] == ["run", "-d"] else [])
         return output
 
     yield docker
     for container in started:
         engine.run("rm", "--force", container)
-    engine.run("compose", "down", "--timeout", "2", cwd=workspace)
+    engine.run("compose", "--profile=*", "down", "--volumes", "--timeout=2", cwd=workspace)
 
 
 def commands(project: Path) -> list[str]:
+    """Those that have a line of their own, and those in the text."""
     text = (project / "README.md").read_text("utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("docker")]
+    return ["".join(found) for found in re.findall(r"^(docker .+)$|`(docker .+?)`", text, re.M)]
 
 
 def test_the_commands_serve_lock_and_debug(docker, engine, project, workspace, bases):
-    compose, build, run, lock, debug, look = commands(project)
+    compose, build, run, lock, debug, look = commands(project)[:6]
     docker(compose, "--detach", "--wait")
     assert square() == 144
     engine("compose", "down", cwd=workspace)
@@ -52,13 +53,27 @@ def test_the_commands_serve_lock_and_debug(docker, engine, project, workspace, b
     assert docker(look.replace("-it ", ""), "-c", "type gunicorn").endswith("/opt/env/bin/gunicorn")
 
 
-def square(seconds: float = 30) -> int:
-    """What the service on the README's port answers, once it does."""
-    end = time.monotonic() + seconds
+def test_the_commands_put_it_on_the_internet(docker, engine, project, workspace):
+    _gpus, public, password, logs, build, push = commands(project)[6:12]
+    (workspace / ".env").write_text("DOMAIN=localhost\nREPLICAS=2\n")
+    docker(public, "--wait")
+    assert square("https://localhost") == 144
+    assert "caddy" in docker(logs.removesuffix("--follow"))
+    digest = docker(password.replace("run ", "run -T "), input="a password\n")
+    assert digest.splitlines()[-1].startswith("$2a$")
+    docker(build)
+    image = build.split()[3]
+    assert push == f"docker push {image}"
+    assert engine("inspect", "--format", "{{.Config.User}}", image) == "65532:65532"
+
+
+def square(address: str = "http://127.0.0.1:5000", seconds: float = 30) -> int:
+    """What the service answers, once it does, whoever vouches for it."""
+    anyone, end = ssl._create_unverified_context(), time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen("http://127.0.0.1:5000/api?value=12") as answer:
+            with urllib.request.urlopen(f"{address}/api?value=12", context=anyone) as answer:
                 return json.load(answer)["Value Squared"]
         except OSError:
-            assert time.monotonic() < end, "nothing answers on port 5000"
+            assert time.monotonic() < end, f"nothing answers at {address}"
             time.sleep(0.1)

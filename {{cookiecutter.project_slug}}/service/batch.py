@@ -3,17 +3,17 @@
 import json
 from collections.abc import Callable, Iterator
 
-from flask import Blueprint, Response, current_app, request
-from pydantic import BaseModel
+from flask import Blueprint, Response, current_app
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 from werkzeug.exceptions import RequestEntityTooLarge as TooLarge
 
 from service import table
-from service.contract import Input, Output, predict, predict_batch
+from service.capacity import slot
+from service.contract import Input, predict, predict_batch
 from service.errors import InvalidInput, document
-from service.inputs import from_json, refusal, whole
-from service.metrics import PREDICTIONS, ROWS
-from service.predictions import JSON, STOCHASTIC, accept, require
+from service.inputs import body, from_json, refusal, whole
+from service.metrics import predicted
+from service.predictions import JSON, STOCHASTIC, accept, as_json, require
 
 bp = Blueprint("batch", __name__)
 
@@ -27,14 +27,15 @@ def answer() -> Response:
     :raise 400: if the body is no JSON or CSV
     :raise 413: if there are more rows than MODEL_BATCH_ROWS
     :raise 422: if the body is no array, or the header of the CSV does not fit `Input`
+    :raise 503: if too many predictions run
     """
     kind = require(*KINDS)
     accept(kind)
     if kind == table.CSV:
-        header, lines = table.lines(request.get_data())
+        header, lines = table.lines(body())
         answers = run([attempt(table.read, header, line) for line in limited(lines)])
         return Response(table.write(answers), mimetype=kind)
-    rows = [attempt(from_json, json.dumps(row)) for row in limited(array(request.get_data()))]
+    rows = [attempt(from_json, json.dumps(row)) for row in limited(array(body()))]
     return Response("[" + ",\n ".join(texts(run(rows))) + "]\n", mimetype=kind)
 
 
@@ -68,34 +69,30 @@ def attempt(read: Callable[..., Input], *row: object) -> Input | InvalidInput:
     return inputs
 
 
-def run(rows: list[Input | HTTPException]) -> list[Output | HTTPException]:
-    """The answers, in the order of the rows."""
+@slot()
+def run(rows: list[Input | HTTPException]) -> list[str | HTTPException]:
+    """The answers as JSON, in the order of the rows."""
     inputs = [row for row in rows if isinstance(row, Input)]
-    outputs = predict_batch(inputs) if predict_batch else [run_one(row) for row in inputs]
+    # A model of arrays seldom takes an empty list.
+    outputs = predict_batch(inputs) if predict_batch and inputs else inputs
     if len(outputs) != len(inputs):
         raise RuntimeError(f"predict_batch gave {len(outputs)} answers to {len(inputs)} inputs")
-    failed = sum(isinstance(output, HTTPException) for output in outputs)
-    PREDICTIONS.inc(len(outputs) - failed)
-    ROWS.labels("answered").inc(len(outputs) - failed)
-    ROWS.labels("refused").inc(len(rows) - len(outputs))
-    ROWS.labels("failed").inc(failed)
     left = iter(outputs)
-    return [next(left) if isinstance(row, Input) else row for row in rows]
+    answers = [finish(next(left)) if isinstance(row, Input) else row for row in rows]
+    predicted(sum(isinstance(answer, str) for answer in answers))
+    return answers
 
 
-def run_one(inputs: Input) -> Output | HTTPException:
-    """Run the model on a row; its own failure is logged, and costs no other row its answer."""
+def finish(found: object) -> str | HTTPException:
+    """A row's answer as JSON; the model's failure is logged, and costs no other row its answer."""
     try:
-        return predict(inputs)
+        return as_json(found if predict_batch else predict(found))
     except Exception:
-        current_app.logger.exception("predict failed on a row of a batch")
+        current_app.logger.exception("The model failed on a row of a batch.")
         return InternalServerError()
 
 
-def texts(answers: list[Output | HTTPException]) -> Iterator[str]:
+def texts(answers: list[str | HTTPException]) -> Iterator[str]:
     """The answers as JSON; a problem document stands where a row was refused."""
     for number, found in enumerate(answers, start=1):
-        if isinstance(found, BaseModel):
-            yield found.model_dump_json(by_alias=True)
-        else:
-            yield json.dumps(document(found) | {"row": number})
+        yield found if isinstance(found, str) else json.dumps(document(found) | {"row": number})

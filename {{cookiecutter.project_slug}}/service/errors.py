@@ -1,13 +1,7 @@
 """Every error as problem+json (RFC 9457): what was required, what was supplied."""
 
 from flask import Blueprint, Response, g, json, request
-from werkzeug.exceptions import (
-    HTTPException,
-    InternalServerError,
-    MethodNotAllowed,
-    NotFound,
-    UnprocessableEntity,
-)
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
 bp = Blueprint("errors", __name__)
 
@@ -44,7 +38,7 @@ def detail(error: HTTPException) -> str:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         allowed = ", ".join(sorted(error.valid_methods))
         return f"{request.path} takes {allowed}, not {shorten(request.method)}."
-    if isinstance(error, InternalServerError):
+    if error.code == 500:
         return "The model or the service failed. The log says why, beside the request_id."
     return error.description
 

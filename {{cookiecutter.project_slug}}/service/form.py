@@ -3,7 +3,8 @@
 import json
 import re
 
-from service.inputs import FIELDS, LITERALS, alternatives, items
+from service.inputs import LITERALS
+from service.schemas import FIELDS, alternatives, is_file, items, options, repeats
 
 WORDS = {"string": "text", "boolean": "true or false", "object": "JSON", "array": "JSON list"}
 
@@ -41,6 +42,7 @@ def control(name: str, value: object) -> dict:
         "choices": {text(choice): json.dumps(choice) for choice in choices(name)},
         "value": "\n".join(texts(name, value)),
         "numeric": is_numeric(name),
+        "multiple": repeats(name),
         "keyboard": keyboard(name),
         # Texts that match go into JSON as they are typed, so that no digit is lost.
         "literal": "|".join(LITERALS[found] for found in types(name) if found in LITERALS),
@@ -48,7 +50,9 @@ def control(name: str, value: object) -> dict:
 
 
 def kind(name: str) -> str:
-    """The control that suits a field: line, long, choice, list, or json for what is nested."""
+    """The control that suits a field: line, long, choice, list, file, or json if it is nested."""
+    if is_file(name):
+        return "file"
     if {"object", "array", None} & set(types(name)) and not choices(name):
         return "json"
     if items(name):
@@ -67,12 +71,6 @@ def keyboard(name: str) -> str:
     if min(least, default=-1) < 0:
         return "text"
     return {("integer",): "numeric", ("number",): "decimal"}.get(tuple(types(name)), "text")
-
-
-def options(name: str) -> list[dict]:
-    """The schemas that a field, or an item of a list, chooses from, but for null."""
-    found = items(name) or alternatives(FIELDS[name])
-    return [option for option in found if option.get("type") != "null"]
 
 
 def types(name: str) -> list[str | None]:
@@ -94,7 +92,7 @@ def choices(name: str) -> list:
 def facts(name: str) -> list[str]:
     """Say what a field takes: its type, unit and bounds."""
     found = [takes(name) + (f" in {FIELDS[name]['unit']}" if "unit" in FIELDS[name] else "")]
-    if kind(name) != "choice":
+    if kind(name) not in ("choice", "file"):
         for schema in options(name) + alternatives(FIELDS[name]):
             found += bounds(schema)
     if "default" in FIELDS[name]:
@@ -107,6 +105,8 @@ def takes(name: str) -> str:
     """Say in words what a field takes; choices say it themselves."""
     if kind(name) == "choice":
         return ""
+    if kind(name) == "file":
+        return "one or more files" if repeats(name) else "file"
     words = " or ".join(WORDS.get(found, found or "JSON") for found in types(name))
     return f"list, one {words} per line" if kind(name) == "list" else words
 
@@ -128,7 +128,7 @@ def bound(value: object) -> str:
 
 def texts(name: str, value: object) -> list[str]:
     """Write a value as a person types it, or as a query has it: an item of a list each."""
-    if value is None:
+    if value is None or is_file(name):  # a page cannot choose a file for its reader
         return []
     if kind(name) == "json":
         return [json.dumps(value, ensure_ascii=False, indent=2)]

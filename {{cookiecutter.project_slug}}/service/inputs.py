@@ -4,15 +4,15 @@ import json
 import math
 import re
 
+from flask import request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from service.contract import Input
 from service.errors import InvalidInput, shorten
+from service.schemas import FIELDS, SCHEMA, alternatives, is_file, is_nested, items, repeats
 
-SCHEMA = Input.model_json_schema()
-FIELDS = SCHEMA.get("properties", {})
 DATES = ("date", "date-time")
 HAS_DATES = any(f'"format": "{kind}"' in json.dumps(SCHEMA) for kind in DATES)
 
@@ -23,6 +23,19 @@ LITERALS = {
     "number": r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?",
     "boolean": r"true|false",
 }
+
+
+def body() -> bytes:
+    """The body of the request.
+
+    :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
+    """
+    data = request.get_data()
+    # Werkzeug cuts one that does not say how long it is (chunked), instead of refusing it.
+    is_chunked = request.content_length is None and request.environ.get("wsgi.input_terminated")
+    if is_chunked and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return data
 
 
 def from_json(document: bytes | str) -> Input:
@@ -39,7 +52,10 @@ def from_json(document: bytes | str) -> Input:
         faults = error.errors(include_url=False, include_context=False)
         if faults[0]["type"] == "json_invalid":
             raise BadRequest(f"The body is not JSON. {faults[0]['msg']}.") from error
-        reasons = {".".join(map(str, fault["loc"])) or "body": fault["msg"] for fault in faults}
+        reasons = {
+            ".".join(map(str, fault["loc"])) or "body": fault["msg"].removeprefix("Value error, ")
+            for fault in faults
+        }
     members = members_of(document)
     for name, value in members.items():
         if not is_finite(value):
@@ -51,13 +67,15 @@ def from_json(document: bytes | str) -> Input:
     return inputs
 
 
-def from_text(texts: MultiDict) -> Input:
+def from_text(texts: MultiDict, supplied: dict[str, str] | None = None) -> Input:
     """Read texts by field, as a query or a row of a table has them, like the JSON they stand for.
+
+    An error quotes them, or what else was supplied in their place.
 
     :raise 422: if a field is missing, unknown, repeated, or not what `Input` takes
     """
-    supplied = {name: ", ".join(texts.getlist(name)) for name in texts}
-    repeated = [name for name, values in texts.lists() if len(values) > 1 and not items(name)]
+    supplied = supplied or {name: ", ".join(texts.getlist(name)) for name in texts}
+    repeated = [name for name, values in texts.lists() if len(values) > 1 and not repeats(name)]
     if repeated:
         raise refusal(dict.fromkeys(repeated, "Give it once"), supplied)
     members = [f"{json.dumps(name)}: {literal(name, values)}" for name, values in texts.lists()]
@@ -69,6 +87,8 @@ def from_text(texts: MultiDict) -> Input:
 
 def literal(name: str, values: list[str]) -> str:
     """Write the texts of a field as JSON: numbers and booleans where it takes them."""
+    if name in FIELDS and is_nested(name):
+        return values[0]  # which is JSON already
     if options := items(name):
         return "[" + ", ".join(scalar(options, value) for value in values) + "]"
     return scalar(alternatives(FIELDS.get(name, {})), values[0])
@@ -82,33 +102,11 @@ def scalar(options: list[dict], text: str) -> str:
     return json.dumps(text)
 
 
-def items(name: str) -> list[dict]:
-    """The schemas of the items of a field that is a list, none for another field."""
-    lists = [option["items"] for option in alternatives(FIELDS.get(name, {})) if "items" in option]
-    return alternatives(lists[0]) if lists else []
-
-
-def alternatives(schema: dict) -> list[dict]:
-    """The schemas that a schema chooses from, with references followed."""
-    if "$ref" in schema:
-        return alternatives(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
-    if "anyOf" in schema:
-        return [found for option in schema["anyOf"] for found in alternatives(option)]
-    return [schema]
-
-
-def is_linkable() -> bool:
-    """Whether every field fits a query: scalars, choices, options and lists of these."""
-    simple = {"string", "integer", "number", "boolean", "null"}
-    options = [option for name in FIELDS for option in items(name) or alternatives(FIELDS[name])]
-    return all(option.get("type") in simple or "const" in option for option in options)
-
-
 def requirement(name: str) -> str:
     """Say in a line what a field takes."""
     field = FIELDS[name]
     kinds = [option.get("type", "value") for option in items(name) or alternatives(field)]
-    kind = " or ".join(dict.fromkeys(kinds))
+    kind = "file" if is_file(name) else " or ".join(dict.fromkeys(kinds))
     default = f"default {json.dumps(field['default'])}" if "default" in field else "required"
     described = field.get("description", "no description")
     return f"{'list of ' if items(name) else ''}{kind}, {default}: {described}"
@@ -136,16 +134,31 @@ def is_finite(value: object) -> bool:
 
 def is_dated(value: object, schema: dict) -> bool:
     """Whether every date is written as one: pydantic takes "2024" for seconds since 1970."""
-    options = alternatives(schema)
-    if isinstance(value, dict):
-        fields = [option.get("properties", {}) for option in options]
-        known = [(value[name], field[name]) for field in fields for name in field if name in value]
-        return all(is_dated(member, field) for member, field in known)
-    if isinstance(value, list):
-        return all(is_dated(item, option.get("items", {})) for option in options for item in value)
+    options = [option for option in alternatives(schema) if chooses(value, option)]
+    if isinstance(value, dict | list):
+        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+            if not is_dated(member, {"anyOf": [below(option, name) for option in options]}):
+                return False
+        return True
     formats = {option.get("format") for option in options if option.get("type") == "string"}
     is_free = not formats or formats - set(DATES) or not isinstance(value, str)
     return bool(is_free or re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value))
+
+
+def chooses(value: object, option: dict) -> bool:
+    """Whether a value can be this one of several models, by the names that they go by."""
+    fields = option.get("properties", {}) if isinstance(value, dict) else {}
+    known = [(value[name], field) for name, field in fields.items() if name in value]
+    return all(v in field.get("enum", [field.get("const", v)]) for v, field in known)
+
+
+def below(option: dict, name: str | int) -> dict:
+    """The schema of a member of an object, or of an item of a list."""
+    if isinstance(name, str):
+        found = option.get("properties", {}).get(name, option.get("additionalProperties"))
+    else:
+        found = dict(enumerate(option.get("prefixItems", []))).get(name, option.get("items"))
+    return found if isinstance(found, dict) else {}
 
 
 def refusal(reasons: dict[str, str], supplied: dict[str, str]) -> InvalidInput:

@@ -1,33 +1,25 @@
-"""The log: every record of the process on standard output, as JSON or for a person to read."""
+"""The log: every record of the process on standard output, as JSON or for a person to read.
+
+gunicorn.conf.py reads this file by itself, since with PRELOAD=false the model must not be there
+yet: it imports nothing of the service.
+"""
 
 import json
-import logging
-import re
+import logging.config
 import sys
-from datetime import UTC, datetime
+import time
 
 from flask import g, has_request_context
-
-
-def configure() -> None:
-    """Send all records there: one line of JSON each, or plain text if a terminal shows them."""
-    terminal = sys.stdout and sys.stdout.isatty()
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(TextFormatter() if terminal else JSONFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.captureWarnings(True)
-    logging.getLogger("gunicorn.error").propagate = True
-    logging.getLogger("werkzeug").addFilter(tidy)
 
 
 class JSONFormatter(logging.Formatter):
     """A record as a line of JSON, in ASCII: no character in it can begin another line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write time, level and message, and the request that it belongs to."""
-        time = datetime.fromtimestamp(record.created, UTC)
+        """Write time (UTC), level and message, and the request that it belongs to."""
+        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         members = {
-            "time": time.isoformat(timespec="milliseconds"),
+            "time": f"{second}.{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -43,9 +35,6 @@ class JSONFormatter(logging.Formatter):
 class TextFormatter(logging.Formatter):
     """A record as text that neither steers the terminal nor passes for another record."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
-
     def format(self, record: logging.LogRecord) -> str:
         """Write out what cannot be printed, and indent all lines but the first."""
         text = super().format(record)
@@ -53,7 +42,22 @@ class TextFormatter(logging.Formatter):
         return "".join(shown).replace("\n", "\n    ")
 
 
-def tidy(record: logging.LogRecord) -> bool:
-    """Take the colours from Flask's own server, and its line per request, which has ours beside."""
-    record.msg = re.sub(r"\x1b\[\d*m", "", record.msg)
-    return " - - [" not in record.msg
+TEXT = {"()": TextFormatter, "fmt": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%H:%M:%S"}
+LINE = {"()": JSONFormatter}
+OUTPUT = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}
+CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": TEXT if sys.stdout and sys.stdout.isatty() else LINE},
+    "handlers": {"output": OUTPUT},
+    "root": {"level": "INFO", "handlers": ["output"]},
+    # Flask's own server, which is for whoever writes the model, speaks as it always does.
+    "loggers": {"gunicorn.error": {"propagate": True}, "werkzeug": {"propagate": False}},
+}
+
+
+def configure() -> None:
+    """Send all records there, unless a log is set up already, as it is under Gunicorn."""
+    logging.captureWarnings(True)
+    if not logging.root.handlers:
+        logging.config.dictConfig(CONFIG)

@@ -1,6 +1,8 @@
-"""GET /healthz: whether the service is alive, for machines that watch it."""
+"""GET /healthz and /readyz: how the service is, for machines that watch it."""
 
 from flask import Blueprint
+
+from service.capacity import hold
 
 bp = Blueprint("monitoring", __name__)
 
@@ -9,3 +11,13 @@ bp = Blueprint("monitoring", __name__)
 def healthz() -> dict:
     """Answer, which only a live service does."""
     return {"status": "alive"}
+
+
+@bp.get("/readyz")
+def readyz() -> dict:
+    """Say that a prediction sent now would be taken; while it starts or stops nothing answers.
+
+    :raise 503: if too many predictions run
+    """
+    with hold("places"):
+        return {"status": "ready"}

@@ -5,14 +5,15 @@ import json
 
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 from service.batch import KINDS
 from service.citation import CITATION
 from service.contract import Input, Output, predict
 from service.examples import EXAMPLES
-from service.inputs import FIELDS, SCHEMA, alternatives, is_linkable
 from service.predictions import JSON, STOCHASTIC
+from service.schemas import FIELDS, REQUIRED, Schemas, alternatives, is_linkable, is_nested
+from service.uploads import FORM, TAKES_FILES
 
 bp = Blueprint("openapi", __name__)
 
@@ -23,12 +24,18 @@ REFUSALS = {
     415: "The Content-Type header names a media type that the route does not take.",
     422: "A field is missing, unknown, repeated, or not valid.",
     500: "The model or the service failed; its log says why.",
+    503: "Too many predictions run. Retry-After says when to send it again, in seconds.",
 }
 HEADERS = {
+    "Model-Fingerprint": ("string", "Of code, weights and environment: /service-info names them"),
     "Cache-Control": ("string", "Whether the answer may be kept"),
     "ETag": ("string", "Names the answer: If-None-Match asks whether it is still so"),
+    "Retry-After": ("integer", "When to send the request again (s)"),
     "Model-Seed": ("integer", "The seed of the answer: given as input, it brings the answer back"),
 }
+# A form has the bytes as they are; tools of OpenAPI 3.0 know them by their format.
+FILE = {"type": "string", "format": "binary", "minLength": 1}
+FILE["contentMediaType"] = "application/octet-stream"
 
 
 class Problem(BaseModel):
@@ -43,20 +50,6 @@ class Problem(BaseModel):
     supplied: dict[str, str] = Field(default_factory=dict, description="What the request said")
     request_id: str = Field(default_factory=str, description="Names a failure in the log")
     row: int = Field(default_factory=int, description="The row of the batch, from 1")
-
-
-class Schemas(GenerateJsonSchema):
-    """pydantic's schemas, with what the service does differently from pydantic."""
-
-    def float_schema(self, schema: dict) -> dict:
-        """A number, or the null that stands in an answer for what is not finite."""
-        number = super().float_schema(schema)
-        return number if self.mode == "validation" else {"anyOf": [number, {"type": "null"}]}
-
-    def model_schema(self, schema: dict) -> dict:
-        """An object, which in a request has no unknown members."""
-        members = super().model_schema(schema)
-        return members | {"additionalProperties": False} if self.mode == "validation" else members
 
 
 REFERENCES, DEFINITIONS = models_json_schema(
@@ -76,8 +69,9 @@ def describe() -> Response:
 def document() -> dict:
     """Describe the service: every route of every module has its entry in `paths`."""
     page = content({"type": "string"}, "text/html")
-    about = content({"type": "object", "required": ["openapi"]})
+    this = content({"type": "object", "required": ["openapi"]})
     examples = content({"type": "object", "additionalProperties": {"required": ["request"]}})
+    info = content({"type": "object", "required": ["id", "fingerprint", "parts"]})
     alive = content({"type": "object", "required": ["status"]})
     counts = content({"type": "string"}, "text/plain")
     paths = {
@@ -85,15 +79,17 @@ def document() -> dict:
         "/api/batch": {"post": by_row()},
         "/": {"get": operation("page", "Show a page for people", page)},
         "/examples": {"get": operation("examples", "Give the recorded examples", examples)},
-        "/openapi.json": {"get": operation("describe", "Describe the service", about)},
+        "/service-info": {"get": operation("service_info", "Say what this service is", info)},
+        "/openapi.json": {"get": operation("describe", "Describe the service", this)},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
+        "/readyz": {"get": operation("readyz", "Say that it takes predictions", alive, [503])},
         "/metrics": {"get": operation("metrics", "Count what was done, for Prometheus", counts)},
     }
     components = {"schemas": DEFINITIONS["$defs"]}
-    return {"openapi": "3.1.0", "info": info(), "paths": paths, "components": components}
+    return {"openapi": "3.1.0", "info": about(), "paths": paths, "components": components}
 
 
-def info() -> dict:
+def about() -> dict:
     """What CITATION.cff says of the project."""
     found = {"title": CITATION["title"], "version": str(CITATION["version"])}
     if "abstract" in CITATION:
@@ -106,9 +102,9 @@ def info() -> dict:
 
 def by_link() -> dict:
     """GET /api: the fields are the parameters of the query."""
-    found = prediction("predict_by_link", [406, 422, 500])
+    found = prediction("predict_by_link", [406, 422, 500, 503])
     if not STOCHASTIC:
-        tags = {"headers": headers("Cache-Control", "ETag")}
+        tags = {"headers": headers("Model-Fingerprint", "Cache-Control", "ETag")}
         found["responses"]["200"] |= tags
         found["responses"]["304"] = {"description": "It is still what If-None-Match names."} | tags
     # The web server itself refuses a long link, in its own words.
@@ -121,6 +117,9 @@ def by_body() -> dict:
     """POST /api: the fields are the members of a JSON object."""
     body = content(INPUT)
     body[JSON]["examples"] = recorded("request")
+    if TAKES_FILES:
+        form = {"type": "object", "properties": {name: part(name) for name in FIELDS}}
+        body |= content(form | {"required": REQUIRED, "additionalProperties": False}, FORM)
     found = prediction("predict", list(REFUSALS))
     return found | {"requestBody": {"required": True, "content": body}}
 
@@ -152,7 +151,7 @@ def prediction(name: str, refusals: list[int]) -> dict:
     answer[JSON]["examples"] = recorded("response")
     found = operation(name, "Run the model", answer, refusals)
     if STOCHASTIC:
-        found["responses"]["200"]["headers"] = headers("Cache-Control", "Model-Seed")
+        found["responses"]["200"]["headers"] |= headers("Cache-Control", "Model-Seed")
     return found | {"description": inspect.getdoc(predict) or ""}
 
 
@@ -162,6 +161,10 @@ def operation(name: str, summary: str, answer: dict, refusals: list[int] = ()) -
     problem = content(PROBLEM, "application/problem+json")
     for status in refusals:
         responses[str(status)] = {"description": REFUSALS[status], "content": problem}
+    for response in responses.values():
+        response["headers"] = headers("Model-Fingerprint")
+    if 503 in refusals:
+        responses["503"]["headers"] = headers("Model-Fingerprint", "Retry-After")
     return {"operationId": name, "summary": summary, "responses": responses}
 
 
@@ -179,7 +182,7 @@ def headers(*names: str) -> dict:
 def parameter(name: str) -> dict:
     """A field of `Input` as a parameter of the query."""
     field = FIELDS[name]
-    found = {"name": name, "in": "query", "required": name in SCHEMA.get("required", [])}
+    found = {"name": name, "in": "query", "required": name in REQUIRED}
     if "description" in field:
         found["description"] = field["description"]
     if field.get("examples"):
@@ -187,13 +190,22 @@ def parameter(name: str) -> dict:
     return found | {"schema": written(field)}
 
 
-def written(schema: dict) -> dict:
-    """The schema of what a query can write, which is neither null nor an empty list."""
+def part(name: str) -> dict:
+    """A field of `Input` as a part of a form."""
+    if is_nested(name):
+        return {"type": "string", "contentMediaType": JSON}
+    return written(FIELDS[name], least=int(name in REQUIRED))
+
+
+def written(schema: dict, least: int = 1) -> dict:
+    """The schema of what a query can write: no null, and of a list at least so many items."""
     options = [option for option in alternatives(schema) if option.get("type") != "null"]
     for number, option in enumerate(options):
+        if "contentEncoding" in option:
+            options[number] = FILE
         if "items" in option:
-            least = max(1, option.get("minItems", 1))
-            options[number] = option | {"items": written(option["items"]), "minItems": least}
+            number_of = {"minItems": max(least, option.get("minItems", 0))}
+            options[number] = option | {"items": written(option["items"])} | number_of
     return options[0] if len(options) == 1 else {"anyOf": options}
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from itertools import chain
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
@@ -11,9 +12,13 @@ from service.citation import CITATION, authors
 from service.errors import shorten
 from service.examples import EXAMPLES
 from service.form import controls, texts
-from service.inputs import is_linkable
+from service.schemas import FIELDS, REQUIRED, is_file, is_linkable, is_nested, repeats
+from service.uploads import TAKES_FILES
 
 bp = Blueprint("pages", __name__)
+
+# How the calls of the page send an input; one that is too long for a link is a body.
+SHAPES = ["form"] if TAKES_FILES else ["link", "body"] if is_linkable() else ["body"]
 
 # The page needs nothing but what this service sends; whatever else slips in is not loaded.
 POLICY = (
@@ -32,6 +37,8 @@ def index() -> Response:
         citation=CITATION,
         authors=authors(),
         controls=controls(given),
+        shapes=SHAPES,
+        parts=parts(given),
         link=link(given) if is_linkable() else None,
         absolute=link(given, external=True) if is_linkable() else None,
         url=address(),
@@ -39,6 +46,7 @@ def index() -> Response:
         quoted={"shell": shlex.quote, "literal": literal},
         examples=EXAMPLES,
         pretty=pretty,
+        option=option,
     )
     response = make_response(page)
     response.headers["Content-Security-Policy"] = POLICY
@@ -49,8 +57,31 @@ def call() -> str:
     """The sample request as a command for a terminal."""
     if is_linkable():
         return shlex.join(["curl", link(sample(), external=True)])
+    if TAKES_FILES:
+        return shlex.join(["curl", address(), *chain.from_iterable(map(option, parts(sample())))])
     kind = "Content-Type: application/json"
     return shlex.join(["curl", address(), "-H", kind, "-d", body(sample())])
+
+
+def parts(given: dict) -> list[dict]:
+    """A request as the parts of a form, in which a file is called as its field."""
+    found = []
+    for name in FIELDS:
+        if is_file(name):
+            one = {"name": name, "file": name, "multiple": repeats(name)}
+            found += [one] if name in REQUIRED else []
+        elif is_nested(name) and name in given:
+            found.append({"name": name, "text": json.dumps(given[name], ensure_ascii=False)})
+        else:
+            found += [{"name": name, "text": text} for text in texts(name, given.get(name))]
+    return found
+
+
+def option(part: dict) -> list[str]:
+    """A part of a form as curl takes it."""
+    if "file" in part:
+        return ["-F", f'{part["name"]}=@"{part["file"]}"']
+    return ["--form-string", f"{part['name']}={part['text']}"]
 
 
 def sample() -> dict:
@@ -64,13 +95,14 @@ def query(given: dict) -> dict[str, list[str]]:
 
 
 def body(given: dict) -> str:
-    """A request as a JSON object in one line."""
-    return json.dumps(given, ensure_ascii=False)
+    """A request as a JSON object in one line, but for its files."""
+    values = {name: value for name, value in given.items() if not is_file(name)}
+    return json.dumps(values, ensure_ascii=False)
 
 
 def pretty(value: object) -> str:
     """A request or an answer as JSON to be read."""
-    return shorten(json.dumps(value, ensure_ascii=False, indent=2), limit=5000)
+    return shorten(json.dumps(value, ensure_ascii=False, indent=2), limit=4000)
 
 
 def link(given: dict, external: bool = False) -> str:
@@ -85,5 +117,6 @@ def address() -> str:
 
 
 def literal(text: str) -> str:
-    """Quote a text without line ends so that Python, R and JavaScript all read it."""
-    return "'" + re.sub(r"[\\']", r"\\\g<0>", text) + "'"
+    """Quote a text so that Python, R and JavaScript all read it."""
+    quoted = re.sub(r"[\\']", r"\\\g<0>", text)
+    return "'" + quoted.replace("\n", "\\n").replace("\r", "\\r") + "'"

@@ -1,27 +1,35 @@
 """GET and POST /api: the routes that run the model."""
 
 import secrets
+from operator import methodcaller
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
-from service.contract import Input, predict
-from service.inputs import from_json, from_text, is_linkable
-from service.metrics import PREDICTIONS
+from service.capacity import slot
+from service.contract import Input, Output, predict
+from service.inputs import body, from_json, from_text
+from service.metrics import predicted
+from service.schemas import is_linkable
+from service.uploads import FORM, TAKES_FILES, from_parts
 
 bp = Blueprint("predictions", __name__)
 
 STOCHASTIC = "seed" in Input.model_fields
 JSON = "application/json"
+BODIES = [JSON, FORM] if TAKES_FILES else [JSON]
 
 
 def answer_link() -> Response:
     """Run the model on the input written in the query string, as a link that can be cited.
 
     :raise 422: if a field is missing, unknown, repeated, or not what `Input` takes
+    :raise 503: if too many predictions run
     """
     accept(JSON)
-    response = answer(from_text(request.args))
+    inputs = from_text(request.args)
+    with slot():
+        response = answer(inputs)
     if not STOCHASTIC:
         response.headers["Cache-Control"] = "no-cache"  # keep it, and ask whether it is still so
         response.add_etag()
@@ -35,13 +43,18 @@ if is_linkable():  # a model with nested inputs takes POST alone
 
 @bp.post("/api")
 def answer_body() -> Response:
-    """Run the model on the JSON object in the body.
+    """Run the model on the JSON object in the body, or on a form where a field is a file.
 
-    :raise 415: if the body is said to be anything but JSON
+    :raise 415: if the body is said to be anything else
+    :raise 503: if too many predictions run
     """
     accept(JSON)
-    require(JSON)
-    return answer(from_json(request.get_data()))
+    if require(*BODIES) == FORM:
+        inputs = from_parts(body(), request.mimetype_params)
+    else:
+        inputs = from_json(body())
+    with slot():
+        return answer(inputs)
 
 
 def answer(inputs: Input) -> Response:
@@ -51,9 +64,16 @@ def answer(inputs: Input) -> Response:
         if inputs.seed is None:
             inputs = inputs.model_copy(update={"seed": secrets.randbelow(2**32)})
         headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
-    document = predict(inputs).model_dump_json(by_alias=True)
-    PREDICTIONS.inc()
+    document = as_json(predict(inputs))
+    predicted(1)
     return Response(f"{document}\n", mimetype=JSON, headers=headers)
+
+
+def as_json(output: Output) -> str:
+    """What the model gives as JSON, if it is an `Output`; what is not finite is null."""
+    # Where `Output` does not say what it holds, as with dict, numpy's numbers may still be there.
+    as_list = methodcaller("tolist")
+    return Output.model_validate(output).model_dump_json(by_alias=True, fallback=as_list)
 
 
 def require(*kinds: str) -> str:

@@ -5,13 +5,13 @@ import io
 import json
 import re
 
-from pydantic import BaseModel
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from service.contract import Input, Output
 from service.errors import document
-from service.inputs import FIELDS, alternatives, from_text, is_linkable, items, refusal
+from service.inputs import from_text, refusal, whole
+from service.schemas import FIELDS, alternatives, is_linkable, items
 
 CSV = "text/csv"
 FITS = is_linkable() and not any(map(items, FIELDS))  # a cell holds a scalar
@@ -62,14 +62,14 @@ def read(header: list[str], line: list[str]) -> Input:
     return from_text(MultiDict(cells))
 
 
-def write(answers: list[Output | HTTPException]) -> str:
+def write(answers: list[str | HTTPException]) -> str:
     """The answers as a table; the last column says why a row was refused."""
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, [*COLUMNS, "error"])
     writer.writeheader()
     for number, answer in enumerate(answers, start=1):
-        if isinstance(answer, BaseModel):
-            members = json.loads(answer.model_dump_json(by_alias=True))
+        if isinstance(answer, str):
+            members = json.loads(answer, parse_int=whole)
             writer.writerow({name: cell(value) for name, value in members.items()})
         else:
             writer.writerow({"error": f"row {number}: {document(answer)['detail']}"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service import form, inputs
+from service import form, schemas
 
 FIELDS = {
     "line": {"type": "string"},
@@ -25,7 +25,7 @@ FIELDS = {
 def fields(monkeypatch):
     """An `Input` with a field of every kind."""
     monkeypatch.setattr(form, "FIELDS", FIELDS)
-    monkeypatch.setattr(inputs, "FIELDS", FIELDS)
+    monkeypatch.setattr(schemas, "FIELDS", FIELDS)
 
 
 def test_each_field_gets_the_control_that_suits_it():

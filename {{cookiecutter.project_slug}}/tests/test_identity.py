@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from service.citation import CITATION, authors
 
@@ -27,9 +26,10 @@ def test_the_image_says_what_the_citation_says():
     assert label("licenses") == CITATION["license"]
 
 
-def test_compose_tags_the_image_with_the_version():
-    compose = yaml.safe_load((PROJECT / "compose.yaml").read_text("utf-8"))
-    assert compose["services"]["service"]["image"].endswith(f":{CITATION['version']}")
+@pytest.mark.parametrize("name", ["compose.yaml", "deploy/kubernetes.yaml"])
+def test_the_image_is_tagged_with_the_version(name):
+    image = re.search(r"^ +(?:- )?image: (?!caddy)(.+)$", (PROJECT / name).read_text("utf-8"), re.M)
+    assert image[1].strip('"').endswith(f":{CITATION['version']}")
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,17 @@ def test_compose_tags_the_image_with_the_version():
         ("app.py", r'"PORT", "(\d+)"'),
         ("gunicorn.conf.py", r'"PORT", "(\d+)"'),
         ("compose.yaml", r"(?:PORT:-|}:)(\d+)"),
+        ("deploy/Caddyfile", r"dynamic a service (\d+)"),
+        ("deploy/kubernetes.yaml", r"containerPort: (\d+)"),
     ],
 )
 def test_the_port_is_the_one_that_the_image_exposes(name, pattern):
     exposed = re.search(r"^EXPOSE (\d+)$", (PROJECT / "Dockerfile").read_text("utf-8"), re.M)[1]
     assert set(re.findall(pattern, (PROJECT / name).read_text("utf-8"))) == {exposed}
+
+
+def test_the_cluster_asks_for_routes_that_exist(client):
+    manifest = (PROJECT / "deploy/kubernetes.yaml").read_text("utf-8")
+    asked = re.findall(r"httpGet: {path: ([^,]+),", manifest)
+    assert len(asked) == 3
+    assert set(asked) <= {rule.rule for rule in client.application.url_map.iter_rules()}

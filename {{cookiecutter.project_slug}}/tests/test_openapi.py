@@ -6,8 +6,8 @@ import pytest
 
 from service.citation import CITATION
 from service.examples import EXAMPLES
-from service.inputs import FIELDS, is_linkable
 from service.pages import query, sample
+from service.schemas import FIELDS, is_linkable
 
 METHODS = {"DELETE", "GET", "PATCH", "POST", "PUT"}
 TYPES = {"array": list, "boolean": bool, "null": type(None), "object": dict, "string": str}
@@ -88,6 +88,8 @@ def test_it_says_whose_service_it_is(described):
         ("get", "/api", None),
         ("get", "/examples", None),
         ("get", "/healthz", None),
+        ("get", "/service-info", None),
+        ("get", "/readyz", None),
         ("get", "/openapi.json", None),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 
 from service.citation import CITATION
 from service.examples import EXAMPLES
-from service.inputs import FIELDS, is_linkable
 from service.pages import body, call, literal, pretty
+from service.schemas import FIELDS, is_linkable
 
 linkable = pytest.mark.skipif(not is_linkable(), reason="This model takes POST alone.")
 NASTY = """it's "C:\\new\\" $HOME `id` 🚀 שלום </script>"""

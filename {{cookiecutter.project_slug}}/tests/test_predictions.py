@@ -5,9 +5,9 @@ import json
 import pytest
 
 from model import Input
-from service.inputs import is_linkable
 from service.pages import query, sample
 from service.predictions import STOCHASTIC
+from service.schemas import is_linkable
 
 linkable = pytest.mark.skipif(not is_linkable(), reason="This model takes POST alone.")
 repeatable = pytest.mark.skipif(STOCHASTIC, reason="This model draws its answers.")

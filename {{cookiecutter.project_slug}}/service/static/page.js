@@ -5,11 +5,12 @@ const page = document.querySelector("main");
 const fields = [...page.querySelectorAll("form [name]")];
 const answer = document.getElementById("outcome");
 const api = new URL(page.dataset.api, location).href;
-const linkable = "linkable" in page.dataset;
+const sent = page.dataset.sent ?? "body"; // how: as a link, a form, or a body
 const longestLink = 8000; // bytes; Gunicorn takes 8190
 
 // The texts in a field, one for each item of a list; what is empty says nothing.
 function texts(field) {
+  if (field.type === "file") return [...field.files].map((file) => file.name);
   const lines = field.dataset.kind === "list" ? field.value.split("\n") : [field.value];
   return lines.map((line) => ("numeric" in field.dataset ? line.trim() : line)).filter(Boolean);
 }
@@ -31,17 +32,59 @@ function literal(field) {
 // The request that the form makes: a link where that is possible, else a body.
 function request() {
   const filled = fields.filter((field) => texts(field).length);
-  const members = filled.map((field) => `${JSON.stringify(field.name)}: ${literal(field)}`);
+  const members = filled
+    .filter((field) => field.type !== "file")
+    .map((field) => `${JSON.stringify(field.name)}: ${literal(field)}`);
   const pairs = filled.flatMap((field) => texts(field).map((text) => [field.name, text]));
   const url = pairs.length ? `${api}?${new URLSearchParams(pairs)}` : api;
-  const isLink = linkable && url.length <= longestLink;
-  return { url, body: `{${members.join(", ")}}`, shape: isLink ? "link" : "body" };
+  const shape = sent === "link" && url.length > longestLink ? "body" : sent;
+  return { url, body: `{${members.join(", ")}}`, parts: fields.flatMap(parts), shape };
+}
+
+// A field as the parts of a form: each of its files or texts, and the file that is still missing.
+function parts(field) {
+  const { name, multiple } = field;
+  if (field.type !== "file") {
+    const found = field.dataset.kind === "json" && field.value ? [literal(field)] : texts(field);
+    return found.map((text) => ({ name, text }));
+  }
+  const missing = field.required && !field.files.length ? [{ name, file: name, multiple }] : [];
+  return [...field.files].map((data) => ({ name, file: data.name, data, multiple })).concat(missing);
 }
 
 const quoted = {
-  shell: (text) => `'${text.replaceAll("'", "'\\''")}'`,
-  literal: (text) => `'${text.replace(/[\\']/g, "\\$&")}'`,
+  shell: (text) => (/[^\w@%+=:,./-]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text),
+  literal: (text) => {
+    const escaped = text.replace(/[\\']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r");
+    return `'${escaped}'`;
+  },
+  curl: (parts) => parts.map((part) => ` \\\n  ${option(part)}`).join(""),
+  Python: (parts) => {
+    const files = Object.groupBy(parts.filter(({ file }) => file), ({ name }) => name);
+    return Object.values(files).map(assign).join("");
+  },
+  R: (parts) => parts.map((part) => `\n    ${quoted.literal(part.name)} = ${inR(part)}`).join(","),
+  JavaScript: (parts) => parts.map((part) => `form.append(${inJavaScript(part)});\n`).join(""),
 };
+
+function option({ name, text, file }) {
+  if (file === undefined) return `--form-string ${quoted.shell(`${name}=${text}`)}`;
+  return `-F ${quoted.shell(`${name}=@"${file.replace(/[\\"]/g, "\\$&")}"`)}`;
+}
+
+function assign(files) {
+  const read = files.map(({ file }) => `read(${quoted.literal(file)})`).join(", ");
+  return `inputs[${quoted.literal(files[0].name)}] = ${files[0].multiple ? `[${read}]` : read}\n`;
+}
+
+function inR({ text, file }) {
+  return file === undefined ? quoted.literal(text) : `curl::form_file(${quoted.literal(file)})`;
+}
+
+function inJavaScript({ name, text, file }) {
+  const [field, value] = [name, text ?? file].map(quoted.literal);
+  return file === undefined ? `${field}, ${value}` : `${field}, await read(${value}), ${value}`;
+}
 
 function refresh() {
   const now = request();
@@ -51,12 +94,24 @@ function refresh() {
   for (const calls of document.querySelectorAll("[data-shape]")) {
     calls.hidden = calls.dataset.shape !== now.shape;
   }
+  for (const field of fields.filter((field) => field.type === "file")) {
+    field.nextElementSibling.textContent = sizes([...field.files]).join("\n");
+  }
   const permalink = document.getElementById("permalink");
   if (!permalink) return;
   permalink.hidden = now.shape !== "link";
   const link = permalink.querySelector("a");
   link.href = now.url;
   link.textContent = now.url.slice(location.origin.length);
+}
+
+// The browser shows the name of a file that is chosen, but only the number of several.
+function sizes(files) {
+  return files.map(({ name, size }) => {
+    const units = size < 1e6 ? "kB" : "MB";
+    const amount = `${(size / (size < 1e6 ? 1e3 : 1e6)).toFixed(1)} ${units}`;
+    return files.length > 1 ? `${name}: ${amount}` : amount;
+  });
 }
 
 // The reasons that concern a field, which are named by its name or by what is below it.
@@ -98,8 +153,14 @@ function notJson() {
   return reasons;
 }
 
-async function send({ url, body, shape }) {
-  const post = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+async function send({ url, body, parts, shape }) {
+  const form = new FormData();
+  for (const { name, text, file, data } of parts) {
+    if (data) form.append(name, data, file);
+    else if (text !== undefined) form.append(name, text);
+  }
+  const json = { headers: { "Content-Type": "application/json" }, body };
+  const post = { method: "POST", ...(shape === "form" ? { body: form } : json) };
   const response = await (shape === "link" ? fetch(url) : fetch(api, post));
   const text = await response.text();
   if (response.ok) {

@@ -1,0 +1,5 @@
+"""How many bright cells there are in a picture."""
+
+from model.otsu import Input, Output, predict
+
+__all__ = ["Input", "Output", "predict"]

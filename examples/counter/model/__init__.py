@@ -1,0 +1,5 @@
+"""A radiation counter, which counts for twenty seconds."""
+
+from model.counter import Input, Output, predict
+
+__all__ = ["Input", "Output", "predict"]

@@ -1,0 +1,98 @@
+"""`flask reproduce` with a real engine: builds, asks, compares, and leaves nothing behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+OK, BUILD, START, VALUE = 0, 3, 4, 6
+
+
+@pytest.fixture
+def reproduce(engine, bases):
+    """Run the command in a project; its exit code and what it says."""
+
+    def run(folder: Path, *words: str) -> tuple[int, str]:
+        path = f"{Path(engine.docker).parent}:{os.environ['PATH']}"
+        result = subprocess.run(
+            [sys.executable, "-m", "flask", "reproduce", *words],
+            cwd=folder,
+            env=os.environ | engine.settings | {"PATH": path, "DOCKER_BUILDKIT": "1"},
+            capture_output=True,
+            text=True,
+        )
+        return result.returncode, result.stdout + result.stderr
+
+    yield run
+    assert engine("ps", "--all", "--quiet", "--filter", "name=reproduce-") == ""
+    assert engine("image", "ls", "--quiet", "reproduce") == ""
+
+
+def drift(folder: Path) -> None:
+    square = folder / "model/square.py"
+    square.write_text(square.read_text().replace("inputs.value**2", "inputs.value**2 + 1"))
+
+
+def test_a_faithful_project_is_rebuilt_asked_and_cleaned_away(reproduce, workspace):
+    code, said = reproduce(workspace)
+    assert code == OK, said
+    report = json.loads((workspace / "reproduction.json").read_text())
+    assert report["outcome"] == "OK" and report["differs"] == {}, report["differs"]
+
+
+def test_a_broken_build_is_named(reproduce, workspace):
+    (workspace / "environment.yml").write_text("name: x\ndependencies:\n  - no-such-package-0\n")
+    code, said = reproduce(workspace)
+    assert code == BUILD, said
+    assert "BUILD: The image does not build." in said
+
+
+def test_a_drift_of_the_rebuilt_image_is_a_value_and_no_broken_build(reproduce, workspace):
+    drift(workspace)
+    code, said = reproduce(workspace)
+    assert code == VALUE, said
+    assert "two: Value Squared is 5, recorded as 4" in said
+
+
+def test_an_image_is_asked_by_its_name(reproduce, build, image, workspace):
+    code, said = reproduce(workspace, "--image", image)
+    assert code == OK, said
+    drift(workspace)
+    built = build(workspace, "--build-arg", "CHECK=false")
+    assert built.succeeded, built.output
+    code, said = reproduce(workspace, "--image", built.image)
+    assert code == VALUE, said
+
+
+def test_a_part_of_the_image_that_differs_is_named_first(reproduce, build, workspace, project):
+    drift(workspace)
+    built = build(workspace, "--build-arg", "CHECK=false")
+    assert built.succeeded, built.output
+    code, said = reproduce(project, "--image", built.image)
+    (project / "reproduction.json").unlink()
+    assert code == VALUE, said
+    assert said.index("model differs") < said.index("two: Value Squared is 5, recorded as 4")
+
+
+def test_an_image_that_is_not_there_is_a_start(reproduce, workspace):
+    code, said = reproduce(workspace, "--image", "localhost/no-such-image:0")
+    assert code == START and "no-such-image" in said, said
+
+
+def test_an_image_whose_model_does_not_load_says_why(reproduce, build, workspace):
+    with (workspace / "model/__init__.py").open("a") as model:
+        model.write("\ndef load():\n    raise OSError('no weights')\n")
+    built = build(workspace, "--build-arg", "CHECK=false")
+    assert built.succeeded, built.output
+    code, said = reproduce(workspace, "--image", built.image)
+    assert code == START and "OSError: no weights" in said, said
+
+
+def test_docker_alone_is_enough(engine, image):
+    options = ["--rm", "--read-only", "--cap-drop=ALL", "--entrypoint=flask"]
+    said = engine("run", *options, image, "reproduce", "--local")
+    assert "OK: The recorded answers are given." in said
+    assert "reproduction.json could not be written here: Read-only file system." in said

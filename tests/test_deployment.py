@@ -1,0 +1,180 @@
+"""compose.yaml and deploy/: what a cluster and Compose are told, read as text.
+
+tests/container/test_public.py starts what can be started here, which a cluster cannot.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_validate.utils import all_versions, major_minor
+
+OLDEST = (1, 30)  # the first with the sleep that the Deployment ends with, unasked
+VERSIONS = sorted({tuple(map(int, major_minor(text).split("."))) for text in all_versions()})
+SUPPORTED = [f"{major}.{minor}" for major, minor in VERSIONS if (major, minor) >= OLDEST]
+# Names that YAML takes for something else, or that no Service may have as they are
+SLUGS = ["square-api", "true", "null", "on", "0x1f", "3d-model", "7" * 63, "a" * 63]
+
+
+def manifests(project: Path) -> dict[str, dict]:
+    text = (project / "deploy/kubernetes.yaml").read_text("utf-8")
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+
+@pytest.fixture
+def cluster(bake) -> dict[str, dict]:
+    return manifests(bake())
+
+
+@pytest.fixture
+def pod(cluster) -> dict:
+    return cluster["Deployment"]["spec"]["template"]["spec"]
+
+
+@pytest.fixture
+def container(pod) -> dict:
+    (only,) = pod["containers"]
+    return only
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+def test_every_supported_kubernetes_knows_every_field(cluster, version):
+    assert len(SUPPORTED) >= 8
+    for document in cluster.values():
+        assert kubernetes_validate.validate(document, version, strict=True) == version
+
+
+def test_the_oldest_kubernetes_is_the_one_that_the_file_names(bake):
+    text = (bake() / "deploy/kubernetes.yaml").read_text("utf-8")
+    assert "Kubernetes {}.{} or newer".format(*OLDEST) in text
+
+
+# https://kubernetes.io/docs/concepts/security/pod-security-standards/, "restricted", whole
+def test_the_pod_passes_the_restricted_standard(cluster, pod, container):
+    everywhere = [pod.get("securityContext", {}), container["securityContext"]]
+    merged = everywhere[0] | everywhere[1]
+    for name in ("hostNetwork", "hostPID", "hostIPC"):
+        assert not pod.get(name)
+    assert not any("hostPort" in port for port in container["ports"])
+    for volume in pod["volumes"]:
+        kind = set(volume) - {"name"}
+        assert kind <= {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"} | {
+            "persistentVolumeClaim",
+            "projected",
+            "secret",
+        }
+    assert merged["allowPrivilegeEscalation"] is False
+    assert merged["runAsNonRoot"] is True
+    assert merged["seccompProfile"]["type"] in {"RuntimeDefault", "Localhost"}
+    assert merged["capabilities"] == {"drop": ["ALL"]}
+    for context in everywhere:
+        assert context.get("runAsUser") != 0
+        assert not context.get("privileged")
+        unmentioned = {
+            "seLinuxOptions",
+            "procMount",
+            "sysctls",
+            "appArmorProfile",
+            "windowsOptions",
+        }
+        assert not unmentioned & set(context)
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert "host" not in container[probe]["httpGet"]
+    assert "initContainers" not in pod and "ephemeralContainers" not in pod
+    assert "annotations" not in cluster["Deployment"]["spec"]["template"]["metadata"]
+
+
+def test_the_pod_has_less_than_the_standard_grants(pod, container):
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+
+
+def test_what_the_image_writes_to_is_mounted(bake, pod, container):
+    text = (bake() / "Dockerfile").read_text("utf-8")
+    places = set(re.findall(r"(?:HOME|TMPDIR)=(\S+)", text))
+    assert places == {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {volume["name"] for volume in pod["volumes"]} == {
+        mount["name"] for mount in container["volumeMounts"]
+    }
+    assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"])
+
+
+def test_a_replica_has_the_time_to_answer_what_it_has_begun(bake, pod, container):
+    text = (bake() / "gunicorn.conf.py").read_text("utf-8")
+    graceful = int(re.search(r"^graceful_timeout = (\d+)$", text, re.M)[1])
+    drained = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] >= drained + graceful + 5
+    # Docker kills after 10 seconds if nothing else is said
+    service = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))["services"]["service"]
+    assert int(service.get("stop_grace_period", "10s").rstrip("s")) > graceful
+
+
+def test_an_update_starts_a_replica_before_it_stops_one(cluster):
+    spec = cluster["Deployment"]["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert "replicas" not in spec
+    assert cluster["HorizontalPodAutoscaler"]["spec"]["minReplicas"] > 1
+    assert cluster["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_the_parts_find_each_other_under_a_name_that_a_service_may_have(bake, slug):
+    project = bake(project_slug=slug)
+    cluster = manifests(project)
+    (name,) = {document["metadata"]["name"] for document in cluster.values()}
+    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name)
+    labels = {"app.kubernetes.io/name": name}
+    deployment, service = cluster["Deployment"]["spec"], cluster["Service"]["spec"]
+    (spread,) = deployment["template"]["spec"]["topologySpreadConstraints"]
+    assert deployment["template"]["metadata"]["labels"] == service["selector"] == labels
+    for selector in (
+        deployment["selector"],
+        spread["labelSelector"],
+        cluster["PodDisruptionBudget"]["spec"]["selector"],
+    ):
+        assert selector == {"matchLabels": labels}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    assert cluster["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"] == target
+    (named,) = deployment["template"]["spec"]["containers"][0]["ports"]
+    assert {named["name"]} == {port["targetPort"] for port in service["ports"]}
+    readme = (project / "README.md").read_text("utf-8")
+    assert f"deployment/{name}\n" in readme and f"service/{name} " in readme
+
+
+def test_the_readme_builds_and_pushes_the_image_that_the_cluster_runs(bake):
+    project = bake(project_slug="my-model", version="2.0")
+    image = manifests(project)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    readme = (project / "README.md").read_text("utf-8")
+    assert re.findall(r"^docker build -t (registry\S+) \.$", readme, re.M) == [image]
+    assert re.findall(r"^docker push (\S+)$", readme, re.M) == [image]
+
+
+def test_compose_hands_every_setting_of_the_service_on(bake):
+    tree = ast.parse((bake() / "service/__init__.py").read_text("utf-8"))
+    settings = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "SETTINGS"
+    )
+    compose = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))
+    handed = compose["services"]["service"]["environment"]
+    assert {f"MODEL_{name}" for name in settings} == {n for n in handed if n.startswith("MODEL_")}
+    web_server = (bake() / "deploy/Caddyfile").read_text("utf-8")
+    assert f"{{$MODEL_MAX_CONTENT_LENGTH:{settings['MAX_CONTENT_LENGTH']}}}" in web_server
+
+
+def test_the_web_server_and_compose_agree_on_their_variables(bake):
+    compose = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))
+    used = re.findall(r"{\$(\w+)", (bake() / "deploy/Caddyfile").read_text("utf-8"))
+    assert set(used) == set(compose["services"]["proxy"]["environment"])
+
+
+def test_compose_names_every_variable_that_it_reads(bake):
+    text = (bake() / "compose.yaml").read_text("utf-8")
+    named = re.findall(r"^#   ([A-Z_]+) ", text, re.M)
+    assert set(named) == set(re.findall(r"\${([A-Z_]+)", text))

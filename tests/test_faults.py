@@ -1,0 +1,64 @@
+"""The faults of benchmarks/faults.py, and the service on the oldest packages that it admits."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import TEMPLATE, clean_environment
+
+SCRIPT = TEMPLATE / "benchmarks/faults.py"
+FAULTS = {fault.__name__: fault for fault in runpy.run_path(str(SCRIPT))["FAULTS"]}
+ONE = """
+import runpy, sys
+held, told = runpy.run_path(sys.argv[1])[sys.argv[2]]()
+print(told)
+sys.exit(not held)
+"""
+
+
+@pytest.fixture(scope="session")
+def oldest(bake, tmp_path_factory) -> str:
+    """A Python with the oldest packages of environment.yml, such as Gunicorn 25.1."""
+    listed = yaml.safe_load((bake() / "environment.yml").read_text("utf-8"))["dependencies"]
+    wanted = [entry for entry in listed if not entry.startswith("python>")]
+    python = tmp_path_factory.mktemp("oldest") / "bin/python"
+    uv = str(Path(sys.executable).parent / "uv")
+    subprocess.run([uv, "venv", "-q", python.parents[1], "-p", sys.executable], check=True)
+    install = [uv, "pip", "install", "-q", "-p", python, "--resolution=lowest-direct"]
+    subprocess.run([*install, *wanted], check=True)
+    return str(python)
+
+
+def run(python: str, *command: str) -> subprocess.CompletedProcess:
+    """Run a command that serves the project with this Python."""
+    variables = clean_environment() | {"SERVICE_PYTHON": python}
+    return subprocess.run(
+        [sys.executable, *command], cwd=TEMPLATE, env=variables, capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["newest", "oldest"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_service_stands_the_fault(request, version, name):
+    python = request.getfixturevalue("oldest") if version == "oldest" else sys.executable
+    result = run(python, "-c", ONE, str(SCRIPT), name)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.slow
+def test_the_service_is_the_same_on_the_oldest_packages(oldest):
+    tests = [f"tests/test_{name}.py" for name in ("service", "workers", "limits", "models")]
+    result = run(oldest, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_table_has_every_fault():
+    table = (TEMPLATE / "benchmarks/README.md").read_text("utf-8")
+    assert re.findall(r"^\| (.+?) \| ", table, re.M)[2:] == [
+        fault.__doc__ for fault in FAULTS.values()
+    ]

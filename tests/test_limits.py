@@ -1,0 +1,174 @@
+"""What the served service takes and what is too much, through a real Gunicorn."""
+
+import contextlib
+import re
+import runpy
+import socket
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import pytest
+from conftest import refused_start
+
+MEGABYTE = 1_000_000  # bytes
+HOST = "HTTP/1.1\r\nHost: localhost\r\n"
+SLEEPS = """
+import time
+from model.square import Input, Output
+from model.square import predict as square
+
+def predict(inputs: Input) -> Output:
+    if inputs.value > 100:
+        time.sleep(inputs.value / 1000)
+    return square(inputs)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(bake, serve):
+    with serve(bake(), MODEL_MAX_CONTENT_LENGTH="6000000") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def busy(cookies_session, serve):
+    """One worker that runs one prediction at a time; the value is its time in milliseconds."""
+    project = cookies_session.bake().project_path
+    (project / "model/__init__.py").write_text(SLEEPS)
+    limits = {"WEB_CONCURRENCY": "1", "MODEL_CONCURRENCY": "1", "MODEL_WAIT": "1"}
+    with serve(project, MODEL_CHECK="false", **limits) as started:
+        yield started
+
+
+def exchange(server, text: str, *more: str) -> str:
+    """Send texts, one after the other, and read until the connection ends or falls silent."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=2) as connection:
+        with contextlib.suppress(ConnectionError):  # it may be refused before all is sent
+            for part in (text, *more):
+                connection.sendall(part.encode())
+                time.sleep(0.05)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while received := connection.recv(65536):
+                answer += received
+    return answer.decode()
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_that_is_too_long_is_refused(server, is_chunked):
+    length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {7 * MEGABYTE}"
+    head = f"POST /api {HOST}Content-Type: application/json\r\n{length}\r\n\r\n"
+    part = f"{MEGABYTE:x}\r\n{' ' * MEGABYTE}\r\n" if is_chunked else " " * MEGABYTE
+    answer = exchange(server, head, *[part] * 7)
+    assert "HTTP/1.1 413" in answer and "application/problem+json" in answer
+
+
+def test_a_client_that_asks_whether_to_go_on_is_told_so(server):
+    headers = "Content-Type: application/json\r\nContent-Length: 13\r\nConnection: close\r\n"
+    answer = exchange(
+        server, f"POST /api {HOST}{headers}Expect: 100-continue\r\n\r\n", '{"value": 12}'
+    )
+    assert re.findall(r"HTTP/1.1 (\d+)", answer) == ["100", "200"] and ":144}" in answer
+
+
+def test_head_has_the_headers_of_get_and_no_body(server):
+    answer = exchange(server, f"HEAD /api?value=12 {HOST}Connection: close\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 200") and answer.endswith("\r\n\r\n")
+
+
+def test_a_connection_takes_the_next_request_even_after_an_answer_without_a_body(server):
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    for tag, status in [("", 200), ("*", 304), ("", 200)]:
+        connection.request("GET", "/api?value=12", headers={"If-None-Match": tag})
+        response = connection.getresponse()
+        assert (response.status, bool(response.read())) == (status, status == 200)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "statuses"),
+    [
+        ("GET /" + "a" * 8200, "", {"414", "400"}),  # 400 by Gunicorn before 26
+        ("GET /", "A: " + "b" * 8200 + "\r\n", {"431"}),
+        ("GET /", "".join(f"A{number}: b\r\n" for number in range(200)), {"431"}),
+        ("\x00 /", "", {"400"}),
+        ("GET /", "Content-Length: -1\r\n", {"400"}),
+        ("GET /", "Content-Length: 1\r\nContent-Length: 2\r\n", {"400"}),
+    ],
+    ids=["link", "header", "headers", "method", "length", "lengths"],
+)
+def test_what_is_no_request_or_too_long_is_told_so(server, request_line, headers, statuses):
+    answer = exchange(server, f"{request_line} {HOST}{headers}\r\n")
+    assert answer[9:12] in statuses, answer
+
+
+@pytest.mark.parametrize(("trusted", "scheme"), [("127.0.0.1", "https"), ("10.0.0.1", "http")])
+def test_a_proxy_is_believed_if_it_is_named(bake, serve, trusted, scheme):
+    with serve(bake(), FORWARDED_ALLOW_IPS=trusted) as server:
+        said = "X-Forwarded-Proto: https\r\nConnection: close\r\n"
+        assert f"{scheme}://localhost/api" in exchange(server, f"GET / {HOST}{said}\r\n")
+
+
+def test_predictions_beyond_the_limit_are_asked_to_come_back(busy):
+    start = time.monotonic()
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(busy.get, ["/api?value=700"] * 5))
+    assert Counter(answer.status for answer in answers) == {200: 2, 503: 3}
+    assert time.monotonic() - start < 5
+    (refused, *_) = [answer for answer in answers if answer.status == 503]
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.headers["Retry-After"] == "1"
+
+
+def test_a_client_that_sends_slowly_keeps_no_other_from_a_prediction(busy):
+    headers = f"POST /api {HOST}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+    slow = [socket.create_connection(("127.0.0.1", busy.port)) for _ in range(20)]
+    for connection in slow:
+        connection.sendall(f"{headers}{{".encode())
+    assert busy.get("/api?value=3").status == 200
+    for connection in slow:
+        connection.close()
+
+
+def test_health_is_told_while_every_slot_is_taken(busy):
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(busy.get, "/api?value=900") for _ in range(4)]
+        time.sleep(0.2)
+        start = time.monotonic()
+        assert busy.get("/healthz").status == busy.get("/readyz").status == 200
+        assert time.monotonic() - start < 0.5
+        assert 200 in [call.result().status for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_CONTENT_LENGTH", "1MB"),
+        ("BATCH_ROWS", "0"),
+        ("CONCURRENCY", "2.5"),
+        ("CONCURRENCY", "1000"),
+        ("WAIT", "-1"),
+    ],
+)
+def test_a_bad_limit_stops_the_start_with_a_sentence(bake, name, value):
+    said = refused_start(bake(), **{f"MODEL_{name}": value})
+    sentences = [line for line in said.splitlines() if "INFO" not in line]
+    assert len(sentences) == 1 and f"MODEL_{name}=" in sentences[0] and "Traceback" not in said
+
+
+def test_the_table_of_the_readme_has_the_limits(bake):
+    text = (bake() / "README.md").read_text("utf-8")
+    table = "\n".join(re.findall(r"^\| .*", text, re.M))
+    settings = runpy.run_path(str(bake() / "gunicorn.conf.py"))
+    source = (bake() / "service/__init__.py").read_text("utf-8")
+    defaults = {name: int(n) for name, n in re.findall(r'^    "(\w+)": ([\d_]+)', source, re.M)}
+    assert set(defaults) == set(re.findall(r"MODEL_(\w+)", table))
+    assert defaults["MAX_CONTENT_LENGTH"] == 10 * MEGABYTE and "10 MB; 10,000" in table
+    assert defaults["BATCH_ROWS"] == 10_000
+    assert f"{defaults['CONCURRENCY']}; {defaults['WAIT']} s" in table
+    sizes = ("limit_request_line", "limit_request_field_size", "limit_request_fields")
+    line, size, fields = (settings[name] for name in sizes)
+    assert f"{line:,} bytes; {size:,} bytes; {fields}" in table
+    assert f"none; {settings['graceful_timeout']} s" in table

@@ -1,0 +1,207 @@
+"""`flask reproduce` says whether the recorded answers are still given, and if not, what broke."""
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from conftest import clean_environment, free_port
+from test_examples import square_differently
+
+CODES = {"OK": 0, "BUILD": 3, "START": 4, "CONTRACT": 5, "VALUE": 6, "IDENTITY": 7}
+
+
+def reproduce(project: Path, *words: str, **variables: str) -> tuple[str, str, dict | None]:
+    """Run the command; its outcome, what it prints, and its report."""
+    (project / "reproduction.json").unlink(missing_ok=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "flask", "reproduce", *words],
+        cwd=project,
+        env=clean_environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert len(result.stdout.splitlines()) <= 10, result.stdout
+    outcome = next((name for name, code in CODES.items() if code == result.returncode), "failed")
+    assert outcome == "failed" or result.stdout.startswith(f"{outcome}: "), result.stderr
+    path = project / "reproduction.json"
+    report = json.loads(path.read_text("utf-8")) if path.exists() else None
+    assert report is None or report["outcome"] == outcome
+    return outcome, result.stdout + result.stderr, report
+
+
+@pytest.fixture
+def project(cookies) -> Path:
+    return cookies.bake().project_path
+
+
+@pytest.fixture
+def checkout(project, tmp_path) -> Path:
+    """A copy of the project, as another machine has it."""
+    return Path(shutil.copytree(project, tmp_path / "a checkout"))
+
+
+def servers(project: Path) -> list[Path]:
+    """The processes that run in a project's folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):  # it has ended, or is not ours
+            found += [path] if path.readlink() == project else []
+    return found
+
+
+def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
+    outcome, said, report = reproduce(project, "--local")
+    assert outcome == "OK", said
+    assert "The worst deviation of 2 answers is 0.0e+00" in said
+    assert {name: found["outcome"] for name, found in report["examples"].items()} == {
+        "two": "OK",
+        "very-large": "OK",
+    }
+    assert report["service"]["fingerprint"] in said
+    assert not servers(project)
+
+
+def test_a_live_service_is_asked_by_its_address(project, checkout, serve):
+    with serve(project) as server:
+        outcome, said, _ = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}/")
+    assert outcome == "OK", said
+
+
+def test_a_drifted_value_is_named_with_the_part_that_differs_first(project, checkout, serve):
+    square_differently(project)
+    with serve(project, MODEL_CHECK="false") as server:
+        outcome, said, report = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
+    assert outcome == "VALUE", said
+    assert said.index("model differs: ") < said.index("two: Value Squared is 5, recorded as 4.")
+    assert "service differs" not in said and list(report["differs"]) == ["model"]
+
+
+def test_a_drifted_value_of_this_very_project_is_a_value(project):
+    square_differently(project)
+    outcome, said, report = reproduce(project, "--local")
+    assert (outcome, report["differs"]) == ("VALUE", {}), said
+
+
+def test_a_renamed_key_breaks_the_contract(project):
+    path = project / "model/square.py"
+    path.write_text(path.read_text().replace("Value Squared", "Square"))
+    outcome, said, _ = reproduce(project, "--local")
+    assert outcome == "CONTRACT", said
+    assert "Value Squared is missing, recorded as 4" in said
+
+
+def test_a_refused_request_breaks_the_contract(project):
+    path = project / "model/square.py"
+    path.write_text(path.read_text().replace("ge=-LARGEST", "ge=0"))
+    outcome, said, _ = reproduce(project, "--local")
+    assert outcome == "CONTRACT", said
+    assert "very-large: the answer has status 422 instead of 200" in said
+
+
+def test_one_byte_of_the_weights_is_another_identity(project, checkout, serve):
+    (project / "model/weights.bin").write_bytes(b"\0\1")
+    (checkout / "model/weights.bin").write_bytes(b"\0\2")
+    with serve(project) as server:
+        outcome, said, report = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
+    assert outcome == "IDENTITY", said
+    assert list(report["differs"]) == ["model"] and "model differs: " in said
+
+
+def test_another_version_of_a_package_is_named(project, checkout, serve):
+    lock = "@EXPLICIT\nhttps://conda.example/linux-64/flask-0.1-py_0.conda#0\n"
+    for architecture in ("amd64", "arm64"):
+        (checkout / f"locks/linux-{architecture}.lock").write_text(lock)
+    square_differently(project)
+    with serve(project, MODEL_CHECK="false") as server:
+        outcome, said, _ = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
+    assert outcome == "VALUE", said
+    assert "flask differs: version " in said and ", 0.1 is locked" in said
+    assert said.index("flask differs") < said.index("two: Value Squared")
+
+
+def test_a_service_that_does_not_start_says_why(project):
+    path = project / "model/__init__.py"
+    path.write_text(path.read_text() + "\ndef load():\n    raise OSError('no weights')\n")
+    outcome, said, report = reproduce(project, "--local")
+    assert outcome == "START", said
+    assert "OSError: no weights" in said and "OSError: no weights" in report["reason"]
+    assert not servers(project)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:PORT", "nonsense", "http://", "ftp://x/y"])
+def test_nobody_at_the_address_is_a_start(project, url):
+    outcome, said, _ = reproduce(project, "--url", url.replace("PORT", str(free_port())))
+    assert outcome == "START" and "does not answer" in said, said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("answer", [b"{}", b"<html>", b"[]", b"\xff"])
+def test_another_service_at_the_address_is_a_start(project, answer):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        outcome, said, _ = reproduce(project, "--url", url)
+        server.shutdown()
+    assert outcome == "START" and "is no service of this kind" in said, said
+    assert "Traceback" not in said
+
+
+def test_without_docker_it_says_what_else_can_be_done(project, tmp_path):
+    outcome, said, report = reproduce(project, PATH=str(tmp_path))
+    assert (outcome, report) == ("failed", None)
+    assert (
+        said
+        == "No docker command is here: install Docker, or try --local, or --url of a service.\n"
+    )
+
+
+def test_only_one_way_to_ask_can_be_chosen(project):
+    outcome, said, _ = reproduce(project, "--local", "--url", "http://x")
+    assert outcome == "failed" and "Choose one of --image, --url and --local." in said
+
+
+SLOW = "import time\n\ndef load():\n    time.sleep(60)\n"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_one_that_is_stopped_leaves_nothing_running(project, stop):
+    path = project / "model/__init__.py"
+    path.write_text(path.read_text() + SLOW)
+    command = [sys.executable, "-m", "flask", "reproduce", "--local"]
+    process = subprocess.Popen(command, cwd=project, env=clean_environment())
+    end = time.monotonic() + 30
+    while len(servers(project)) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    process.send_signal(stop)
+    process.wait(timeout=30)
+    assert not servers(project)
+
+
+def test_a_report_that_cannot_be_written_costs_no_outcome(project):
+    (project / "reproduction.json").mkdir()
+    result = subprocess.run(
+        [sys.executable, "-m", "flask", "reproduce", "--local"],
+        cwd=project,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0 and "could not be written here: Is a directory" in result.stdout

@@ -1,0 +1,256 @@
+"""Values of every kind, through a real Gunicorn: files, arrays, unions, numbers of any length."""
+
+import base64
+import csv
+import io
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+from conftest import clean_environment, swapped
+from test_models import MODELS, post
+
+BOUNDARY = "x7Qv"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+PICTURE = b"\x89PNG\r\n\x1a\n\x00--x7Qv"  # not UTF-8, and with what looks like an end
+
+
+def form(*parts: tuple, end: str = f"--{BOUNDARY}--\r\n") -> bytes:
+    """The body of a form: parts of a name and a text, or a name, a file's name and its bytes."""
+    body = b""
+    for name, *named, content in parts:
+        file = "".join(f'; filename="{text}"' for text in named)
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        content = content if isinstance(content, bytes) else content.encode()
+        body += head.encode() + content + b"\r\n"
+    return body + end.encode()
+
+
+@pytest.fixture(scope="module")
+def server(cookies_session, serve):
+    """A service whose model takes files."""
+    with serve(swapped(cookies_session.bake().project_path, MODELS["image"])) as started:
+        yield started
+    assert "Traceback" not in started.log.read_text()
+
+
+IMAGE = ("image", "a.png", PICTURE)
+ANSWER = {"size": len(PICTURE), "note": "", "first": "iVBORw==", "masks": [], "darkest": 0}
+
+
+@pytest.mark.parametrize(
+    ("parts", "answer"),
+    [
+        ([IMAGE], {}),
+        ([IMAGE, ("note", " é\r\n'@x ")], {"note": " é\n'@x "}),
+        ([IMAGE, ("bins", "016")], {}),
+        ([IMAGE, ("masks", "1", b"\xff"), ("masks", "2", b"\0")], {"masks": ["/w==", "AA=="]}),
+        ([IMAGE, ("masks", "", b""), ("bins", ""), ("area", "")], {}),
+        ([IMAGE, ("area", '{"left": 1.5}')], {"left": 1.5}),
+        ([IMAGE, ("note", "x" * 2_000_000)], {"note": "x" * 2_000_000}),
+    ],
+    ids=["file", "text", "number", "files", "none chosen", "nested", "long text"],
+)
+def test_a_form_is_read_like_a_link(server, parts, answer):
+    status, text = post(server, "/api", form(*parts), FORM)
+    assert status == 200, text
+    assert json.loads(text) == {"left": None, **ANSWER, **answer}
+
+
+@pytest.mark.parametrize(
+    ("parts", "field", "reason"),
+    [
+        ([("bins", "4")], "image", "Field required"),
+        ([("image", "", b"")], "image", "Field required"),
+        ([("image", "a.png", b"")], "image", "a file, not empty"),
+        ([IMAGE, IMAGE], "image", "Give it once"),
+        ([("image", "iVBORw==")], "image", "Send it as a file"),
+        ([IMAGE, ("bins", "a.txt", b"4")], "bins", "Send it as text"),
+        ([IMAGE, ("bins", "4.0")], "bins", "valid integer"),
+        ([IMAGE, ("bins", "4"), ("bins", "5")], "bins", "Give it once"),
+        ([IMAGE, ("mask", "4")], "mask", "Extra inputs"),
+        ([IMAGE, ("mask", "a.txt", b"4")], "mask", "Extra inputs"),
+        ([IMAGE, ("area", '{"left": "1"}')], "area.left", "valid number"),
+        ([IMAGE, ("area", '{"left": NaN}')], "area", "finite"),
+        ([("image", "a.png", b"\0" * 5_500_001)], "image", "at most 5500000 bytes"),
+    ],
+)
+def test_a_part_that_does_not_fit_is_refused_by_name(server, parts, field, reason):
+    status, text = post(server, "/api", form(*parts), FORM)
+    assert status == 422, text
+    assert reason in json.loads(text)["errors"][field]
+    assert len(text) < 5000
+
+
+def test_a_refusal_names_the_file_and_its_size(server):
+    problem = json.loads(post(server, "/api", form(IMAGE, ("bins", "0")), FORM)[1])
+    assert problem["supplied"] == {"image": f"a.png ({len(PICTURE)} bytes)", "bins": "0"}
+    assert problem["required"]["image"] == "file, required: The image"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (form(IMAGE), "multipart/form-data", 400),
+        (form(IMAGE), "multipart/form-data; boundary=", 400),
+        (form(IMAGE), "multipart/form-data; boundary=é", 400),
+        (form(IMAGE), "multipart/form-data; boundary=other", 400),
+        (form(IMAGE, end=""), FORM, 400),
+        (form(IMAGE)[:50], FORM, 400),
+        (b"", FORM, 400),
+        (b"\0" * 9_000_000, FORM, 400),
+        (b"\r\n" * 4_500_000, FORM, 400),
+        (form(), FORM, 422),
+        (form(*[("note", "x")] * 2000), FORM, 413),
+        (form(("area", "nonsense"), IMAGE), FORM, 400),
+        (form(("area", "[" * 100_000), IMAGE), FORM, 400),
+        (b"image=iVBORw==", "application/x-www-form-urlencoded", 415),
+    ],
+    ids=range(14),
+)
+def test_what_is_no_form_is_refused_with_a_sentence(server, body, kind, status):
+    code, text = post(server, "/api", body, kind)
+    assert (code, json.loads(text)["status"]) == (status, status), text
+    assert json.loads(text)["detail"].endswith(".")
+
+
+@pytest.mark.parametrize("way", ["form", "JSON", "batch"])
+def test_five_megabytes_arrive_byte_for_byte(server, way):
+    data = random.Random(1).randbytes(5_000_000)
+    if way == "form":
+        status, text = post(server, "/api", form(IMAGE, ("masks", "m", data)), FORM)
+    else:
+        row = {"image": "iVBORw==", "masks": [base64.b64encode(data).decode()]}
+        path, body = ("/api", row) if way == "JSON" else ("/api/batch", [row])
+        status, text = post(server, path, json.dumps(body))
+    assert status == 200, text[:500]
+    found = json.loads(text)
+    mask = (found if way != "batch" else found[0])["masks"][0]
+    assert base64.b64decode(mask, validate=True) == data
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["", "a!", "iVBORw", "iVBORw==\n", "iVBORx==", "-_-_", "é", "iVBORw==iVBORw==", 7, [], None],
+)
+def test_what_is_no_base64_is_refused_by_name(server, image):
+    status, text = post(server, "/api", json.dumps({"image": image}))
+    assert (status, list(json.loads(text)["errors"])) == (422, ["image"])
+    rows = [{"image": image}, {"image": "iVBORw=="}]
+    first, second = json.loads(post(server, "/api/batch", json.dumps(rows))[1])
+    assert list(first["errors"]) == ["image"] and second["first"] == "iVBORw=="
+
+
+def test_a_model_of_files_has_no_link_and_no_table(server):
+    assert server.get("/api?image=iVBORw==").status == 405
+    assert post(server, "/api/batch", "image\niVBORw==\n", "text/csv")[0] == 415
+    assert "-F 'image=@\"image\"'" in server.log.read_text()
+
+
+def test_no_temporary_file_is_needed(cookies_session, serve):
+    project = swapped(cookies_session.bake().project_path, MODELS["image"])
+    with serve(project, TMPDIR="/proc") as started:  # where nobody can write
+        status, text = post(started, "/api", form(("image", "a", b"\0" * 3_000_000)), FORM)
+    assert status == 200, text
+
+
+def test_a_form_over_the_limit_is_refused(cookies_session, serve):
+    project = swapped(cookies_session.bake().project_path, MODELS["image"])
+    with serve(project, MODEL_MAX_CONTENT_LENGTH="1000") as started:
+        status, text = post(started, "/api", form(("image", "a", b"\0" * 1000)), FORM)
+    assert status == 413, text
+
+
+def test_a_form_is_refused_where_no_field_is_a_file(bake, serve):
+    with serve(bake()) as started:
+        status, text = post(started, "/api", form(("value", "2")), FORM)
+    assert status == 415, text
+
+
+def test_in_python_a_file_is_its_bytes(cookies):
+    project = swapped(cookies.bake().project_path, MODELS["image"])
+    program = "from model import *; print(predict(Input(image=b'\\xff\\xfe')).first)"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=project, env=clean_environment(), capture_output=True)
+    assert done.stdout == b"b'\\xff\\xfe'\n"
+
+
+@pytest.fixture(scope="module")
+def arrays(cookies_session, serve):
+    """A service whose model answers with numpy's numbers."""
+    with serve(swapped(cookies_session.bake().project_path, MODELS["numpy"])) as started:
+        yield started
+
+
+def test_numbers_and_arrays_of_numpy_are_plain_numbers(arrays):
+    status, text = post(arrays, "/api", '{"n": 3}')
+    assert (status, json.loads(text)) == (
+        200,
+        {
+            "mean": 1.0,
+            "single": 0.5,
+            "count": 3,
+            "even": False,
+            "curve": [0.0, None, 2.0],
+            "matrix": [[0, 1], [2, 3]],
+            "rest": {"largest": 2, "lost": [None, [None]], "names": ["a"]},
+        },
+    )
+
+
+def test_an_answer_that_does_not_fit_costs_its_row_alone(arrays):
+    rows = json.loads(post(arrays, "/api/batch", '[{"n": 3}, {"n": 4}, {"n": 5}, {"n": 6}]')[1])
+    assert [row.get("status", 200) for row in rows] == [200, 500, 500, 200]
+    assert [post(arrays, "/api", f'{{"n": {n}}}')[0] for n in (4, 5)] == [500, 500]
+    log = arrays.log.read_text()
+    assert "valid dictionary or instance of Output" in log and "no attribute 'tolist'" in log
+
+
+def test_the_service_itself_needs_no_numpy(bake):
+    program = "import app, sys; sys.exit('numpy' in sys.modules)"
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, cwd=bake(), env=clean_environment()).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def tree(cookies_session, serve):
+    """A service whose input holds itself, and a choice of models that have names."""
+    with serve(swapped(cookies_session.bake().project_path, MODELS["tree"])) as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        ({"kind": "day", "at": "2024-02-29"}, 200),
+        ({"kind": "day", "at": "0"}, 422),
+        ({"at": "0"}, 422),
+        ({"kind": "word", "at": "2024"}, 200),
+        ({"kind": "era", "at": "2024"}, 200),
+        ({"kind": "span", "at": ["2024-02-29", "2024-03-01"]}, 200),
+        ({"kind": "span", "at": ["2024-02-29", "0"]}, 422),
+        ({"kind": "hour", "at": "2024"}, 422),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_date_in_a_choice_of_models_is_no_number_of_seconds(tree, event, status, deep):
+    body = {"event": event} if not deep else {"children": [{"event": event}]}
+    code, text = post(tree, "/api", json.dumps(body))
+    assert code == status, text
+
+
+def test_an_input_that_holds_itself_has_its_fields_on_the_page(tree):
+    page = tree.get("/").body.decode()
+    assert 'name="children"' in page and 'name="event"' in page
+
+
+def test_an_integer_of_any_length_is_answered(cookies, serve):
+    project = swapped(cookies.bake().project_path, MODELS["power"])
+    with serve(project) as started:
+        status, text = post(started, "/api", '{"exponent": 5000}')
+        assert (status, text) == (200, f'{{"power":1{"0" * 5000}}}\n')
+        status, text = post(started, "/api/batch", "exponent\n5000\n", "text/csv")
+    assert status == 200, text
+    assert next(csv.DictReader(io.StringIO(text)))["power"] == "1" + "0" * 5000

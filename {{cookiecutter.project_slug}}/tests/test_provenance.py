@@ -1,0 +1,74 @@
+"""Every answer names the service that gave it, and /service-info says what that is."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from service import provenance
+from service.citation import CITATION
+from service.pages import sample
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def info(client) -> dict:
+    """What the service says of itself."""
+    return client.get("/service-info").json
+
+
+def test_it_has_what_ga4gh_asks_of_every_service(info):
+    assert info["name"] == CITATION["title"]
+    assert info["version"] == str(CITATION["version"])
+    assert set(info["type"]) == {"group", "artifact", "version"}
+    assert info["type"]["group"] != "org.ga4gh"
+    assert info["organization"]["name"] and ":" in info["organization"]["url"]
+    assert re.fullmatch(r"[^/:\s]+", info["id"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api", sample()),
+        ("/api", {"no-such-field": 1}),
+        ("/api/batch", [sample(), {"no-such-field": 1}]),
+        ("/nowhere", {}),
+    ],
+)
+def test_every_answer_has_the_fingerprint(client, info, path, body):
+    response = client.post(path, json=body)
+    assert response.headers["Model-Fingerprint"] == info["fingerprint"]
+    assert re.fullmatch("[0-9a-f]{16}", info["fingerprint"])
+    assert list(info["parts"]) == ["model", "service", "lock", "base"]
+
+
+def test_the_files_of_the_model_can_be_checked_by_hand(info):
+    assert "model/__init__.py" in info["files"]
+    for name, facts in info["files"].items():
+        content = (PROJECT / name).read_bytes()
+        assert facts["bytes"] == len(content)
+        alike = {content, content.replace(b"\r\n", b"\n")}
+        assert facts["sha256"] in {hashlib.sha256(one).hexdigest() for one in alike}
+
+
+def test_what_the_image_leaves_out_is_no_part_of_the_model(info):
+    ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
+    assert {"**/.*", "**/*.ipynb", "**/__pycache__", "model/data"} <= set(ignored)
+    left_out = re.compile(r"(^|/)(\.|__pycache__)|\.ipynb$|^model/(data|examples)/")
+    assert not [name for name in info["files"] if left_out.search(name)]
+
+
+def test_it_names_the_packages_and_no_place_of_the_machine(info):
+    assert {"flask", "pydantic"} <= set(info["packages"])
+    assert str(Path.home()) not in str(info) and str(PROJECT) not in str(info)
+
+
+def test_what_is_not_known_is_said_to_be_unknown(client, monkeypatch):
+    for name in ("IMAGE_BASE", "IMAGE_REVISION", "IMAGE_DIRTY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(provenance, "git", lambda *words: None)
+    found = provenance.built("name")
+    unknown = {"name": "name", "digest": "unknown"}
+    assert found == {"revision": "unknown", "dirty": "unknown", "base": unknown}
