@@ -116,7 +116,7 @@ def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[S
             process = subprocess.Popen(
                 [PYTHON, *words],
                 cwd=project,
-                env=clean_environment() | free | variables,
+                env=clean_environment() | {"TMPDIR": str(log.parent)} | free | variables,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -144,7 +144,7 @@ def refused_start(project: Path, **variables: str) -> str:
         timeout=30,
     )
     assert result.returncode != 0
-    return result.stderr
+    return result.stdout + result.stderr
 
 
 def wait_until_it_listens(server: Server, seconds: float = 30) -> None:

@@ -58,6 +58,8 @@ MUTATIONS = {
     "service/pages.py": ("_external=external", "_external=False"),
     "service/form.py": ('return "long" if long else "line"', 'return "line"'),
     "service/citation.py": ("else TEXT", "else BIBTEX"),
+    "service/logs.py": ("return json.dumps(members)", "return str(members)"),
+    "service/metrics.py": ('"model_predictions"', '"model_answers"'),
     "service/headers.py": ("origin in origins", "origin"),
     "service/static/style.css": ("body {", "@import 'https://example.org/font.css'; body {"),
     "service/__init__.py": ('"CORS_ORIGINS": "*"', '"CORS_ORIGINS": ""'),
@@ -98,7 +100,7 @@ def lines_of_code(path: Path) -> int:
 
 def test_the_plumbing_can_be_read_in_an_hour(bake):
     modules = sorted((bake() / "service").glob("*.py"))
-    assert sum(map(lines_of_code, modules)) <= 1700
+    assert sum(map(lines_of_code, modules)) <= 1750
     for path in modules:
         assert ast.get_docstring(ast.parse(path.read_text())), path
         for function in functions(path):

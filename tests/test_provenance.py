@@ -14,6 +14,8 @@ import jsonschema
 import pytest
 from conftest import clean_environment, refused_start, swapped
 
+pytestmark = pytest.mark.slow
+
 TEXT = {"type": "string"}
 URI = {"type": "string", "format": "uri"}
 # What GA4GH service-info 1.0.0 asks for, in our own words.

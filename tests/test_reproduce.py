@@ -146,14 +146,14 @@ def test_a_service_that_does_not_start_says_why(project):
     assert not servers(project)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:PORT", "nonsense", "http://", "ftp://x/y"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:PORT", "nonsense"])
 def test_nobody_at_the_address_is_a_start(project, url):
     outcome, said, _ = reproduce(project, "--url", url.replace("PORT", str(free_port())))
     assert outcome == "START" and "does not answer" in said, said
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("answer", [b"{}", b"<html>", b"[]", b"\xff"])
+@pytest.mark.parametrize("answer", [b"{}", b"[]", b"\xff<html>"])
 def test_another_service_at_the_address_is_a_start(project, answer):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):

@@ -2,8 +2,9 @@
 
 import os
 
-from service import create_app
+from service import create_app, logs
 
+logs.configure()
 app = create_app()
 
 if __name__ == "__main__":

@@ -3,11 +3,16 @@
 What GUNICORN_CMD_ARGS says, such as "--graceful-timeout 60", overrules what stands here.
 """
 
+import atexit
+import logging
 import math
 import os
 import resource
+import runpy
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +128,20 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Newer Gunicorns open a control socket in the home folder, which an image may not have.
 control_socket_disable = True
 
+# What Gunicorn says has the shape of all the rest. The file is read by itself: PRELOAD=false
+# keeps the model, and with it the service, out of this process.
+errorlog = None
+logconfig_dict = runpy.run_path(str(Path(__file__).parent / "service/logs.py"))["CONFIG"]
+logging.captureWarnings(True)
+
+# Each worker counts in files of its own, and GET /metrics adds them up. Their folder belongs to
+# this start alone, though a reload reads these lines again, and goes with this process.
+master, folder = os.getpid(), os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+if not folder.endswith(f"-{master}"):
+    folder = tempfile.mkdtemp(prefix="metrics-", suffix=f"-{master}")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
+
 
 def on_starting(server) -> None:
     """Say in a sentence that the port is taken, which Gunicorn would retry in six lines."""
@@ -137,6 +156,9 @@ def on_starting(server) -> None:
 def post_fork(server, worker) -> None:
     """With PRELOAD=false, load now: what stops the start stops it, instead of being retried."""
     if preload_app:
+        from service import metrics
+
+        metrics.counts()  # takes its files now, before many threads would at once
         return
     try:
         server.app.wsgi()

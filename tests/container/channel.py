@@ -144,7 +144,7 @@ def unpack_wheel(wheel: Path, tree: Path) -> tuple[Path, dict]:
         contents.extractall(packages)
     information = next(packages.glob("*.dist-info"))
     metadata = email.message_from_string((information / "METADATA").read_text())
-    name = metadata["Name"].lower().replace("_", "-")
+    name = conda_name(metadata["Name"])
     depends = [f"python >={PYTHON},<3.14", *requirements(metadata)]
     depends += [] if noarch else ["__glibc >=2.17"]
     result = index(name, metadata["Version"], depends, noarch)
@@ -157,7 +157,13 @@ def requirements(metadata: email.message.Message) -> list[str]:
     """What a wheel needs on Linux with this Python, in conda's words."""
     lines = [line for line in metadata.get_all("Requires-Dist", []) if ";" not in line]
     matches = [re.match(r"([\w.-]+)\s*\(?([^)]*)\)?$", line.strip()) for line in lines]
-    return [f"{m[1].lower().replace('_', '-')} {m[2].replace(' ', '')}".strip() for m in matches]
+    return [f"{conda_name(m[1])} {m[2].replace(' ', '')}".strip() for m in matches]
+
+
+def conda_name(name: str) -> str:
+    """How conda-forge writes a name of PyPI, which takes - and _ for the same; conda does not."""
+    name = name.lower().replace("_", "-")
+    return {"prometheus-client": "prometheus_client"}.get(name, name)
 
 
 def write_entry_points(tree: Path, source: Path) -> None:

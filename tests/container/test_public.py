@@ -137,6 +137,11 @@ def test_no_caller_can_say_where_the_service_is(public):
     assert "https://localhost/api" in page and "evil.example" not in page
 
 
+def test_nobody_sees_what_the_service_counts(public):
+    for path in ("/metrics", "/%6detrics"):
+        assert public.ask(path).status == 404
+
+
 def test_http_leads_to_https(public):
     connection = http.client.HTTPConnection(**HTTP_OPTIONS)
     connection.request("GET", "/api?value=12")

@@ -14,6 +14,7 @@ from service import (
     errors,
     examples,
     headers,
+    metrics,
     monitoring,
     openapi,
     pages,
@@ -56,7 +57,8 @@ def create_app(settings: Mapping = {}) -> Flask:
         value = app.config[name]
         if type(value) is not type(default) or (type(value) is int and value < 1):
             sys.exit(f"MODEL_{name}={value!r} is not a value like {default!r}.")
-    for part in (capacity, *ROUTES, reproduce, headers, errors):
+    # Flask lets the first begin and end every request.
+    for part in (metrics, capacity, *ROUTES, reproduce, headers, errors):
         app.register_blueprint(part.bp)
     # These two are there to see and to mend what the check would stop at.
     if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):

@@ -1,6 +1,6 @@
 """Every error as problem+json (RFC 9457): what was required, what was supplied."""
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, g, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
 bp = Blueprint("errors", __name__)
@@ -26,6 +26,8 @@ def problem(error: HTTPException) -> Response:
 def document(error: HTTPException) -> dict:
     """The problem document of an error."""
     members = {"type": "about:blank", "title": error.name, "status": error.code}
+    if error.code >= 500:
+        members["request_id"] = g.request_id
     return members | {"detail": detail(error)} | getattr(error, "members", {})
 
 
@@ -36,6 +38,8 @@ def detail(error: HTTPException) -> str:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         allowed = ", ".join(sorted(error.valid_methods))
         return f"{request.path} takes {allowed}, not {shorten(request.method)}."
+    if error.code == 500:
+        return "The model or the service failed. The log says why, beside the request_id."
     return error.description
 
 

@@ -49,6 +49,7 @@ class Problem(BaseModel):
     errors: dict[str, str] = Field(default_factory=dict, description="What is wrong, by field")
     required: dict[str, str] = Field(default_factory=dict, description="What each field takes")
     supplied: dict[str, str] = Field(default_factory=dict, description="What the request said")
+    request_id: str = Field(default_factory=str, description="Names a failure in the log")
     row: int = Field(default_factory=int, description="The row of the batch, from 1")
 
 
@@ -75,6 +76,7 @@ def document() -> dict:
     cited = content({"type": "string"}, TEXT) | content({"type": "string"}, BIBTEX)
     cited |= content({"type": "array", "items": {"required": ["title"]}}, CSL)
     alive = content({"type": "object", "required": ["status"]})
+    counts = content({"type": "string"}, "text/plain")
     paths = {
         "/api": {"get": by_link(), "post": by_body()} if is_linkable() else {"post": by_body()},
         "/api/batch": {"post": by_row()},
@@ -85,6 +87,7 @@ def document() -> dict:
         "/citation": {"get": operation("citation", "Say how to cite the software", cited, [406])},
         "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
         "/readyz": {"get": operation("readyz", "Say that it takes predictions", alive, [503])},
+        "/metrics": {"get": operation("metrics", "Count what was done, for Prometheus", counts)},
     }
     components = {"schemas": DEFINITIONS["$defs"]}
     return {"openapi": "3.1.0", "info": about(), "paths": paths, "components": components}

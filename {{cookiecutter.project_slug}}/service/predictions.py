@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 from service.capacity import slot
 from service.contract import Input, Output, predict
 from service.inputs import body, from_json, from_text
+from service.metrics import predicted
 from service.schemas import is_linkable
 from service.uploads import FORM, TAKES_FILES, from_parts
 
@@ -63,7 +64,9 @@ def answer(inputs: Input) -> Response:
         if inputs.seed is None:
             inputs = inputs.model_copy(update={"seed": secrets.randbelow(2**32)})
         headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
-    return Response(f"{as_json(predict(inputs))}\n", mimetype=JSON, headers=headers)
+    document = as_json(predict(inputs))
+    predicted(1)
+    return Response(f"{document}\n", mimetype=JSON, headers=headers)
 
 
 def as_json(output: Output) -> str:

@@ -1,0 +1,230 @@
+"""The log and the metrics of a real Gunicorn: whole, true, and no danger to the service."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from commands import read_until
+from conftest import Server, clean_environment, free_port, wait_for, wait_until_it_listens
+from prometheus_client.parser import text_string_to_metric_families as families
+
+FAILING = """
+import logging
+import warnings
+from model.square import Input, Output
+from model.square import predict as square
+
+def predict(inputs: Input) -> Output:
+    logging.getLogger("mine").info("asked for\\n%s", inputs.value)
+    warnings.warn("a doubt")
+    if inputs.value == 13:
+        raise ValueError("a secret")
+    return square(inputs)
+"""
+
+
+@pytest.fixture
+def failing(cookies) -> Path:
+    """A project whose model logs, warns, and fails at 13."""
+    project = cookies.bake().project_path
+    (project / "model/__init__.py").write_text(FAILING)
+    return project
+
+
+def totals(server: Server) -> dict[str, float]:
+    """The metrics, each summed over its labels."""
+    found = defaultdict(float)
+    for family in families(server.get("/metrics").body.decode()):
+        for sample in family.samples:
+            found[sample.name] += sample.value
+    return found
+
+
+def workers(server: Server) -> list[int]:
+    """The processes that the master has started."""
+    master = server.process.pid
+    found = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    return list(map(int, found))
+
+
+def folder(place: Path) -> Path:
+    """The one folder of metrics in a place."""
+    (found,) = place.glob("metrics-*")
+    return found
+
+
+def test_every_line_of_a_session_is_json(failing, serve):
+    with serve(failing) as server:
+        for target in ["/api?value=2", "/api?value=13", "/api?value=secret", "/%0a%1b%ff\u2028"]:
+            server.get(target.encode("latin-1", "ignore").decode("latin-1"))
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert all(line["time"] and line["level"] and line["message"] for line in lines)
+    assert any(line["message"] == "asked for\n2" and "request_id" in line for line in lines)
+    assert any("a doubt" in line["message"] for line in lines)
+    (failure,) = [line for line in lines if "traceback" in line]
+    assert "a secret" in failure["traceback"]
+    answers = {line["request_id"]: line["status"] for line in lines if "status" in line}
+    assert list(answers.values()) == [200, 500, 422, 404] and answers[failure["request_id"]] == 500
+
+
+def test_a_model_in_the_workers_alone_changes_nothing_in_the_log(failing, serve, tmp_path):
+    """The master has no service to ask, and the workers each import it."""
+    with serve(failing, PRELOAD="false", TMPDIR=str(tmp_path), MODEL_CHECK="false") as server:
+        wait_for_files(folder(tmp_path), 6)
+        for _ in range(10):
+            assert server.get("/api?value=2").status == 200
+        assert totals(server)["model_predictions_total"] == 10
+        modules = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "pydantic_core" not in modules  # which the service imports
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    said = [line["message"] for line in lines if line["logger"] == "gunicorn.error"]
+    for words in ("Starting gunicorn", "Booting worker", "Open http://", "Shutting down"):
+        assert any(words in message for message in said), words
+    assert sum("status" in line for line in lines) == 11
+    assert not list(tmp_path.glob("metrics-*"))
+
+
+SETS = """
+import http, os, tempfile
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = place = tempfile.mkdtemp()
+from pathlib import Path
+from service import create_app, metrics
+statuses = [200, 206, 304, 308, 400, 404, 405, 406, 413, 414, 415, 416, 422, 431, 500, 503]
+for route in {rule.rule for rule in create_app().url_map.iter_rules()} | {metrics.OTHER}:
+    metrics.DURATION.labels(route).observe(1)
+    for method in metrics.METHODS | {metrics.OTHER}:
+        for status in statuses:
+            metrics.REQUESTS.labels(method, route, status).inc()
+for kind, size in metrics.SIZES.items():
+    (file,) = Path(place).glob(f"{kind}_*.db")
+    used = int.from_bytes(file.read_bytes()[:4], "little")
+    assert file.stat().st_size == size and size / 8 < used < size, (kind, used)
+    print(kind, used)
+"""
+
+
+def test_every_label_that_there_can_be_fits_into_the_files(bake, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", SETS],
+        cwd=bake(),
+        env=clean_environment() | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    print(result.stdout)
+
+
+def test_a_terminal_shows_text(bake):
+    import pty  # Windows has none
+
+    ours, theirs = pty.openpty()
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=bake(),
+        env=clean_environment() | {"PORT": str(port)},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        shown = read_until(ours, "value=2'")
+    finally:
+        process.terminate()
+        process.wait(15)
+        os.close(ours)
+    assert re.search(
+        rf"^\d\d:\d\d:\d\d INFO Open http://localhost:{port} or type: curl '", shown, re.M
+    )
+    assert "{" not in shown
+
+
+def test_the_counts_are_of_all_workers_and_outlive_them(bake, serve, tmp_path):
+    with serve(bake(), TMPDIR=str(tmp_path)) as server:
+        wait_for_files(folder(tmp_path), 9)  # the master's and two workers': a lock, two kinds
+        before = totals(server)  # the start itself may have tried the examples
+        for _ in range(20):
+            server.get("/api?value=2")
+        after = totals(server)
+        assert after["model_predictions_total"] == before["model_predictions_total"] + 20
+        files = sorted(path.name for path in folder(tmp_path).iterdir())
+        for victim in workers(server):
+            os.kill(victim, signal.SIGKILL)
+            wait_for(server.log, f"Worker (pid:{victim}) was sent SIGKILL")
+        deadline = time.monotonic() + 15
+        while len(set(workers(server))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        server.get("/api?value=2")
+        counted = totals(server)
+        assert counted["model_predictions_total"] == after["model_predictions_total"] + 1
+        counts = [found["http_requests_total"] for found in (before, counted)]
+        assert counts[1] - counts[0] == 23  # with two looks at the metrics
+        assert sorted(path.name for path in folder(tmp_path).iterdir()) == files
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+    assert not list(tmp_path.iterdir())
+
+
+def wait_for_files(place: Path, number: int, seconds: float = 15) -> None:
+    """Poll until a folder has so many files, each of which is whole."""
+    end = time.monotonic() + seconds
+    while sum(path.suffix != ".part" for path in place.iterdir()) < number:
+        assert time.monotonic() < end, f"{place} never had {number} files"
+        time.sleep(0.05)
+    time.sleep(0.3)  # the last is being written
+
+
+@pytest.mark.parametrize("output", ["head -1", "true"])
+def test_a_log_that_nobody_reads_any_more_stops_nothing(bake, output):
+    port = free_port()
+    command = f"exec {sys.executable} -m gunicorn 2>&1 > >({output})"
+    process = subprocess.Popen(
+        ["bash", "-c", command], cwd=bake(), env=clean_environment() | {"PORT": str(port)}
+    )
+    server = Server(process, port, Path(os.devnull))
+    try:
+        wait_until_it_listens(server)
+        for _ in range(5):
+            assert server.get("/api?value=2").status == 200
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="unshare makes the small disk")
+def test_a_full_disk_costs_no_answer(bake, serve, tmp_path):
+    small = f"mount -t tmpfs -o size=2m tmpfs {tmp_path} && touch {tmp_path}/ready && exec "
+    launcher = tmp_path.parent / "launch.py"
+    launcher.write_text(
+        "import os, sys\n"
+        f"os.execvp('unshare', ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c',"
+        f" {small!r} + sys.executable + ' -m gunicorn'])\n"
+    )
+    with serve(bake(), str(launcher), TMPDIR=str(tmp_path)) as server:
+        inside = Path(f"/proc/{server.process.pid}/root{tmp_path}")
+        if not (inside / "ready").exists():
+            pytest.skip("this system lets nobody mount")
+        wait_for_files(folder(inside), 9)
+        subprocess.run(["dd", "if=/dev/zero", f"of={inside}/full"], capture_output=True)
+        before = totals(server)["http_requests_total"]
+        for target in ["/api?value=2", "/api?value=x", "/nowhere", "/", "/healthz"] * 4:
+            assert server.get(target).status < 500
+        assert totals(server)["http_requests_total"] == before + 21
+        server.process.send_signal(signal.SIGHUP)  # the new workers find no room for theirs
+        wait_for(server.log, "/metrics leaves out process")
+        for target in ["/api?value=2", "/nowhere", "/healthz", "/metrics"] * 4:
+            assert server.get(target).status < 500
+    assert "SIGBUS" not in server.log.read_text()

@@ -1,0 +1,63 @@
+"""The log: every record of the process on standard output, as JSON or for a person to read.
+
+gunicorn.conf.py reads this file by itself, since with PRELOAD=false the model must not be there
+yet: it imports nothing of the service.
+"""
+
+import json
+import logging.config
+import sys
+import time
+
+from flask import g, has_request_context
+
+
+class JSONFormatter(logging.Formatter):
+    """A record as a line of JSON, in ASCII: no character in it can begin another line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write time (UTC), level and message, and the request that it belongs to."""
+        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        members = {
+            "time": f"{second}.{int(record.msecs):03}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if has_request_context() and "request_id" in g:
+            members["request_id"] = g.request_id
+        members |= getattr(record, "members", {})
+        if record.exc_info:
+            members["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(members)
+
+
+class TextFormatter(logging.Formatter):
+    """A record as text that neither steers the terminal nor passes for another record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write out what cannot be printed, and indent all lines but the first."""
+        text = super().format(record)
+        shown = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+        return "".join(shown).replace("\n", "\n    ")
+
+
+TEXT = {"()": TextFormatter, "fmt": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%H:%M:%S"}
+LINE = {"()": JSONFormatter}
+OUTPUT = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}
+CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": TEXT if sys.stdout and sys.stdout.isatty() else LINE},
+    "handlers": {"output": OUTPUT},
+    "root": {"level": "INFO", "handlers": ["output"]},
+    # Flask's own server, which is for whoever writes the model, speaks as it always does.
+    "loggers": {"gunicorn.error": {"propagate": True}, "werkzeug": {"propagate": False}},
+}
+
+
+def configure() -> None:
+    """Send all records there, unless a log is set up already, as it is under Gunicorn."""
+    logging.captureWarnings(True)
+    if not logging.root.handlers:
+        logging.config.dictConfig(CONFIG)
