@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,10 +81,11 @@ def test_every_line_of_a_session_is_json(failing, serve):
 def test_a_model_in_the_workers_alone_changes_nothing_in_the_log(failing, serve, tmp_path):
     """The master has no service to ask, and the workers each import it."""
     with serve(failing, PRELOAD="false", TMPDIR=str(tmp_path), MODEL_CHECK="false") as server:
-        wait_for_files(folder(tmp_path), 6)
+        use_both_workers(server, folder(tmp_path))
+        before = totals(server)["model_predictions_total"]
         for _ in range(10):
             assert server.get("/api?value=2").status == 200
-        assert totals(server)["model_predictions_total"] == 10
+        assert totals(server)["model_predictions_total"] == before + 10
         modules = Path(f"/proc/{server.process.pid}/maps").read_text()
         assert "pydantic_core" not in modules  # which the service imports
         server.process.send_signal(signal.SIGTERM)
@@ -92,7 +94,7 @@ def test_a_model_in_the_workers_alone_changes_nothing_in_the_log(failing, serve,
     said = [line["message"] for line in lines if line["logger"] == "gunicorn.error"]
     for words in ("Starting gunicorn", "Booting worker", "Open http://", "Shutting down"):
         assert any(words in message for message in said), words
-    assert sum("status" in line for line in lines) == 11
+    assert sum("status" in line for line in lines) > 11
     assert not list(tmp_path.glob("metrics-*"))
 
 
@@ -104,6 +106,7 @@ from service import create_app, metrics
 statuses = [200, 206, 304, 308, 400, 404, 405, 406, 413, 414, 415, 416, 422, 431, 500, 503]
 for route in {rule.rule for rule in create_app().url_map.iter_rules()} | {metrics.OTHER}:
     metrics.DURATION.labels(route).observe(1)
+    metrics.PREDICTIONS.labels(route).inc()
     for method in metrics.METHODS | {metrics.OTHER}:
         for status in statuses:
             metrics.REQUESTS.labels(method, route, status).inc()
@@ -154,7 +157,7 @@ def test_a_terminal_shows_text(bake):
 
 def test_the_counts_are_of_all_workers_and_outlive_them(bake, serve, tmp_path):
     with serve(bake(), TMPDIR=str(tmp_path)) as server:
-        wait_for_files(folder(tmp_path), 9)  # the master's and two workers': a lock, two kinds
+        use_both_workers(server, folder(tmp_path))
         before = totals(server)  # the start itself may have tried the examples
         for _ in range(20):
             server.get("/api?value=2")
@@ -178,13 +181,13 @@ def test_the_counts_are_of_all_workers_and_outlive_them(bake, serve, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def wait_for_files(place: Path, number: int, seconds: float = 15) -> None:
-    """Poll until a folder has so many files, each of which is whole."""
+def use_both_workers(server: Server, place: Path, seconds: float = 30) -> None:
+    """Ask until each of two workers has its files: a lock and two kinds."""
     end = time.monotonic() + seconds
-    while sum(path.suffix != ".part" for path in place.iterdir()) < number:
-        assert time.monotonic() < end, f"{place} never had {number} files"
-        time.sleep(0.05)
-    time.sleep(0.3)  # the last is being written
+    while sum(path.suffix != ".part" for path in place.iterdir()) < 6:
+        assert time.monotonic() < end, f"{place} never had the files of two workers"
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(server.get, ["/healthz"] * 8))
 
 
 @pytest.mark.parametrize("output", ["head -1", "true"])
@@ -217,14 +220,19 @@ def test_a_full_disk_costs_no_answer(bake, serve, tmp_path):
         inside = Path(f"/proc/{server.process.pid}/root{tmp_path}")
         if not (inside / "ready").exists():
             pytest.skip("this system lets nobody mount")
-        wait_for_files(folder(inside), 9)
+        use_both_workers(server, folder(inside))
         subprocess.run(["dd", "if=/dev/zero", f"of={inside}/full"], capture_output=True)
         before = totals(server)["http_requests_total"]
         for target in ["/api?value=2", "/api?value=x", "/nowhere", "/", "/healthz"] * 4:
             assert server.get(target).status < 500
         assert totals(server)["http_requests_total"] == before + 21
-        server.process.send_signal(signal.SIGHUP)  # the new workers find no room for theirs
-        wait_for(server.log, "/metrics leaves out process")
-        for target in ["/api?value=2", "/nowhere", "/healthz", "/metrics"] * 4:
-            assert server.get(target).status < 500
+        for _ in range(2):  # these workers find no room for theirs
+            server.process.send_signal(signal.SIGTTIN)
+        end = time.monotonic() + 30
+        with ThreadPoolExecutor(8) as pool:
+            while "request is not counted" not in server.log.read_text():
+                assert time.monotonic() < end, "every worker had room"
+                targets = ["/api?value=2", "/nowhere", "/healthz", "/metrics"] * 4
+                assert all(found.status < 500 for found in pool.map(server.get, targets))
+        assert not list(folder(inside).glob("*.part"))
     assert "SIGBUS" not in server.log.read_text()

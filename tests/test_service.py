@@ -135,6 +135,7 @@ def test_the_page_says_what_this_is_and_its_link_works(server):
 
 
 def test_the_start_prints_the_address_and_a_request_that_works(server):
+    wait_for(server.log, "type: ")
     command = re.search(r"type: (curl '[^']+')", server.log.read_text())[1]
     url = re.search(r"http://localhost:(\d+)(/[^']+)", command)
     assert int(url[1]) == server.port

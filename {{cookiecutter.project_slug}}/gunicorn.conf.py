@@ -156,9 +156,6 @@ def on_starting(server) -> None:
 def post_fork(server, worker) -> None:
     """With PRELOAD=false, load now: what stops the start stops it, instead of being retried."""
     if preload_app:
-        from service import metrics
-
-        metrics.counts()  # takes its files now, before many threads would at once
         return
     try:
         server.app.wsgi()

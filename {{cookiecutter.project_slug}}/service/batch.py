@@ -12,7 +12,6 @@ from service.capacity import slot
 from service.contract import Input, predict, predict_batch
 from service.errors import InvalidInput, document
 from service.inputs import body, from_json, refusal, whole
-from service.metrics import predicted
 from service.predictions import JSON, STOCHASTIC, accept, as_json, require
 
 bp = Blueprint("batch", __name__)
@@ -78,9 +77,7 @@ def run(rows: list[Input | HTTPException]) -> list[str | HTTPException]:
     if len(outputs) != len(inputs):
         raise RuntimeError(f"predict_batch gave {len(outputs)} answers to {len(inputs)} inputs")
     left = iter(outputs)
-    answers = [finish(next(left)) if isinstance(row, Input) else row for row in rows]
-    predicted(sum(isinstance(answer, str) for answer in answers))
-    return answers
+    return [finish(next(left)) if isinstance(row, Input) else row for row in rows]
 
 
 def finish(found: object) -> str | HTTPException:

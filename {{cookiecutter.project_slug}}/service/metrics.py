@@ -26,63 +26,50 @@ OTHER = "other"  # stands for what a caller made up, which could be anything and
 
 
 @functools.cache
-def slot(process: int) -> str | None:
-    """The first set of files that no other process holds; None where the disk has no room.
+def slot(process: int) -> str:
+    """The first set of files that no other process holds.
 
     The kernel frees those of a process that ends, and the next one counts on in them: no count
     falls, and no files pile up.
+
+    :raise OSError: if the disk has no room for another set
     """
     import fcntl  # Windows has none, and no Gunicorn
 
-    try:
-        for name in map(str, itertools.count()):
-            held = os.open(Path(FOLDER, name), os.O_CREAT | os.O_RDWR)
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(held)
-                continue
+    for name in map(str, itertools.count()):
+        held = os.open(Path(FOLDER, name), os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             reserve(name)
             return name
-    except OSError as error:
-        logger.warning("/metrics leaves out process %s: %s.", process, error)
+        except OSError as error:
+            os.close(held)
+            if not isinstance(error, BlockingIOError):
+                raise
 
 
 def reserve(name: str) -> None:
-    """Make the files in full: who maps a hole of a file dies when the disk is full.
-
-    :raise OSError: if it is full already
-    """
+    """Make the files in full: who maps a hole of a file dies when the disk is full."""
     for kind, size in SIZES.items():
         path = Path(FOLDER, f"{kind}_{name}.db")
-        if not path.exists():
-            part = path.with_suffix(".part")  # a part of one would stop GET /metrics
-            part.write_bytes(bytes(size))
-            part.rename(path)
+        part = path.with_suffix(".part")  # a part of one would stop GET /metrics
+        try:
+            if not path.exists():
+                part.write_bytes(bytes(size))
+                part.rename(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
-def counts() -> bool:
-    """Whether this process has a place to count in."""
-    return not FOLDER or slot(os.getpid()) is not None
-
-
+ready = False  # at first the library asks for a name that it never uses, whatever the disk holds
 if FOLDER:
-    shared = values.MultiProcessValue(lambda: slot(os.getpid()))
-    values.ValueClass = shared if counts() else values.MutexValue
+    values.ValueClass = values.MultiProcessValue(lambda: ready and slot(os.getpid()))
+    ready = True
+# Without labels they would make their files now, and each in a process that serves nobody.
 REQUESTS = prometheus.Counter("http_requests", "Requests", ["method", "route", "status"])
-DURATION = prometheus.Histogram(
-    "http_request_duration_seconds",
-    "Time from a request to its answer (s)",
-    ["route"],
-    buckets=[0.01, 0.1, 1, 10, 60],
-)
-PREDICTIONS = prometheus.Counter("model_predictions", "Inputs that the model answered")
-
-
-def predicted(number: int) -> None:
-    """Count inputs that the model has answered."""
-    if counts():
-        PREDICTIONS.inc(number)
+PREDICTIONS = prometheus.Counter("model_predictions", "Inputs that the model answered", ["route"])
+SECONDS, BUCKETS = "http_request_duration_seconds", [0.01, 0.1, 1, 10, 60]
+DURATION = prometheus.Histogram(SECONDS, "Time to the answer (s)", ["route"], buckets=BUCKETS)
 
 
 @bp.before_app_request
@@ -100,14 +87,16 @@ def end(response: Response) -> Response:
     duration = round(time.perf_counter() - g.started, 6)  # seconds
     method = request.method if request.method in METHODS else OTHER
     route = request.url_rule.rule if request.url_rule else OTHER
-    members = {"method": method, "route": route, "status": response.status_code}
-    if counts():
-        REQUESTS.labels(*members.values()).inc()
+    labels = {"method": method, "route": route, "status": response.status_code}
+    try:
+        REQUESTS.labels(*labels.values()).inc()
+        PREDICTIONS.labels(route).inc(g.get("predictions", 0))
         DURATION.labels(route).observe(duration)
-    members["duration"] = duration
-    if fingerprint := response.headers.get("Model-Fingerprint"):
-        members["fingerprint"] = fingerprint
-    words = (method, route, response.status_code, duration, g.request_id)
+    except OSError as error:
+        logger.warning("The next request is not counted: %s.", error)
+    fingerprint = response.headers.get("Model-Fingerprint")
+    members = labels | {"duration": duration, "fingerprint": fingerprint}
+    words = (*labels.values(), duration, g.request_id)
     logger.info("%s %s %s in %s s [%s]", *words, extra={"members": members})
     response.headers["X-Request-ID"] = g.request_id
     return response

@@ -3,13 +3,12 @@
 import secrets
 from operator import methodcaller
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 
 from service.capacity import slot
 from service.contract import Input, Output, predict
 from service.inputs import body, from_json, from_text
-from service.metrics import predicted
 from service.schemas import is_linkable
 from service.uploads import FORM, TAKES_FILES, from_parts
 
@@ -64,16 +63,17 @@ def answer(inputs: Input) -> Response:
         if inputs.seed is None:
             inputs = inputs.model_copy(update={"seed": secrets.randbelow(2**32)})
         headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
-    document = as_json(predict(inputs))
-    predicted(1)
-    return Response(f"{document}\n", mimetype=JSON, headers=headers)
+    return Response(f"{as_json(predict(inputs))}\n", mimetype=JSON, headers=headers)
 
 
 def as_json(output: Output) -> str:
     """What the model gives as JSON, if it is an `Output`; what is not finite is null."""
     # Where `Output` does not say what it holds, as with dict, numpy's numbers may still be there.
     as_list = methodcaller("tolist")
-    return Output.model_validate(output).model_dump_json(by_alias=True, fallback=as_list)
+    document = Output.model_validate(output).model_dump_json(by_alias=True, fallback=as_list)
+    if g:  # there is a request, which the metrics count this for
+        g.predictions = g.get("predictions", 0) + 1
+    return document
 
 
 def require(*kinds: str) -> str:

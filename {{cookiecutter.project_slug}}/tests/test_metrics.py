@@ -66,15 +66,17 @@ def test_a_failure_counts_too(client, added, monkeypatch):
     labels = {"method": "POST", "route": "/api", "status": "500"}
     name = "http_requests_total"
     assert added(name, lambda: client.post("/api", json=sample()), **labels) == 1
-    assert added("model_predictions_total", lambda: client.post("/api", json=sample())) == 0
+    name = "model_predictions_total"
+    assert added(name, lambda: client.post("/api", json=sample()), route="/api") == 0
 
 
 def test_predictions_and_rows_are_counted(client, added):
     def batch():
         client.post("/api/batch", json=[sample(), {"no-such-field": 1}])
 
-    assert added("model_predictions_total", lambda: client.post("/api", json=sample())) == 1
-    assert added("model_predictions_total", batch) == 1
+    name = "model_predictions_total"
+    assert added(name, lambda: client.post("/api", json=sample()), route="/api") == 1
+    assert added("model_predictions_total", batch, route="/api/batch") == 1
 
 
 @pytest.fixture
