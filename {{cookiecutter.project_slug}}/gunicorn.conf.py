@@ -138,7 +138,9 @@ logging.captureWarnings(True)
 # this start alone, though a reload reads these lines again, and goes with this process.
 master, folder = os.getpid(), os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 if not folder.endswith(f"-{master}"):
-    folder = tempfile.mkdtemp(prefix="metrics-", suffix=f"-{master}")
+    # Named, or Python would try to write into it first, and stop the start where the disk is full.
+    parent = os.environ.get("TMPDIR") or worker_tmp_dir
+    folder = tempfile.mkdtemp(prefix="metrics-", suffix=f"-{master}", dir=parent)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
 
