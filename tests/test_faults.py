@@ -4,7 +4,6 @@ import re
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -25,11 +24,10 @@ def oldest(bake, tmp_path_factory) -> str:
     """A Python with the oldest packages of environment.yml, such as Gunicorn 25.1."""
     listed = yaml.safe_load((bake() / "environment.yml").read_text("utf-8"))["dependencies"]
     wanted = [entry for entry in listed if not entry.startswith("python>")]
+    oldest = [re.sub(r">=([0-9.]+),.*", r"==\1.*", entry) for entry in wanted]
     python = tmp_path_factory.mktemp("oldest") / "bin/python"
-    uv = str(Path(sys.executable).parent / "uv")
-    subprocess.run([uv, "venv", "-q", python.parents[1], "-p", sys.executable], check=True)
-    install = [uv, "pip", "install", "-q", "-p", python, "--resolution=lowest-direct"]
-    subprocess.run([*install, *wanted], check=True)
+    subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *oldest], check=True)
     return str(python)
 
 

@@ -12,6 +12,8 @@ from http.client import HTTPConnection
 import pytest
 from conftest import refused_start
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1_000_000  # bytes
 HOST = "HTTP/1.1\r\nHost: localhost\r\n"
 SLEEPS = """

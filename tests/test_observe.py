@@ -17,6 +17,8 @@ from commands import read_until
 from conftest import Server, clean_environment, free_port, wait_for, wait_until_it_listens
 from prometheus_client.parser import text_string_to_metric_families as families
 
+pytestmark = pytest.mark.slow
+
 FAILING = """
 import logging
 import warnings

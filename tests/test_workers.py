@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import refused_start, wait_for
 
+pytestmark = pytest.mark.slow
+
 GIBIBYTE = 2**30
 NONE = 9223372036854771712  # what version 1 says where there is no limit
 TREES = {
