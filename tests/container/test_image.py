@@ -269,6 +269,14 @@ def test_a_model_that_drifted_is_not_built_unless_the_check_is_off(build, serve,
     assert serve(unchecked.image).get("/api?value=2") == (200, '{"Value Squared":5}\n')
 
 
+def test_a_model_without_a_recorded_example_is_not_built(build, workspace):
+    for path in (workspace / "model/examples").iterdir():
+        path.unlink()
+    built = build(workspace)
+    assert not built.succeeded
+    assert "No example is recorded." in built.output and "flask record" in built.output
+
+
 def test_two_builds_hold_the_same_files(engine, build, project):
     found = []
     for _ in range(2):
