@@ -4,6 +4,7 @@ What GUNICORN_CMD_ARGS says, such as "--graceful-timeout 60", overrules what sta
 """
 
 import atexit
+import contextlib
 import logging
 import math
 import os
@@ -138,10 +139,12 @@ logging.captureWarnings(True)
 # this start alone, though a reload reads these lines again, and goes with this process.
 master, folder = os.getpid(), os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 if not folder.endswith(f"-{master}"):
-    # Named, or Python would try to write into it first, and stop the start where the disk is full.
-    parent = os.environ.get("TMPDIR") or worker_tmp_dir
-    folder = tempfile.mkdtemp(prefix="metrics-", suffix=f"-{master}", dir=parent)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    # Each by its name, or Python would write into it first to try it, which a full disk refuses.
+    for parent in (os.environ.get("TMPDIR"), worker_tmp_dir):
+        with contextlib.suppress(OSError):
+            folder = tempfile.mkdtemp(prefix="metrics-", suffix=f"-{master}", dir=parent or "/tmp")
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            break
     atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
 
 
