@@ -12,6 +12,8 @@ import pytest
 from conftest import clean_environment, swapped
 from test_models import MODELS, post
 
+pytestmark = pytest.mark.slow
+
 BOUNDARY = "x7Qv"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 PICTURE = b"\x89PNG\r\n\x1a\n\x00--x7Qv"  # not UTF-8, and with what looks like an end
