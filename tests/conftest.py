@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).parents[1]
 PYTHON = os.environ.get("SERVICE_PYTHON", sys.executable)
 
 # .ci/run asks for more by --hypothesis-profile=deep
-hypothesis.settings.register_profile("fast", max_examples=30, deadline=None)
+hypothesis.settings.register_profile("fast", max_examples=20, deadline=None)
 hypothesis.settings.register_profile("deep", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile("fast")
 

@@ -112,6 +112,7 @@ def test_a_python_that_will_not_do_is_one_clear_sentence(project, tmp_path, faul
     assert not (project / ".venv").exists()
 
 
+@pytest.mark.slow
 def test_no_network_is_one_clear_sentence(project, tmp_path):
     nowhere = {
         "PIP_INDEX_URL": "http://127.0.0.1:9/",

@@ -246,7 +246,7 @@ def post(server, path: str, body: bytes | str, kind: str = "application/json", *
     return status, text
 
 
-FAST = ("pendulum", "image")  # the others are of the slow tier
+FAST = ("pendulum",)  # the others are of the slow tier
 
 
 @pytest.mark.parametrize(
