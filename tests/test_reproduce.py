@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import clean_environment, free_port
-from test_examples import square_differently
+from test_examples import flask, square_differently
 
 CODES = {"OK": 0, "BUILD": 3, "START": 4, "CONTRACT": 5, "VALUE": 6, "IDENTITY": 7}
 
@@ -206,11 +206,5 @@ def test_one_that_is_stopped_leaves_nothing_running(project, stop):
 
 def test_a_report_that_cannot_be_written_costs_no_outcome(project):
     (project / "reproduction.json").mkdir()
-    result = subprocess.run(
-        [sys.executable, "-m", "flask", "reproduce", "--local"],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
+    result = flask(project, "reproduce", "--local")
     assert result.returncode == 0 and "could not be written here: Is a directory" in result.stdout

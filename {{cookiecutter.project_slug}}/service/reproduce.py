@@ -1,7 +1,6 @@
 """`flask reproduce`: whether a service still gives the recorded answers, asked over HTTP."""
 
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -234,8 +233,9 @@ def expected(info: dict) -> tuple[dict[str, str], dict[str, str]]:
     if base and info["base"]["name"] != provenance.UNKNOWN:  # an image answers
         parts["base"] = provenance.short(base[1])
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(info["architecture"])
-    if lock := text_of(f"locks/linux-{machine}.lock"):
-        parts["lock"] = provenance.short(hashlib.sha256(lock.encode()).hexdigest())
+    name = f"locks/linux-{machine}.lock"
+    if lock := text_of(name):
+        parts["lock"] = provenance.short(provenance.digest(name))
         # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
         files = re.findall(r"^http.*/(.+)-(.+)-.+$", lock, re.MULTILINE)
         versions = {normal(name): version for name, version in files}
