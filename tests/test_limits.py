@@ -1,6 +1,7 @@
 """What the served service takes and what is too much, through a real Gunicorn."""
 
 import contextlib
+import json
 import re
 import runpy
 import socket
@@ -67,6 +68,14 @@ def test_a_body_that_is_too_long_is_refused(server, is_chunked):
     assert "HTTP/1.1 413" in answer and "application/problem+json" in answer
 
 
+@pytest.mark.parametrize("chunk", ["zz\r\n{}\r\n", "5\r\n{}\r\n", "-2\r\n{}\r\n", "2\r\n{}+"])
+def test_chunks_that_are_none_are_refused(server, chunk):
+    head = f"POST /api {HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = exchange(server, f"{head}{chunk}0\r\n\r\n")
+    assert "HTTP/1.1 400" in answer and "application/problem+json" in answer
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_a_client_that_asks_whether_to_go_on_is_told_so(server):
     headers = "Content-Type: application/json\r\nContent-Length: 13\r\nConnection: close\r\n"
     answer = exchange(
@@ -98,12 +107,20 @@ def test_a_connection_takes_the_next_request_even_after_an_answer_without_a_body
         ("\x00 /", "", {"400"}),
         ("GET /", "Content-Length: -1\r\n", {"400"}),
         ("GET /", "Content-Length: 1\r\nContent-Length: 2\r\n", {"400"}),
+        ("POST /api", "Transfer-Encoding: stolen\r\n", {"501"}),
+        ("POST /api", "Expect: more\r\n", {"417"}),
     ],
-    ids=["link", "header", "headers", "method", "length", "lengths"],
+    ids=["link", "header", "headers", "method", "length", "lengths", "coding", "expectation"],
 )
 def test_what_is_no_request_or_too_long_is_told_so(server, request_line, headers, statuses):
-    answer = exchange(server, f"{request_line} {HOST}{headers}\r\n")
-    assert answer[9:12] in statuses, answer
+    head, _, body = exchange(server, f"{request_line} {HOST}{headers}\r\n").partition("\r\n\r\n")
+    assert head[9:12] in statuses, head
+    assert {"Content-Type: application/problem+json", "Connection: close"} <= set(head.splitlines())
+    assert json.loads(body)["status"] == int(head[9:12]) and json.loads(body)["detail"]
+    counted = server.get("/metrics").body.decode()
+    assert f'{{method="other",route="other",status="{head[9:12]}"}}' in counted
+    said = server.log.read_text()
+    assert "127.0.0.1" not in said.partition("Open http")[2] and "Traceback" not in said
 
 
 @pytest.mark.parametrize(("trusted", "scheme"), [("127.0.0.1", "https"), ("10.0.0.1", "http")])

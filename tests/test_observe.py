@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,28 @@ def predict(inputs: Input) -> Output:
         raise ValueError("a secret")
     return square(inputs)
 """
+
+
+SLEEPING = """
+import time
+from model.square import Input, Output
+from model.square import predict as square
+
+def load():
+    time.sleep(0.3)
+
+def predict(inputs: Input) -> Output:
+    time.sleep(inputs.value / 1000)
+    return square(inputs)
+"""
+
+
+@pytest.fixture
+def sleeping(cookies) -> Path:
+    """A project whose model loads for 0.3 s, and takes as many milliseconds as its value."""
+    project = cookies.bake().project_path
+    (project / "model/__init__.py").write_text(SLEEPING)
+    return project
 
 
 @pytest.fixture
@@ -105,10 +129,13 @@ import http, os, tempfile
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = place = tempfile.mkdtemp()
 from pathlib import Path
 from service import create_app, metrics
-statuses = [200, 206, 304, 308, 400, 404, 405, 406, 413, 414, 415, 416, 422, 431, 500, 503]
+statuses = [200, 206, 304, 308, 400, 403, 404, 405, 406, 413, 414, 415, 416, 417, 422, 431]
+statuses += [500, 501, 503]
 for route in {rule.rule for rule in create_app().url_map.iter_rules()} | {metrics.OTHER}:
-    metrics.DURATION.labels(route).observe(1)
     metrics.PREDICTIONS.labels(route).inc()
+    metrics.IN_FLIGHT.labels(route).inc()
+    for status in statuses:
+        metrics.DURATION.labels(route, status).observe(1)
     for method in metrics.METHODS | {metrics.OTHER}:
         for status in statuses:
             metrics.REQUESTS.labels(method, route, status).inc()
@@ -165,28 +192,74 @@ def test_the_counts_are_of_all_workers_and_outlive_them(bake, serve, tmp_path):
             server.get("/api?value=2")
         after = totals(server)
         assert after["model_predictions_total"] == before["model_predictions_total"] + 20
-        files = sorted(path.name for path in folder(tmp_path).iterdir())
-        for victim in workers(server):
+        files = sizes(folder(tmp_path))
+        for _ in range(20):
+            victim = max(workers(server))
             os.kill(victim, signal.SIGKILL)
             wait_for(server.log, f"Worker (pid:{victim}) was sent SIGKILL")
-        deadline = time.monotonic() + 15
-        while len(set(workers(server))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+            wait_until(lambda gone=victim: len(set(workers(server)) - {gone}) == 2)
         server.get("/api?value=2")
         counted = totals(server)
         assert counted["model_predictions_total"] == after["model_predictions_total"] + 1
         counts = [found["http_requests_total"] for found in (before, counted)]
         assert counts[1] - counts[0] == 23  # with two looks at the metrics
-        assert sorted(path.name for path in folder(tmp_path).iterdir()) == files
+        assert sizes(folder(tmp_path)) == files
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(15) == 0
     assert not list(tmp_path.iterdir())
 
 
-def use_both_workers(server: Server, place: Path, seconds: float = 30) -> None:
-    """Ask until each of two workers has its files: a lock and two kinds."""
+def sizes(place: Path) -> dict[str, int]:
+    """How much stands in each file of a folder (bytes)."""
+    return {path.name: path.stat().st_size for path in place.iterdir()}
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 30) -> None:
+    """Poll until something has happened."""
     end = time.monotonic() + seconds
-    while sum(path.suffix != ".part" for path in place.iterdir()) < 6:
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.05)
+
+
+def test_a_request_is_in_flight_until_it_is_answered_or_its_worker_dies(sleeping, serve):
+    with serve(sleeping, WEB_CONCURRENCY="1", MODEL_CHECK="false") as server:
+
+        def in_flight() -> float:
+            return totals(server)["http_requests_in_flight"] - 1  # the look at the metrics
+
+        with ThreadPoolExecutor(3) as pool:
+            calls = [pool.submit(server.get, "/api?value=1000") for _ in range(3)]
+            wait_until(lambda: in_flight() == 3)
+            assert [call.result().status for call in calls] == [200] * 3
+            assert in_flight() == 0
+            lost = pool.submit(server.get, "/api?value=9000")
+            wait_until(lambda: in_flight() == 1)
+            os.kill(*workers(server), signal.SIGKILL)
+            assert isinstance(lost.exception(), (OSError, HTTPException))
+        wait_until(lambda: len(workers(server)) == 1)
+        assert in_flight() == 0
+
+
+def test_the_metrics_name_the_build_and_the_time_of_the_load(sleeping, serve):
+    for preload in ("true", "false"):
+        with serve(sleeping, PRELOAD=preload, MODEL_CHECK="false") as server:
+            info = json.loads(server.get("/service-info").body)
+            found = {
+                sample.name: sample
+                for family in families(server.get("/metrics").body.decode())
+                for sample in family.samples
+            }
+        assert found["model_build_info"].labels == {
+            name: info[name] for name in ("version", "revision", "fingerprint")
+        }
+        assert 0.3 <= found["model_load_seconds"].value < 10
+
+
+def use_both_workers(server: Server, place: Path, seconds: float = 30) -> None:
+    """Ask until each of two workers has its files: a lock and three kinds."""
+    end = time.monotonic() + seconds
+    while sum(path.suffix != ".part" for path in place.iterdir()) < 8:
         assert time.monotonic() < end, f"{place} never had the files of two workers"
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(server.get, ["/healthz"] * 8))

@@ -17,6 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from gunicorn.http import errors
+from gunicorn.workers.gthread import ThreadWorker
+
 wsgi_app = "app:app"
 
 # One thread a sum, so that its last digits do not depend on the cores; the image sets the same.
@@ -88,11 +91,40 @@ workers = os.environ.get("WEB_CONCURRENCY") or workers_that_fit(Path("/"), usabl
 if not str(workers).isdecimal() or int(workers) < 1:
     sys.exit(f"WEB_CONCURRENCY={workers!r} is no number of workers: write one such as 2.")
 
+# What a request that cannot be read is answered with; anything else in it, with 400.
+REFUSED = {
+    errors.ForbiddenProxyRequest: 403,
+    errors.LimitRequestLine: 414,
+    errors.ExpectationFailed: 417,
+    errors.LimitRequestHeaders: 431,
+    errors.UnsupportedTransferCoding: 501,
+}
+
+
+class Worker(ThreadWorker):
+    """gthread, where the service itself refuses what is too long or no HTTP.
+
+    So that such an answer is a problem document too, counted, and logged without its caller.
+    """
+
+    def handle_error(self, req, client, addr, exc) -> None:
+        """Let the service answer in the words of Gunicorn, which then closes the connection."""
+        if not isinstance(exc, errors.ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        refused = {"service.refused": (REFUSED.get(type(exc), 400), f"{exc}.")}
+        answer = self.wsgi.test_client().open("/unread", environ_overrides=refused, method="UNREAD")
+        headers = [f"{name}: {value}\r\n" for name, value in answer.headers]
+        head = "".join([f"HTTP/1.1 {answer.status}\r\n", *headers, "Connection: close\r\n\r\n"])
+        with contextlib.suppress(OSError):  # who has gone away gets no answer
+            client.sendall(head.encode("latin-1") + answer.data)
+
+
 # A client that connects and says nothing, or says it slowly, holds a thread (50 KiB) and delays
 # nobody: there are far more threads than predictions that may run (MODEL_CONCURRENCY). The asgi
 # worker holds no thread for it, but as conda-forge ships it (25.1) it answers neither a long link
 # nor Expect: 100-continue, breaks the connection after a 304, and takes 9 seconds for every stop.
-worker_class = "gthread"
+worker_class = Worker
 threads = threads_that_fit(Path("/"), int(workers))
 
 # An open connection is an open file, and a worker that has none left ends: it stops to accept
@@ -114,8 +146,7 @@ timeout = 3600
 # Longer than most predictions, shorter than the 10 seconds after which Docker kills.
 graceful_timeout = 9
 
-# The longest request line that Gunicorn can take, so that what is too long for the model is
-# refused with a reason; beyond it Gunicorn itself answers 414. Longer headers: 431.
+# The longest that Gunicorn can take. A longer request line is answered with 414, headers with 431.
 limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 8190

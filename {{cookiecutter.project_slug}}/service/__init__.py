@@ -1,6 +1,5 @@
 """The plumbing: the model's face, over HTTP."""
 
-import functools
 import sys
 from collections.abc import Mapping
 
@@ -47,7 +46,7 @@ def create_app(settings: Mapping = {}) -> Flask:
     """Load the model and put the service together from its parts."""
     if "reproduce" not in sys.argv:  # it asks another process, which may fail to load the model
         provenance.identity()  # which stops at weights that are missing or changed
-        load()
+        contract.loaded()
     app = Flask(__name__)
     app.json.sort_keys = False  # an answer reads in the order in which it was written
     app.config.from_mapping(SETTINGS)
@@ -64,10 +63,3 @@ def create_app(settings: Mapping = {}) -> Flask:
     if app.config["CHECK"] and not {"record", "reproduce"} & set(sys.argv):
         examples.check()
     return app
-
-
-@functools.cache
-def load() -> None:
-    """Let the model load what it needs, once."""
-    if contract.load:
-        contract.load()

@@ -1,6 +1,6 @@
 """Every error as problem+json (RFC 9457): what was required, what was supplied."""
 
-from flask import Blueprint, Response, g, json, request
+from flask import Blueprint, Response, abort, g, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
 bp = Blueprint("errors", __name__)
@@ -12,6 +12,13 @@ class InvalidInput(UnprocessableEntity):
     def __init__(self, errors: dict, required: dict, supplied: dict) -> None:
         super().__init__(" ".join(f"{field}: {reason}." for field, reason in errors.items()))
         self.members = {"errors": errors, "required": required, "supplied": supplied}
+
+
+@bp.before_app_request
+def refuse() -> None:
+    """Refuse what the web server could not read, and has handed on with the reason."""
+    if refused := request.environ.get("service.refused"):
+        abort(refused[0], shorten(refused[1]))
 
 
 @bp.app_errorhandler(HTTPException)

@@ -7,7 +7,7 @@ import re
 from flask import request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from service.contract import Input
 from service.errors import InvalidInput, shorten
@@ -28,9 +28,15 @@ LITERALS = {
 def body() -> bytes:
     """The body of the request.
 
+    :raise 400: if it breaks off, or its chunks are not as long as they say
     :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
     """
-    data = request.get_data()
+    try:
+        data = request.get_data()
+    except HTTPException:
+        raise
+    except Exception as error:  # each web server has errors of its own for this
+        raise BadRequest(f"The body could not be read. {error}.") from error
     # Werkzeug cuts one that does not say how long it is (chunked), instead of refusing it.
     is_chunked = request.content_length is None and request.environ.get("wsgi.input_terminated")
     if is_chunked and request.environ["wsgi.input"].read(1):

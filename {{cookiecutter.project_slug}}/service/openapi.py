@@ -21,6 +21,7 @@ REFUSALS = {
     400: "The body is not of its media type.",
     406: "The Accept header rules out the media type of the answer.",
     413: "The body is longer, or has more rows, than the service takes.",
+    414: "The link is longer than the web server takes.",
     415: "The Content-Type header names a media type that the route does not take.",
     422: "A field is missing, unknown, repeated, or not valid.",
     500: "The model or the service failed; its log says why.",
@@ -105,14 +106,11 @@ def about() -> dict:
 
 def by_link() -> dict:
     """GET /api: the fields are the parameters of the query."""
-    found = prediction("predict_by_link", [406, 422, 500, 503])
+    found = prediction("predict_by_link", [406, 414, 422, 500, 503])
     if not STOCHASTIC:
         tags = {"headers": headers("Model-Fingerprint", "Link", "Cache-Control", "ETag")}
         found["responses"]["200"] |= tags
         found["responses"]["304"] = {"description": "It is still what If-None-Match names."} | tags
-    # The web server itself refuses a long link, in its own words.
-    too_long = {"description": "The link is too long.", "content": content({}, "text/html")}
-    found["responses"]["414"] = too_long
     return found | {"parameters": [parameter(name) for name in FIELDS]}
 
 
