@@ -26,17 +26,17 @@ FILES = """
 CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
 deploy/kubernetes.yaml environment.py environment.yml gunicorn.conf.py locks/lock.py
 model/__init__.py model/examples/two.json model/examples/very-large.json model/square.py
-pyproject.toml service/__init__.py service/batch.py service/binary.py service/capacity.py
-service/citation.py service/comparison.py service/contract.py service/errors.py service/examples.py
-service/form.py service/headers.py service/inputs.py service/logs.py service/metrics.py
-service/monitoring.py service/openapi.py service/pages.py service/predictions.py
-service/provenance.py service/reproduce.py service/schemas.py service/static/page.js
-service/static/style.css service/table.py service/templates/index.html service/uploads.py
-service/weights.py tests/conftest.py tests/test_batch.py tests/test_binary.py tests/test_capacity.py
+pyproject.toml service/__init__.py service/batch.py service/capacity.py service/citation.py
+service/comparison.py service/contract.py service/errors.py service/examples.py service/form.py
+service/headers.py service/inputs.py service/logs.py service/metrics.py service/monitoring.py
+service/openapi.py service/pages.py service/predictions.py service/provenance.py
+service/reproduce.py service/schemas.py service/static/page.js service/static/style.css
+service/strict.py service/table.py service/templates/index.html service/uploads.py
+service/weights.py tests/conftest.py tests/test_batch.py tests/test_capacity.py
 tests/test_citation.py tests/test_comparison.py tests/test_errors.py tests/test_examples.py
 tests/test_form.py tests/test_headers.py tests/test_identity.py tests/test_logs.py
 tests/test_metrics.py tests/test_model.py tests/test_monitoring.py tests/test_openapi.py
-tests/test_pages.py tests/test_predictions.py tests/test_provenance.py
+tests/test_pages.py tests/test_predictions.py tests/test_provenance.py tests/test_strict.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt

@@ -50,7 +50,7 @@ MUTATIONS = {
     "model/square.py": ("inputs.value**2", "inputs.value**2 + 1"),
     "service/predictions.py": ('JSON = "application/json"', 'JSON = "text/json"'),
     "service/inputs.py": ('extra="forbid"', 'extra="ignore"'),
-    "service/binary.py": ("b64encode(data)", "urlsafe_b64encode(data)"),
+    "service/strict.py": ("b64encode(data)", "urlsafe_b64encode(data)"),
     "service/capacity.py": ("retry_after=wait", "retry_after=None"),
     "service/errors.py": ('"application/problem+json"', '"application/json"'),
     "service/openapi.py": ('"/healthz": {', '"/health": {'),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pydantic import BaseModel
 
 import model
-from service.binary import teach
+from service.strict import teach
 
 
 def export(name: str, fits: Callable[[object], bool], meaning: str, optional: bool = False):
@@ -31,8 +31,8 @@ load = export("load", callable, "a function without arguments", optional=True)
 predict_batch = export(
     "predict_batch", callable, "a function from a list of Input to a list of Output", optional=True
 )
-teach(Input)
-teach(Output)
+for schema in {Input, Output}:
+    teach(schema)
 
 
 @functools.cache

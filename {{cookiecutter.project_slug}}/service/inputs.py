@@ -1,7 +1,6 @@
 """What callers send, read by the strict rules of `Input`."""
 
 import json
-import math
 import re
 
 from flask import request
@@ -11,10 +10,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from service.contract import Input
 from service.errors import InvalidInput, shorten
-from service.schemas import FIELDS, SCHEMA, alternatives, is_file, is_nested, items, repeats
-
-DATES = ("date", "date-time")
-HAS_DATES = any(f'"format": "{kind}"' in json.dumps(SCHEMA) for kind in DATES)
+from service.schemas import FIELDS, alternatives, is_file, is_nested, items, repeats
 
 # What a text must look like to stand in JSON without quotes. An integer of more than 4,300
 # digits stays text, because Python reads no longer one.
@@ -52,25 +48,18 @@ def from_json(document: bytes | str) -> Input:
     """
     # Only the parsing is guarded: an error inside predict is the model's, not the caller's.
     try:
-        inputs = Input.model_validate_json(document, strict=True, extra="forbid")
-        reasons = {}
+        return Input.model_validate_json(document, strict=True, extra="forbid")
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        if faults[0]["type"] == "json_invalid":
-            raise BadRequest(f"The body is not JSON. {faults[0]['msg']}.") from error
-        reasons = {
-            ".".join(map(str, fault["loc"])) or "body": fault["msg"].removeprefix("Value error, ")
-            for fault in faults
-        }
-    members = members_of(document)
-    for name, value in members.items():
-        if not is_finite(value):
-            reasons.setdefault(name, "Input should be a finite number")
-        if HAS_DATES and not is_dated(value, FIELDS.get(name, {})):
-            reasons.setdefault(name, "Input should be a date that starts like 2024-02-29")
-    if reasons:
-        raise refusal(reasons, {name: json.dumps(value) for name, value in members.items()})
-    return inputs
+    if faults[0]["type"] == "json_invalid":
+        raise BadRequest(f"The body is not JSON. {faults[0]['msg']}.")
+    reasons = {
+        ".".join(map(str, fault["loc"])) or "body": fault["msg"].removeprefix("Value error, ")
+        for fault in faults
+    }
+    found = json.loads(document, parse_int=whole)
+    members = found if isinstance(found, dict) else {"body": found}
+    raise refusal(reasons, {name: json.dumps(value) for name, value in members.items()})
 
 
 def from_text(texts: MultiDict, supplied: dict[str, str] | None = None) -> Input:
@@ -118,53 +107,9 @@ def requirement(name: str) -> str:
     return f"{'list of ' if items(name) else ''}{kind}, {default}: {described}"
 
 
-def members_of(document: bytes | str) -> dict:
-    """The members of a JSON document, for what `Input` does not check and for errors."""
-    found = json.loads(document, parse_int=whole)
-    return found if isinstance(found, dict) else {"body": found}
-
-
 def whole(digits: str) -> int | str:
     """An integer, or its text where it is longer than Python reads."""
     return int(digits) if len(digits) <= 4300 else digits
-
-
-def is_finite(value: object) -> bool:
-    """Whether there is no NaN and no infinity anywhere in a JSON value."""
-    if isinstance(value, dict):
-        return all(map(is_finite, value.values()))
-    if isinstance(value, list):
-        return all(map(is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def is_dated(value: object, schema: dict) -> bool:
-    """Whether every date is written as one: pydantic takes "2024" for seconds since 1970."""
-    options = [option for option in alternatives(schema) if chooses(value, option)]
-    if isinstance(value, dict | list):
-        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
-            if not is_dated(member, {"anyOf": [below(option, name) for option in options]}):
-                return False
-        return True
-    formats = {option.get("format") for option in options if option.get("type") == "string"}
-    is_free = not formats or formats - set(DATES) or not isinstance(value, str)
-    return bool(is_free or re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value))
-
-
-def chooses(value: object, option: dict) -> bool:
-    """Whether a value can be this one of several models, by the names that they go by."""
-    fields = option.get("properties", {}) if isinstance(value, dict) else {}
-    known = [(value[name], field) for name, field in fields.items() if name in value]
-    return all(v in field.get("enum", [field.get("const", v)]) for v, field in known)
-
-
-def below(option: dict, name: str | int) -> dict:
-    """The schema of a member of an object, or of an item of a list."""
-    if isinstance(name, str):
-        found = option.get("properties", {}).get(name, option.get("additionalProperties"))
-    else:
-        found = dict(enumerate(option.get("prefixItems", []))).get(name, option.get("items"))
-    return found if isinstance(found, dict) else {}
 
 
 def refusal(reasons: dict[str, str], supplied: dict[str, str]) -> InvalidInput:

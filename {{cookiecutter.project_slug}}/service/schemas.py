@@ -2,8 +2,8 @@
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from service.binary import PATTERN, encode
 from service.contract import Input
+from service.strict import PATTERN, encode
 
 
 class Schemas(GenerateJsonSchema):

@@ -6,10 +6,10 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from service.binary import encode
 from service.contract import Input
 from service.inputs import from_text, refusal
 from service.schemas import FIELDS, is_file
+from service.strict import encode
 
 FORM = "multipart/form-data"
 TAKES_FILES = any(map(is_file, FIELDS))

@@ -1,13 +1,15 @@
-"""Bytes are base64 in JSON, in the standard alphabet, however deep; in Python they are bytes."""
+"""JSON is read strictly, however deep, and bytes are base64 in it; in Python all is as it is."""
 
 import json
 import re
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
 import pytest
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 
-from service.binary import PATTERN, encode, teach
+from service.strict import PATTERN, encode, teach
 
 DATA = b"\xfb\xff\xbf"  # +/+/ in the standard alphabet, -_-_ in the other
 
@@ -74,10 +76,48 @@ def test_a_bound_counts_bytes():
         Tree.model_validate_json('{"data": "AAAAAA=="}')
 
 
-def test_a_model_without_bytes_is_left_alone():
-    class Number(BaseModel):
-        value: int
+class Loose(BaseModel):
+    default: date | None = None
+    metadata: list[datetime | int] = []
+    type: int | float = 0
+    table: dict[str, float] = {}
+    anything: Any = {"type": "float"}
+    plain: Plain | None = None
 
-    before = Number.__pydantic_validator__
-    teach(Number)
-    assert Number.__pydantic_validator__ is before
+
+teach(Loose)
+
+
+@pytest.mark.parametrize("text", ["2024-02-29T12:00:00Z", "2024-02-29T12:00:00+01:00"])
+def test_a_date_is_read_as_one(text):
+    document = json.dumps({"default": "2024-02-29", "metadata": [text, 3]})
+    loose = Loose.model_validate_json(document, strict=True)
+    assert loose.default == date(2024, 2, 29)
+    assert loose.metadata == [datetime.fromisoformat(text), 3]
+
+
+@pytest.mark.parametrize(
+    ("member", "place"),
+    [
+        ('"default": "1709208000"', ("default",)),
+        ('"default": "2024-02-30"', ("default",)),
+        ('"default": "2024-02-29T00:00:00Z"', ("default",)),
+        ('"metadata": ["1709208000"]', ("metadata", 0, "datetime")),
+        ('"type": NaN', ("type", "float")),
+        ('"type": 1e999', ("type", "float")),
+        ('"table": {"a": -Infinity}', ("table", "a")),
+        ('"anything": NaN', ("anything",)),
+        ('"anything": [{"a": 1e999}]', ("anything",)),
+    ],
+)
+def test_seconds_are_no_date_and_no_number_is_infinite(member, place):
+    with pytest.raises(ValidationError) as refused:
+        Loose.model_validate_json("{" + member + "}", strict=True)
+    assert place in [fault["loc"] for fault in refused.value.errors()]
+
+
+def test_numbers_keep_their_kind_and_python_its_infinity():
+    read = Loose.model_validate_json('{"type": 2, "table": {"a": 2}, "anything": [2, 2.5]}')
+    assert (type(read.type), type(read.table["a"]), read.anything) == (int, float, [2, 2.5])
+    assert Loose(type=float("inf"), anything=float("inf")).type == float("inf")
+    assert Loose().anything == {"type": "float"}

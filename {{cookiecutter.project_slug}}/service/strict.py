@@ -1,0 +1,117 @@
+"""JSON read more strictly than by pydantic: bytes in base64, dates as such, finite numbers."""
+
+import base64
+import math
+import re
+from datetime import date, datetime
+from functools import partial
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError, SchemaSerializer, SchemaValidator, core_schema
+
+# What base64 looks like: padded, and with no bit set that says nothing.
+PATTERN = "^(X{4})*(X{2}[AEIMQUYcgkosw048]=|X[AQgw]==)?$".replace("X", "[A-Za-z0-9+/]")
+
+
+def encode(data: bytes) -> str:
+    """Write bytes as base64 in the standard alphabet (RFC 4648, section 4)."""
+    return base64.b64encode(data).decode()
+
+
+def decode(text: object) -> bytes:
+    """Read base64; whoever sends no bytes has most likely lost a file.
+
+    :raise PydanticCustomError: if the text is no base64 or has no bytes
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        data = b""
+    if not data or encode(data) != text:
+        raise PydanticCustomError("base64", "Input should be a file, not empty, in base64")
+    return data
+
+
+def dated(kind: TypeAdapter, text: object) -> object:
+    """Read a date, with or without a time; pydantic would take "2024" for seconds since 1970.
+
+    :raise PydanticCustomError: if the text is no date
+    """
+    try:
+        if isinstance(text, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return kind.validate_strings(text, strict=True)
+    except ValidationError as error:
+        raise PydanticCustomError("date", error.errors()[0]["msg"]) from error
+    raise PydanticCustomError("date", "Input should be a date that starts like 2024-02-29")
+
+
+def finite(value: object) -> object:
+    """Leave a value that may be anything as it is.
+
+    :raise PydanticCustomError: if a number in it is not finite
+    """
+    for member in value.values() if isinstance(value, dict) else []:
+        finite(member)
+    for member in value if isinstance(value, list) else []:
+        finite(member)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("finite_number", "Input should be a finite number")
+    return value
+
+
+# What reads a value before pydantic does, by the type of its core schema.
+READERS = {"bytes": decode, "any": finite}
+READERS |= {kind.__name__: partial(dated, TypeAdapter(kind)) for kind in (date, datetime)}
+
+
+def teach(model: type[BaseModel]) -> None:
+    """Let a model, and what is nested in it, read JSON so, and write bytes as base64.
+
+    In Python all stays as it is. pydantic has settings for bytes and numbers, but base64 would
+    be of another alphabet, and each nested model would have to repeat them.
+    """
+    model.model_rebuild()  # a no-op, unless it is not complete yet
+    built = []
+    schema = model.__pydantic_core_schema__ = stricter(model.__pydantic_core_schema__, built)
+    for found in built:
+        found.__pydantic_complete__ = False  # or pydantic takes what it has built of it
+    model.__pydantic_validator__ = SchemaValidator(schema)
+    model.__pydantic_serializer__ = SchemaSerializer(schema)
+    for found in built:
+        found.__pydantic_complete__ = True
+
+
+def stricter(part: object, built: list[type]) -> object:
+    """A part of a core schema that reads JSON strictly; lists the classes in it as built."""
+    if isinstance(part, list | tuple):
+        return type(part)(stricter(member, built) for member in part)
+    if not isinstance(part, dict):
+        return part
+    kind = part.get("type")
+    if not isinstance(kind, str):  # not a schema, but schemas by name
+        return {name: stricter(member, built) for name, member in part.items()}
+    if kind == "function-after" and "serialization" in part:
+        return part  # Base64Bytes, which reads base64 by itself
+    if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
+        built.append(part["cls"])
+    opaque = ("default", "metadata")  # may look like a schema, and are none
+    part = {name: part[name] if name in opaque else stricter(part[name], built) for name in part}
+    if kind == "union":
+        part["choices"] = [choice(found) for found in part["choices"]]
+    if kind == "float":
+        return core_schema.json_or_python_schema(part | {"allow_inf_nan": False}, part)
+    if kind not in READERS:
+        return part
+    read = core_schema.no_info_before_validator_function(READERS[kind], part)
+    write = None
+    if kind == "bytes":
+        write = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
+    own = part.get("serialization", write)  # a field_serializer goes first
+    return core_schema.json_or_python_schema(read, part, serialization=own)
+
+
+def choice(found: dict | tuple) -> dict | tuple:
+    """A choice of a union under its plain name, or errors would list all that stands in it."""
+    if isinstance(found, dict) and found["type"] == "json-or-python":
+        return found, found["python_schema"]["type"]
+    return found
