@@ -5,6 +5,7 @@ What GUNICORN_CMD_ARGS says, such as "--graceful-timeout 60", overrules what sta
 
 import atexit
 import contextlib
+import itertools
 import logging
 import math
 import os
@@ -189,8 +190,18 @@ def on_starting(server) -> None:
     sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={int(port) + 1}.")
 
 
+def pre_fork(server, worker) -> None:
+    """Give a worker the lowest number that no other has, and with it the files to count in.
+
+    Whoever follows a worker that has ended counts on in its files: no count falls, none pile up.
+    """
+    taken = {other.number for other in server.WORKERS.values()}
+    worker.number = next(number for number in itertools.count() if number not in taken)
+
+
 def post_fork(server, worker) -> None:
     """With PRELOAD=false, load now: what stops the start stops it, instead of being retried."""
+    os.environ["WORKER_NUMBER"] = str(worker.number)
     if preload_app:
         return
     try:

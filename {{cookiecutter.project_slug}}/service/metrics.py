@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import itertools
 import logging
 import os
 import re
@@ -20,7 +19,7 @@ from service import contract, provenance
 bp = Blueprint("metrics", __name__)
 logger = logging.getLogger(__name__)
 
-# Where gunicorn.conf.py has each process count, in files of its own; elsewhere there is one.
+# Where gunicorn.conf.py has each worker count, in files of its own; elsewhere there is one process.
 FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 # Bytes, enough for every label that there is: 5 methods, some 13 routes and 19 statuses.
 SIZES = {"counter": 2**18, "gauge_livesum": 2**12, "histogram": 2**19}
@@ -31,30 +30,14 @@ OTHER = "other"  # stands for what a caller made up, which could be anything and
 
 
 @functools.cache
-def slot(process: int) -> str:
-    """The first set of files that no other process holds.
+def files_of(process: int) -> str:
+    """The name of the files that a process counts in, which it makes in full first.
 
-    The kernel frees those of a process that ends, and the next one counts on in them: no count
-    falls, and no files pile up.
+    Who maps a hole of a file dies when the disk is full.
 
-    :raise OSError: if the disk has no room for another set
+    :raise OSError: if the disk has no room for them
     """
-    import fcntl  # Windows has none, and no Gunicorn
-
-    for name in map(str, itertools.count()):
-        held = os.open(Path(FOLDER, name), os.O_CREAT | os.O_RDWR)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            reserve(name)
-            return name
-        except OSError as error:
-            os.close(held)
-            if not isinstance(error, BlockingIOError):
-                raise
-
-
-def reserve(name: str) -> None:
-    """Make the files in full: who maps a hole of a file dies when the disk is full."""
+    name = os.environ.get("WORKER_NUMBER", "0")
     for kind, size in SIZES.items():
         path = Path(FOLDER, f"{kind}_{name}.db")
         part = path.with_suffix(".part")  # a part of one would stop GET /metrics
@@ -64,11 +47,12 @@ def reserve(name: str) -> None:
                 part.rename(path)
         finally:
             part.unlink(missing_ok=True)
+    return name
 
 
 ready = False  # at first the library asks for a name that it never uses, whatever the disk holds
 if FOLDER:
-    values.ValueClass = values.MultiProcessValue(lambda: ready and slot(os.getpid()))
+    values.ValueClass = values.MultiProcessValue(lambda: ready and files_of(os.getpid()))
     ready = True
 # Without labels they would make their files now, and each in a process that serves nobody.
 REQUESTS = prometheus.Counter("http_requests", "Requests", ["method", "route", "status"])
