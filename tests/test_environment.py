@@ -190,7 +190,7 @@ def test_make_demo_serves_the_square_and_ends_with_control_c(template, tmp_path)
     log = tmp_path / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["make", "--old-file", "requirements.txt", "demo"],
+            ["make", "--old-file", "requirements-demo.txt", "demo"],
             cwd=template,
             env=clean_environment() | {"PORT": port, "HOME": "/nonexistent"},
             stdout=output,
@@ -202,6 +202,14 @@ def test_make_demo_serves_the_square_and_ends_with_control_c(template, tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends Ctrl-C to all
     process.wait(timeout=15)
     assert "Shutting down: Master" in log.read_text() and "Traceback" not in log.read_text()
+
+
+def test_the_demo_has_the_very_packages_that_the_tests_have():
+    pinned = {
+        name: set(re.findall(r"^\S+==.*(?:\n    --hash.*)*", (TEMPLATE / name).read_text(), re.M))
+        for name in ("requirements-demo.txt", "requirements.txt")
+    }
+    assert pinned["requirements-demo.txt"] < pinned["requirements.txt"]
 
 
 def test_make_demo_needs_a_new_enough_python(template, tmp_path):
