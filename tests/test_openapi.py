@@ -155,12 +155,18 @@ def map_body(context, body):
 def map_query(context, query):
     return exact(query)
 
-# In a form all is text: an empty list sends nothing, which is right where the field may be left
-# out, and an object sends its JSON, which is right where the field is a text.
+# In a form all is text. What sends nothing, such as an empty list, is right where a field may be
+# left out, and everything is right where the field is a text: `note` in the model of files.
+def sends_what_it_is(part):
+    if isinstance(part, list):
+        return part and all(isinstance(one, bytes) for one in part)
+    return isinstance(part, bytes | str | float | int) and part != ""
+
 @schemathesis.hook
 def filter_body(context, body):
-    is_form = isinstance(body, dict) and any(isinstance(part, bytes) for part in body.values())
-    return not (is_form and any(part == [] or isinstance(part, dict) for part in body.values()))
+    if not isinstance(body, dict) or not any(isinstance(part, bytes) for part in body.values()):
+        return True
+    return isinstance(body.get("note", "a"), str) and all(map(sends_what_it_is, body.values()))
 """
 
 # A link that is too long is refused by the web server, whatever is in it. A bad row of a batch
@@ -266,6 +272,7 @@ def test_the_square_does_what_its_description_says(bake, serve, tmp_path):
 @pytest.mark.parametrize("project", ["square", *MODELS], indirect=True)
 def test_a_model_does_what_its_description_says(project, serve, tmp_path):
     with serve(project) as server:
-        result = explored(server, tmp_path, "--max-examples=200")
+        # The same requests every time, so that who sees it fail can see it pass again
+        result = explored(server, tmp_path, "--max-examples=200", "--generation-deterministic")
     assert result.returncode == 0, result.stdout
     assert "Traceback" not in server.log.read_text()

@@ -75,7 +75,7 @@ def test_a_form_is_read_like_a_link(server, parts, answer):
         ([IMAGE, ("mask", "4")], "mask", "Extra inputs"),
         ([IMAGE, ("mask", "a.txt", b"4")], "mask", "Extra inputs"),
         ([IMAGE, ("area", '{"left": "1"}')], "area.left", "valid number"),
-        ([IMAGE, ("area", '{"left": NaN}')], "area", "finite"),
+        ([IMAGE, ("area", '{"left": NaN}')], "area.left", "finite"),
         ([("image", "a.png", b"\0" * 5_500_001)], "image", "at most 5500000 bytes"),
     ],
 )
@@ -108,9 +108,11 @@ def test_a_refusal_names_the_file_and_its_size(server):
         (form(*[("note", "x")] * 2000), FORM, 413),
         (form(("area", "nonsense"), IMAGE), FORM, 400),
         (form(("area", "[" * 100_000), IMAGE), FORM, 400),
+        (form(("\\", "x"), IMAGE, IMAGE), FORM, 400),
+        (form(IMAGE, IMAGE, IMAGE).replace(b' name="image";', b"", 1), FORM, 400),
         (b"image=iVBORw==", "application/x-www-form-urlencoded", 415),
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_what_is_no_form_is_refused_with_a_sentence(server, body, kind, status):
     code, text = post(server, "/api", body, kind)

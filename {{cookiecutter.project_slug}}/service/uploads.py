@@ -47,6 +47,8 @@ def split(body: bytes, options: dict[str, str]) -> tuple[MultiDict, MultiDict]:
         raise BadRequest(f"The body is not {FORM} as its Content-Type says. {error}.") from error
     except RequestEntityTooLarge as error:
         raise RequestEntityTooLarge(f"Send at most {PARTS} parts.") from error
+    if None in texts or None in files:
+        raise BadRequest(f"A part of the body has no name, which {FORM} asks for.")
     typed = [(name, text.replace("\r\n", "\n")) for name, text in texts.items(multi=True) if text]
     return MultiDict(typed), MultiDict(item for item in files.items(True) if item[1].filename)
 
