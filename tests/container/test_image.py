@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ fast_predict = predict
 def predict(inputs):
     time.sleep(3)
     return fast_predict(inputs)
+"""
+GREEDY = """
+easy_predict = predict
+
+
+def predict(inputs):
+    if inputs.value == 1234:
+        b"x" * 500_000_000  # unlike zeros, these take the memory
+    return easy_predict(inputs)
 """
 ORDER = """
 from pydantic import BaseModel
@@ -131,6 +141,21 @@ def test_a_stop_answers_the_request_in_flight(build, serve, engine, workspace):
     request.join()
     assert answers[0][0] == 200
     assert container.inspect("{{.State.ExitCode}}") == "0"
+
+
+def test_a_worker_that_takes_all_the_memory_is_killed_and_replaced(build, serve, workspace):
+    with (workspace / "model/square.py").open("a") as model:
+        model.write(GREEDY)
+    greedy = build(workspace, name="model-api-test:greedy")
+    assert greedy.succeeded, greedy.output
+    limits = ("--memory=300m", "--memory-swap=300m", "--env=WEB_CONCURRENCY=2")
+    container = serve(greedy.image, *limits)
+    assert container.get("/api?value=2")[0] == 200
+    with pytest.raises(OSError), urllib.request.urlopen(container.address + "/api?value=1234"):
+        pytest.fail("it had the memory")
+    assert [container.get("/api?value=3")[1] for _ in range(50)] == ['{"Value Squared":9}\n'] * 50
+    killed = [line for line in container.log().splitlines() if "SIGKILL" in line]
+    assert len(killed) == 1 and container.inspect("{{.RestartCount}}") == "0"
 
 
 def test_a_stop_takes_no_time_when_nobody_waits(image, serve, engine):
