@@ -135,7 +135,6 @@ def test_every_command_of_the_readme_has_the_answers(bake):
     commands = "".join(re.findall(r"^```(?:sh|bat)\n(.*?)^```", text, re.M | re.S))
     assert commands.splitlines() == [
         "docker compose up --build",
-        "make serve",
         'curl "http://localhost:8123/api?value=2"',
         "docker build --no-cache --target lock --output locks .",
         "docker compose --profile public up --build --detach",
@@ -146,17 +145,22 @@ def test_every_command_of_the_readme_has_the_answers(bake):
         "kubectl port-forward service/my-model 8123:80",
         ".venv/bin/flask reproduce",
     ]
-    assert re.findall(r"`((?:docker|py|\.venv\S+) .+?)`", text) == [
+    assert re.findall(r"`((?:docker|make|py|\.venv\S+) .+?)`", text) == [
         "docker build -t my-model:2.0 .",
         "docker run -d -p 8123:8123 my-model:2.0",
+        "make serve",
         "py environment.py",
         r".venv\Scripts\flask run --port 8123",
+        "make .venv/ready",
         ".venv/bin/flask record",
+        "make test",
+        "make serve",
         "docker build --build-arg RUNTIME=debian:13-slim -t my-model:debug .",
         "docker run -it --rm --entrypoint bash my-model:debug",
         "docker run --gpus all",
         "docker compose run --rm --no-deps proxy caddy hash-password",
         "docker compose --profile public logs --follow",
+        "make .venv/ready",
         "docker build .",
         "docker run --rm --entrypoint flask IMAGE reproduce --local",
         "docker build --build-arg REVISION=$(git rev-parse HEAD) --build-arg DIRTY=false .",
