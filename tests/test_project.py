@@ -60,7 +60,7 @@ MUTATIONS = {
     "service/citation.py": ("else TEXT", "else BIBTEX"),
     "service/logs.py": ("return json.dumps(members)", "return str(members)"),
     "service/metrics.py": ('"model_predictions"', '"model_answers"'),
-    "service/headers.py": ("origin in origins", "origin"),
+    "service/headers.py": ("origin in allowed", "origin"),
     "service/static/style.css": ("body {", "@import 'https://example.org/font.css'; body {"),
     "service/__init__.py": ('"CORS_ORIGINS": "*"', '"CORS_ORIGINS": ""'),
     "Dockerfile": ('version="0.1.0"', 'version="0.2.0"'),

@@ -6,7 +6,8 @@ import sys
 from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 
-from service.citation import CITATION, doi, found_at, licences
+from service.citation import DOI, FOUND_AT, LICENCES
+from service.provenance import identity
 
 bp = Blueprint("headers", __name__)
 
@@ -16,16 +17,9 @@ LINKS = [
     '</>; rel="service-doc"',
     '</service-info>; rel="service-meta"',
     '</healthz>; rel="status"',
+    *[f'<https://spdx.org/licenses/{name}>; rel="license"' for name in LICENCES],
 ]
-LINKS += [f'<https://spdx.org/licenses/{name}>; rel="license"' for name in licences(CITATION)[:2]]
-# A name that lasts (RFC 8574), or none.
-LINKS += [f'<{found_at(CITATION)}>; rel="cite-as"'] if doi(CITATION) else []
-
-# What the page adds, in the words of FAIR Signposting. Not every author of hundreds, because
-# web servers refuse long headers.
-PAGE_LINKS = [*LINKS, '</citation>; rel="describedby"; type="application/x-bibtex"']
-PAGE_LINKS += [f'<https://schema.org/{name}>; rel="type"' for name in ("AboutPage", "WebAPI")]
-PAGE_LINKS += [f'<{a["orcid"]}>; rel="author"' for a in CITATION["authors"] if "orcid" in a][:8]
+LINKS += [f'<{FOUND_AT}>; rel="cite-as"'] if DOI else []  # a name that lasts (RFC 8574), or none
 
 
 @bp.record_once
@@ -37,38 +31,26 @@ def check(state: BlueprintSetupState) -> None:
 
 
 @bp.after_app_request
-def protect(response: Response) -> Response:
-    """Keep browsers from guessing a type, and from telling other sites what was asked here."""
+def describe(response: Response) -> Response:
+    """Say which service answers, where the rest is, and that browsers neither guess nor tell."""
+    response.headers["Model-Fingerprint"] = identity()["fingerprint"]
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    return response
-
-
-@bp.after_app_request
-def link(response: Response) -> Response:
-    """Say where the rest is, relative to what was asked for.
-
-    Only so is it right behind a web server that gives the service another host or a prefix.
-    """
     if request.blueprint and response.status_code < 400:  # neither a file nor an error
-        root = "/".join([".."] * (request.path.count("/") - 1)) or "."
-        links = ", ".join(PAGE_LINKS if request.path == "/" else LINKS)
-        response.headers["Link"] = links.replace("</", f"<{root}/")
+        # Relative to what was asked for: a web server may give the service a host and a prefix.
+        root = "../" * (request.path.count("/") - 1) or "./"
+        response.headers["Link"] = ", ".join(LINKS).replace("</", f"<{root}")
     return response
 
 
 @bp.after_app_request
 def share(response: Response) -> Response:
     """Let the pages of the origins in CORS_ORIGINS read the answer, and send JSON (CORS)."""
-    origins = current_app.config["CORS_ORIGINS"].split()
-    everyone, origin = "*" in origins, request.headers.get("Origin")
-    if origins and not everyone:
+    allowed, origin = current_app.config["CORS_ORIGINS"].split(), request.headers.get("Origin")
+    if allowed and "*" not in allowed:
         response.vary.add("Origin")  # or a cache would give one origin's answer to another
-    if everyone or origin in origins:
-        response.headers["Access-Control-Allow-Origin"] = "*" if everyone else origin
+    if "*" in allowed or origin in allowed:
+        response.headers["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
+        response.headers["Access-Control-Allow-Headers"] = "*"  # so it may send JSON
         response.headers["Access-Control-Expose-Headers"] = "*"
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
-            response.headers["Access-Control-Allow-Headers"] = "*"
-            response.headers["Access-Control-Max-Age"] = "86400"  # seconds
     return response

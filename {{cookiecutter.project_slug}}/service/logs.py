@@ -7,7 +7,7 @@ yet: it imports nothing of the service.
 import json
 import logging.config
 import sys
-import time
+from datetime import UTC, datetime
 
 from flask import g, has_request_context
 
@@ -17,9 +17,8 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write time (UTC), level and message, and the request that it belongs to."""
-        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         members = {
-            "time": f"{second}.{int(record.msecs):03}Z",
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -42,13 +41,13 @@ class TextFormatter(logging.Formatter):
         return "".join(shown).replace("\n", "\n    ")
 
 
-TEXT = {"()": TextFormatter, "fmt": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%H:%M:%S"}
-LINE = {"()": JSONFormatter}
+FORMATTER = TextFormatter if sys.stdout and sys.stdout.isatty() else JSONFormatter
+TEXT = "%(asctime)s %(levelname)s %(message)s"
 OUTPUT = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}
 CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": TEXT if sys.stdout and sys.stdout.isatty() else LINE},
+    "formatters": {"line": {"()": FORMATTER, "fmt": TEXT, "datefmt": "%H:%M:%S"}},
     "handlers": {"output": OUTPUT},
     "root": {"level": "INFO", "handlers": ["output"]},
     # Flask's own server, which is for whoever writes the model, speaks as it always does.

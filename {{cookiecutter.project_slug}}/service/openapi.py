@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from service.batch import KINDS
-from service.citation import BIBTEX, CITATION, CSL, TEXT, licences
+from service.citation import BIBTEX, CITATION, CSL, LICENCES, TEXT
 from service.contract import Input, Output, predict
 from service.examples import EXAMPLES
 from service.predictions import JSON, STOCHASTIC
@@ -99,7 +99,7 @@ def about() -> dict:
     found = {"title": CITATION["title"], "version": CITATION["version"]}
     if "abstract" in CITATION:
         found["description"] = CITATION["abstract"]
-    if expression := " OR ".join(licences(CITATION)):
+    if expression := " OR ".join(LICENCES):
         found["license"] = {"name": expression, "identifier": expression}
     return found
 

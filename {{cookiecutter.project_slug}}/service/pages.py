@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
-from service.citation import ANSWERS, BIBTEX, CITATION, found_at, licences, sentence
+from service.citation import ANSWERS, BIBTEX, CITATION, FOUND_AT, LICENCES, SENTENCE
 from service.errors import shorten
 from service.examples import EXAMPLES
 from service.form import controls, texts
@@ -35,10 +35,10 @@ def index() -> Response:
     page = render_template(
         "index.html",
         citation=CITATION,
-        sentence=sentence(CITATION),
-        found_at=found_at(CITATION),
+        sentence=SENTENCE,
+        found_at=FOUND_AT,
         bibtex=ANSWERS[BIBTEX],
-        licence=" or ".join(licences(CITATION)),
+        licence=" or ".join(LICENCES),
         controls=controls(given),
         shapes=SHAPES,
         parts=parts(given),

@@ -8,23 +8,25 @@ import json
 import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, current_app
 
 from service import weights
-from service.citation import CITATION, authors
+from service.citation import AUTHORS, CITATION
 
 bp = Blueprint("provenance", __name__)
 
 PROJECT = Path(__file__).parents[1]
 UNKNOWN = "unknown"
-# Longer files are no text, and no file that git takes without a warning is longer than HEAVY.
-TEXT, HEAVY = 10_000_000, 50_000_000  # bytes
+LARGE = 50_000_000  # bytes; a longer file is no text, and git warns of it
+# What no image has, and the examples, which prove the model and are no part of it.
+APART = re.compile(r"/__pycache__/|\.ipynb$|^model/(data|examples)/")
 # What changes the last digits of an answer, or the order of a set.
 SWITCHES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED")
 
@@ -35,43 +37,97 @@ def show() -> dict:
     return identity() | {"check": bool(current_app.config.get("CHECK"))}
 
 
-@bp.after_app_request
-def sign(response: Response) -> Response:
-    """Tell with every answer which service gave it."""
-    response.headers["Model-Fingerprint"] = identity()["fingerprint"]
-    return response
-
-
 @functools.cache
 def identity() -> dict:
     """Everything about this service, read once: when it starts."""
-    model, lock, base = model_files(), locked(), os.environ.get("IMAGE_BASE", UNKNOWN)
-    hashes = {name: facts["sha256"] for name, facts in model.items()}
-    plumbing = {name: digest(name) for name in names("service/**", "app.py", "gunicorn.conf.py")}
-    named = {"model": hashes, "service": plumbing, "lock": lock, "base": base}
-    parts = {name: short(part) for name, part in named.items()}
-    found = {"fingerprint": short(parts), "parts": parts, "lock": lock, "files": model}
-    return described() | found | built(base) | surroundings()
+    model, lock = model_files(), Path(sys.prefix) / "environment.lock"
+    locked = lock.exists() and b"@EXPLICIT" in lock.read_bytes()
+    plumbing = ["app.py", "gunicorn.conf.py", *names("service")]
+    found = {
+        "model": {name: facts["sha256"] for name, facts in model.items()},
+        "service": {name: digest(name) for name in plumbing},
+        "lock": digest(lock) if locked else "not locked: another day may bring other packages",
+        "base": os.environ.get("IMAGE_BASE", UNKNOWN),
+    }
+    parts = {name: short(part) for name, part in found.items()}
+    name, _, base = found["base"].partition("@")
+    return {
+        **described(),
+        "fingerprint": short(parts),
+        "parts": parts,
+        "lock": found["lock"],
+        "base": {"name": name, "digest": base or UNKNOWN},
+        "files": model,
+        **surroundings(),
+    }
 
 
-def short(part: object) -> str:
-    """The first 16 hexadecimal digits of the sha256 of a part, written as JSON."""
-    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]
+def described() -> dict:
+    """What GA4GH asks of every service, from CITATION.cff."""
+    source, version = CITATION.get("repository-code", "about:blank"), CITATION["version"]
+    place = urlsplit(source)
+    path = re.findall("[^/]+", place.path.removesuffix(".git")) or ["model"]
+    name = ".".join([*reversed((place.hostname or UNKNOWN).split(".")), *path])
+    return {
+        "id": name,
+        "name": CITATION["title"],
+        "type": {"group": name, "artifact": "model-api", "version": version},
+        "description": CITATION.get("abstract", ""),
+        "organization": {"name": ", ".join(AUTHORS), "url": source},
+        "version": version,
+    }
 
 
-def names(*patterns: str) -> list[str]:
-    """The files that an image takes too: none that are hidden, notebooks or byte code."""
+def surroundings() -> dict:
+    """The revision, as the build says it or git; the Python, the packages and the machine."""
+    changes = git("status", "--porcelain")
+    dirty = UNKNOWN if changes is None else bool(changes)
+    conda = Path(sys.prefix).glob("conda-meta/*-*-*.json")  # name-version-build
+    found = [path.stem.rsplit("-", 2)[:2] for path in conda]
+    found += [[package.name, package.version] for package in metadata.distributions()]
+    packages = {name.lower().replace("_", "-"): version for name, version in found if name}
+    return {
+        "revision": os.environ.get("IMAGE_REVISION") or git("rev-parse", "HEAD") or UNKNOWN,
+        "dirty": {"true": True, "false": False}.get(os.environ.get("IMAGE_DIRTY"), dirty),
+        "python": platform.python_version(),
+        "packages": dict(sorted(packages.items())),
+        "platform": platform.system(),
+        "architecture": platform.machine(),
+        "threads": {name: os.environ.get(name) for name in SWITCHES},  # null where not set
+    }
+
+
+def git(*words: str) -> str | None:
+    """What git says of the project, unless there is no git or the repository is another's."""
+    command = ["git", f"--git-dir={PROJECT / '.git'}", f"--work-tree={PROJECT}", *words]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def model_files() -> dict[str, dict]:
+    """The files of model/, and where listed weights are from; stop if these are not as listed."""
+    listed = weights.checked().values()
+    found = {f"model/{weight.file}": weight.model_dump(exclude={"file"}) for weight in listed}
+    for name in set(names("model")) - set(found):
+        size = (PROJECT / name).stat().st_size
+        if size > LARGE:
+            logging.warning("%s is large for git: list it in model/weights.json.", name)
+        found[name] = {"sha256": digest(name), "bytes": size}
+    return dict(sorted(found.items()))
+
+
+def names(folder: str) -> list[str]:
+    """The files of a folder that count."""
     # Other than pathlib's, this glob leaves out what is hidden and follows links to folders.
-    every = (glob.glob(one, root_dir=PROJECT, recursive=True) for one in patterns)  # noqa: PTH207
-    paths = [Path(name) for found in every for name in found]
-    kept = [path for path in paths if path.suffix != ".ipynb" and "__pycache__" not in path.parts]
-    return sorted(path.as_posix() for path in kept if (PROJECT / path).is_file())
+    found = glob.glob(f"{folder}/**", root_dir=PROJECT, recursive=True)  # noqa: PTH207
+    files = [Path(name).as_posix() for name in found if (PROJECT / name).is_file()]
+    return [name for name in files if not APART.search(name)]
 
 
 def digest(name: str) -> str:
     """The sha256 of a file; of a text as if its lines ended in LF, however git checked it out."""
     path = PROJECT / name
-    if path.stat().st_size > TEXT:
+    if path.stat().st_size > LARGE:
         return weights.sha256(path)
     content = path.read_bytes()
     with contextlib.suppress(UnicodeDecodeError):
@@ -80,76 +136,6 @@ def digest(name: str) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def model_files() -> dict[str, dict]:
-    """The files of model/ but for examples/ and data/; stop at weights that are not as listed."""
-    listed, found = weights.checked(), {}
-    for name in names("model/**"):
-        size, weight = (PROJECT / name).stat().st_size, listed.get(name.removeprefix("model/"))
-        if weight:
-            found[name] = weight.model_dump(include={"sha256", "bytes", "url", "license"})
-        elif name.split("/")[1] not in ("examples", "data"):
-            found[name] = {"sha256": digest(name), "bytes": size}
-            if size > HEAVY:
-                logging.warning("%s is large for git: list it in model/weights.json.", name)
-    return found
-
-
-def locked() -> str:
-    """The sha256 of the lock that the environment was made from, if it was."""
-    path = Path(sys.prefix) / "environment.lock"
-    if path.exists() and b"@EXPLICIT" in path.read_bytes():
-        return digest(path)
-    return "not locked: another day may bring other packages"
-
-
-def described() -> dict:
-    """What GA4GH asks of every service, from CITATION.cff."""
-    source = CITATION.get("repository-code", "about:blank")
-    place = urlsplit(source)
-    path = [part for part in place.path.removesuffix(".git").split("/") if part] or ["model"]
-    name = ".".join([*reversed((place.hostname or UNKNOWN).split(".")), *path])
-    version = {"version": str(CITATION["version"])}
-    return {
-        "id": name,
-        "name": CITATION["title"],
-        "type": {"group": name, "artifact": "model-api"} | version,
-        "description": CITATION.get("abstract", ""),
-        "organization": {"name": ", ".join(authors()), "url": source},
-    } | version
-
-
-def built(base: str) -> dict:
-    """What the image was built from: the build says it, or git where the checkout runs."""
-    changes = git("status", "--porcelain")
-    dirty = os.environ.get("IMAGE_DIRTY") or {None: UNKNOWN, "": "false"}.get(changes, "true")
-    name, _, found = base.partition("@")
-    return {
-        "revision": os.environ.get("IMAGE_REVISION") or git("rev-parse", "HEAD") or UNKNOWN,
-        "dirty": {"true": True, "false": False}.get(dirty, UNKNOWN),
-        "base": {"name": name, "digest": found or UNKNOWN},
-    }
-
-
-def git(*words: str) -> str | None:
-    """What git says of the project, unless there is no git or the repository is another's."""
-    try:
-        (PROJECT / ".git").stat()
-        command = ["git", "-C", str(PROJECT), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def surroundings() -> dict:
-    """The Python, the packages and the machine; a switch that is not set is null."""
-    records = Path(sys.prefix).glob("conda-meta/*-*-*.json")  # name-version-build
-    conda = [path.stem.rsplit("-", 2)[:2] for path in records]
-    pip = [[found.metadata["Name"], found.version] for found in metadata.distributions()]
-    versions = {name.lower().replace("_", "-"): version for name, version in conda + pip if name}
-    return {
-        "python": platform.python_version(),
-        "packages": dict(sorted(versions.items())),
-        "platform": platform.system(),
-        "architecture": platform.machine(),
-        "threads": {name: os.environ.get(name) for name in SWITCHES},
-    }
+def short(part: object) -> str:
+    """The first 16 hexadecimal digits of the sha256 of a part, written as JSON."""
+    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]

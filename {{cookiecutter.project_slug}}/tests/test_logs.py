@@ -42,7 +42,7 @@ def test_a_traceback_stands_in_the_line_of_its_record():
 
 
 def test_text_steers_no_terminal_and_passes_for_no_other_record():
-    first, *others = TextFormatter(TEXT["fmt"]).format(record("%s", FORGED)).split("\n")
+    first, *others = TextFormatter(TEXT).format(record("%s", FORGED)).split("\n")
     assert first.endswith(" INFO a") and all(line.startswith("    ") for line in others)
     assert "".join([first, *others]).isprintable()
 

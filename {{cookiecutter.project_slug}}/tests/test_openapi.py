@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.citation import CITATION, licences
+from service.citation import CITATION, LICENCES
 from service.examples import EXAMPLES
 from service.pages import query, sample
 from service.schemas import FIELDS, is_linkable
@@ -76,7 +76,7 @@ def test_it_says_whose_service_it_is(described):
     assert re.fullmatch(r"3\.1\.\d", described["openapi"])
     assert described["info"]["title"] == CITATION["title"]
     assert described["info"]["version"] == CITATION["version"]
-    assert described["info"]["license"]["identifier"] == " OR ".join(licences(CITATION))
+    assert described["info"]["license"]["identifier"] == " OR ".join(LICENCES)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from service.citation import ANSWERS, BIBTEX, CITATION, sentence
+from service.citation import ANSWERS, BIBTEX, CITATION, SENTENCE
 from service.examples import EXAMPLES
 from service.pages import body, call, literal, pretty
 from service.schemas import FIELDS, is_linkable
@@ -116,4 +116,4 @@ def test_each_recorded_example_is_shown_and_fills_the_form(client):
 
 def test_the_page_says_how_to_cite(client):
     page = html.unescape(client.get("/").text)
-    assert sentence(CITATION) in page and ANSWERS[BIBTEX] in page
+    assert SENTENCE in page and ANSWERS[BIBTEX] in page

@@ -65,10 +65,10 @@ def test_it_names_the_packages_and_no_place_of_the_machine(info):
     assert str(Path.home()) not in str(info) and str(PROJECT) not in str(info)
 
 
-def test_what_is_not_known_is_said_to_be_unknown(client, monkeypatch):
+def test_what_is_not_known_is_said_to_be_unknown(monkeypatch):
     for name in ("IMAGE_BASE", "IMAGE_REVISION", "IMAGE_DIRTY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(provenance, "git", lambda *words: None)
-    found = provenance.built("name")
-    unknown = {"name": "name", "digest": "unknown"}
-    assert found == {"revision": "unknown", "dirty": "unknown", "base": unknown}
+    found = provenance.identity.__wrapped__()
+    assert found["base"] == {"name": "unknown", "digest": "unknown"}
+    assert found["revision"] == found["dirty"] == "unknown"
