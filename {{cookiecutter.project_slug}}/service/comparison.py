@@ -3,13 +3,13 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import zip_longest
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
 from service.errors import shorten
 
-KINDS = {bool: "boolean", int: "number", float: "number", str: "string", dict: "object"}
 MISSING = object()  # stands where a member is not there; null is a value
 
 
@@ -20,33 +20,27 @@ class Tolerance(BaseModel, extra="forbid"):
     atol: float = Field(0, ge=0, allow_inf_nan=False)  # in the unit of the answer
 
 
-@dataclass(frozen=True)
-class Deviation:
+class Deviation(NamedTuple):
     """One value of an answer beside the recorded one, both as JSON."""
 
     path: str
     expected: str
     got: str
-    size: float = 0  # in the unit of the answer
+    size: float  # of the largest magnitude that is expected in its array
     allowed: float = 0  # likewise
-    scale: float = 0  # the largest magnitude that is expected in its array
-    breaks_contract: bool = False  # another type or length, a member too many or too few
+    breaks_contract: bool = False  # another type, a member too many or too few
 
     @property
     def fits(self) -> bool:
         """Whether the value is the recorded one."""
         return self.size <= self.allowed
 
-    @property
-    def relative(self) -> float:
-        """The size as a part of the scale, where there is one."""
-        return self.size / self.scale if self.scale else self.size
-
     def __str__(self) -> str:
         """Say where, what, and for numbers how far."""
         values = f"{self.path or 'the answer'} is {self.got}, recorded as {self.expected}"
-        size, allowed = f"{self.size:.1e}", f"{self.allowed:.1e}"
-        return values if math.isinf(self.size) else f"{values}, off by {size} ({allowed} allowed)"
+        if math.isinf(self.size):
+            return values
+        return f"{values}, off by {self.size:.1e} of the scale ({self.allowed:.1e} allowed)"
 
 
 def compare(
@@ -58,36 +52,25 @@ def compare(
     since what is near zero there carries the rounding of what is not.
     """
     if isinstance(expected, dict) and isinstance(got, dict) and (expected or got):
-        for name in dict.fromkeys([*expected, *got]):
+        for name in expected | got:
             pair = expected.get(name, MISSING), got.get(name, MISSING)
             yield from compare(*pair, tolerance, f"{path}.{name}" if path else name)
-    elif isinstance(expected, list) and kind(expected) == kind(got) and expected:
+    elif isinstance(expected, list) and isinstance(got, list) and (expected or got):
         scale = scale or magnitude(expected)
-        for number, pair in enumerate(zip(expected, got, strict=True)):
+        for number, pair in enumerate(zip_longest(expected, got, fillvalue=MISSING)):
             yield from compare(*pair, tolerance, f"{path}[{number}]", scale)
-    elif isinstance(expected, float) and kind(got) == "number" and abs(got) < 2**1023:
+    elif type(expected) is float and type(got) in (int, float) and abs(got) < 2**1023:
         scale = scale or abs(expected)
-        allowed = max(tolerance.rtol * scale, tolerance.atol)
-        shown = written(expected), written(got)
-        yield Deviation(path, *shown, abs(got - expected), allowed, scale)
+        unit = scale or tolerance.atol or 1
+        allowed = max(tolerance.rtol if scale else 0, tolerance.atol / unit)
+        yield Deviation(path, written(expected), written(got), abs(got - expected) / unit, allowed)
     else:
-        yield exact(path, expected, got)
-
-
-def exact(path: str, expected: object, got: object) -> Deviation:
-    """What must be equal: integers, texts, booleans, null, lengths and names of members."""
-    kinds = kind(expected), kind(got)
-    size = 0 if kinds[0] == kinds[1] and expected == got else math.inf
-    # null takes the place of a number that is not finite: another value, no other type
-    broken = kinds[0] != kinds[1] and ("missing" in kinds or "null" not in kinds)
-    return Deviation(path, written(expected), written(got), size, breaks_contract=broken)
-
-
-def kind(value: object) -> str:
-    """The JSON type of a value, for a list with its length."""
-    if isinstance(value, list):
-        return f"list of {len(value)}"
-    return "null" if value is None else KINDS.get(type(value), "missing")
+        kinds = {type(expected), type(got)}
+        alike = len(kinds) == 1 or kinds == {int, float}
+        size = 0 if alike and expected == got else math.inf
+        # null takes the place of a number that is not finite: another value, no other type
+        breaks = not alike and (MISSING in (expected, got) or None not in (expected, got))
+        yield Deviation(path, written(expected), written(got), size, breaks_contract=breaks)
 
 
 def magnitude(value: object) -> float:

@@ -42,8 +42,9 @@ def test_the_same_answer_fits(expected, got):
         (None, 1.0, "", False),
         (ARRAY, [1000.0, 0.011], "[1]", False),
         ([{"a": 1000.0}, {"a": 0.0}], [{"a": 1000.0}, {"a": 0.009}], "[1].a", False),
-        ([1, 2], [1], "", True),
-        ([], [1], "", True),
+        ([1, 2], [1], "[1]", True),
+        ([], [1], "[0]", True),
+        ([], {}, "", True),
         ({"a": {"b": 1}}, {"a": {"c": 1}}, "a.b", True),
         ({"a": 1}, {"a": 1, "b": None}, "b", True),
         ({}, [], "", True),
@@ -62,6 +63,6 @@ def test_a_tolerance_of_its_own_widens_what_fits():
 
 def test_a_difference_is_said_with_what_was_expected_and_by_how_much():
     (value,) = compare({"y": 2.0}, {"y": 2.5}, Tolerance())
-    assert str(value) == "y is 2.5, recorded as 2.0, off by 5.0e-01 (2.0e-05 allowed)"
+    assert str(value) == "y is 2.5, recorded as 2.0, off by 2.5e-01 of the scale (1.0e-05 allowed)"
     (text,) = compare("é", "e", Tolerance())
     assert str(text) == 'the answer is "e", recorded as "é"'
