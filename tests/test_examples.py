@@ -118,6 +118,10 @@ FAULTS = {
         '{"request": {"value": 1}, "response": {"y": 2.5}, "tolerance": {"atol": 0.026}}',
         'y is tolerated to be off by more than 1 %: write down why, as "note"',
     ),
+    "any tolerance of nothing, for no reason": (
+        '{"request": {"value": 1}, "response": {"y": 0.0}, "tolerance": {"atol": 1e-9}}',
+        'y is tolerated to be off by more than 1 %: write down why, as "note"',
+    ),
 }
 
 

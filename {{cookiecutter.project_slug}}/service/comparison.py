@@ -1,7 +1,7 @@
 """Whether an answer is the recorded one, and where and by how much it is not."""
 
 import json
-import math
+import sys
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import NamedTuple
@@ -26,19 +26,14 @@ class Deviation(NamedTuple):
     path: str
     expected: str
     got: str
-    size: float  # of the largest magnitude that is expected in its array
+    outcome: str  # OK, VALUE: another value, or CONTRACT: another type, a member more or less
+    size: float | None = None  # of a float: as a part of the largest expected in its array
     allowed: float = 0  # likewise
-    breaks_contract: bool = False  # another type, a member too many or too few
-
-    @property
-    def fits(self) -> bool:
-        """Whether the value is the recorded one."""
-        return self.size <= self.allowed
 
     def __str__(self) -> str:
-        """Say where, what, and for numbers how far."""
+        """Say where, what, and for floats how far."""
         values = f"{self.path or 'the answer'} is {self.got}, recorded as {self.expected}"
-        if math.isinf(self.size):
+        if self.size is None:
             return values
         return f"{values}, off by {self.size:.1e} of the scale ({self.allowed:.1e} allowed)"
 
@@ -59,18 +54,26 @@ def compare(
         scale = scale or magnitude(expected)
         for number, pair in enumerate(zip_longest(expected, got, fillvalue=MISSING)):
             yield from compare(*pair, tolerance, f"{path}[{number}]", scale)
-    elif type(expected) is float and type(got) in (int, float) and abs(got) < 2**1023:
+    else:
+        yield measure(expected, got, tolerance, path, scale)
+
+
+def measure(
+    expected: object, got: object, tolerance: Tolerance, path: str, scale: float
+) -> Deviation:
+    """Lay one value beside the recorded one: a float may be off, all else must be equal."""
+    shown, kinds = (written(expected), written(got)), {type(expected), type(got)}
+    if type(expected) is float and kinds <= {int, float} and abs(got) < 2**1023:
         scale = scale or abs(expected)
         unit = scale or tolerance.atol or 1
         allowed = max(tolerance.rtol if scale else 0, tolerance.atol / unit)
-        yield Deviation(path, written(expected), written(got), abs(got - expected) / unit, allowed)
-    else:
-        kinds = {type(expected), type(got)}
-        alike = len(kinds) == 1 or kinds == {int, float}
-        size = 0 if alike and expected == got else math.inf
-        # null takes the place of a number that is not finite: another value, no other type
-        breaks = not alike and (MISSING in (expected, got) or None not in (expected, got))
-        yield Deviation(path, written(expected), written(got), size, breaks_contract=breaks)
+        size = min(abs(got - expected) / unit, sys.float_info.max)  # JSON has no infinity
+        return Deviation(path, *shown, "OK" if size <= allowed else "VALUE", size, allowed)
+    # null takes the place of a number that is not finite: another value, no other type
+    is_null = None in (expected, got) and MISSING not in (expected, got)
+    if len(kinds) == 1 or kinds == {int, float} or is_null:
+        return Deviation(path, *shown, "OK" if expected == got else "VALUE")
+    return Deviation(path, *shown, "CONTRACT")
 
 
 def magnitude(value: object) -> float:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import re
 import secrets
@@ -16,7 +15,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.client import HTTPException
-from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -24,6 +22,7 @@ from urllib.request import Request, urlopen
 import click
 from flask import Blueprint
 
+from service.comparison import Deviation
 from service.errors import shorten
 from service.examples import EXAMPLES, NONE, RECORDED, worst
 from service.provenance import PROJECT, UNKNOWN, digest, identity, short
@@ -147,38 +146,29 @@ def replay(address: str) -> dict:
         raise Ended("START", reason)
     differs = differences(info)
     answers = {name: play(address, name) for name in RECORDED}
-    came = [answer["outcome"] for answer in answers.values()]
+    came = [value.outcome for value in answers.values()]
     came.append("IDENTITY" if {"model", "service"} & differs.keys() else "OK")
-    lines = [answer["reason"] for answer in answers.values() if answer["outcome"] != "OK"][:3]
-    sizes = [answer["deviation"] for answer in answers.values()]
-    if None not in sizes:
-        lines.append(f"The worst deviation of {len(sizes)} answers is {max(sizes):.1e}.")
+    wrong = [f"{name}: {value}." for name, value in answers.items() if value.outcome != "OK"]
+    sizes = [value.size or 0 for value in answers.values() if value.outcome == "OK"]
+    worst_size = f"their worst deviation is {max(sizes, default=0):.1e}"
+    fits = f"{len(sizes)} of {len(answers)} answers fit; {worst_size}."
     return {
         "outcome": min(came, key=list(OUTCOMES).index),
-        "reason": "\n".join([*lines, f"Fingerprint {info['fingerprint']}."]),
+        "reason": "\n".join([*wrong[:3], fits, f"Fingerprint {info['fingerprint']}."]),
         "differs": differs,
-        "examples": answers,
+        "examples": {name: value._asdict() for name, value in answers.items()},
         "service": info,
     }
 
 
-def play(address: str, name: str) -> dict:
-    """Ask for one example."""
+def play(address: str, name: str) -> Deviation:
+    """Ask for one example; the value of the answer that is the furthest from the recorded one."""
     status, got = ask(f"{address}/api", EXAMPLES[name].request)
     print(f"{name}: answered with {status}", file=sys.stderr)
-    if status != 200:
-        text = shorten(" ".join(got.split()), 300)
-        reason = f"{name}: the answer has status {status} instead of 200: {text}"
-        return {"outcome": "CONTRACT", "reason": reason, "deviation": None}
-    value = worst(name, got)
-    return {
-        "outcome": "OK" if value.fits else "CONTRACT" if value.breaks_contract else "VALUE",
-        "reason": f"{name}: {value}.",
-        "path": value.path,
-        "expected": value.expected,
-        "got": value.got,
-        "deviation": value.size if math.isfinite(value.size) else None,
-    }
+    if status == 200:
+        return worst(name, got)
+    text = shorten(" ".join(got.split()), 300)
+    return Deviation("the status", "200", f"{status}, with {text}", "CONTRACT")
 
 
 def differences(info: dict) -> dict[str, str]:
@@ -187,8 +177,8 @@ def differences(info: dict) -> dict[str, str]:
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(info["architecture"])
     dockerfile, lock = PROJECT / "Dockerfile", PROJECT / f"locks/linux-{machine}.lock"
     if dockerfile.exists() and info["base"]["name"] != UNKNOWN:  # an image answers
-        (base,) = re.findall("\nARG RUNTIME=(.+)", dockerfile.read_text("utf-8"))
-        here["base"] = short(base)
+        for base in re.findall("(?m)^ARG RUNTIME=(.+)$", dockerfile.read_text("utf-8")):
+            here["base"] = short(base)
     if lock.exists():
         here["lock"] = short(digest(lock))
         # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
@@ -208,7 +198,7 @@ def tell(report: dict) -> None:
     differs = [f"{name} differs: {how}." for name, how in report.get("differs", {}).items()]
     print(*differs[:3], *report["reason"].splitlines()[-6:], sep="\n")
     try:
-        Path("reproduction.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        (PROJECT / "reproduction.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
         print("All of it stands in reproduction.json.")
     except OSError as error:
         print(f"reproduction.json could not be written here: {error.strerror}.")
