@@ -61,7 +61,7 @@ def servers(project: Path) -> list[Path]:
 def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
     outcome, said, report = reproduce(project, "--local")
     assert outcome == "OK", said
-    assert "2 of 2 answers fit; their worst deviation is 0.0e+00." in said
+    assert "2 of 2 answers fit, off by 0.0e+00 of the scale at most." in said
     assert {name: found["outcome"] for name, found in report["examples"].items()} == {
         "two": "OK",
         "very-large": "OK",

@@ -100,7 +100,7 @@ def served(image: str | None) -> Iterator[str]:
         command = [sys.executable, "app.py"]
     else:
         command = [sys.executable, "-m", "gunicorn"]
-    environment = os.environ | {"PORT": port, "MODEL_CHECK": "false"}
+    environment = os.environ | {"PORT": port, "LISTEN": "127.0.0.1", "MODEL_CHECK": "false"}
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         try:
@@ -148,13 +148,14 @@ def replay(address: str) -> dict:
     answers = {name: play(address, name) for name in RECORDED}
     came = [value.outcome for value in answers.values()]
     came.append("IDENTITY" if {"model", "service"} & differs.keys() else "OK")
-    wrong = [f"{name}: {value}." for name, value in answers.items() if value.outcome != "OK"]
+    lines = [f"{name} differs: {how}." for name, how in differs.items()][:3]
+    lines += [f"{name}: {value}." for name, value in answers.items() if value.outcome != "OK"][:3]
     sizes = [value.size or 0 for value in answers.values() if value.outcome == "OK"]
-    worst_size = f"their worst deviation is {max(sizes, default=0):.1e}"
-    fits = f"{len(sizes)} of {len(answers)} answers fit; {worst_size}."
+    off = f"off by {max(sizes, default=0):.1e} of the scale at most"
+    lines.append(f"{len(sizes)} of {len(answers)} answers fit, {off}.")
     return {
         "outcome": min(came, key=list(OUTCOMES).index),
-        "reason": "\n".join([*wrong[:3], fits, f"Fingerprint {info['fingerprint']}."]),
+        "reason": "\n".join([*lines, f"Fingerprint {info['fingerprint']}."]),
         "differs": differs,
         "examples": {name: value._asdict() for name, value in answers.items()},
         "service": info,
@@ -167,7 +168,7 @@ def play(address: str, name: str) -> Deviation:
     print(f"{name}: answered with {status}", file=sys.stderr)
     if status == 200:
         return worst(name, got)
-    text = shorten(" ".join(got.split()), 300)
+    text = shorten(" ".join(str(got).split()), 300)
     return Deviation("the status", "200", f"{status}, with {text}", "CONTRACT")
 
 
@@ -182,7 +183,7 @@ def differences(info: dict) -> dict[str, str]:
     if lock.exists():
         here["lock"] = short(digest(lock))
         # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
-        packages = re.findall("\nhttp.*/(.+)-(.+)-.+", lock.read_text("utf-8"))
+        packages = re.findall("(?m)^http.*/(.+)-(.+)-.+$", lock.read_text("utf-8"))
         here |= {name.lower().replace("_", "-"): version for name, version in packages}
     there = info["parts"] | info["packages"]
     return {
@@ -195,8 +196,7 @@ def differences(info: dict) -> dict[str, str]:
 def tell(report: dict) -> None:
     """Print the report for people, in ten lines at most, and write it for programs."""
     print(f"{report['outcome']}: {OUTCOMES[report['outcome']][1]}")
-    differs = [f"{name} differs: {how}." for name, how in report.get("differs", {}).items()]
-    print(*differs[:3], *report["reason"].splitlines()[-6:], sep="\n")
+    print(*report["reason"].splitlines()[-8:], sep="\n")
     try:
         (PROJECT / "reproduction.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
         print("All of it stands in reproduction.json.")
