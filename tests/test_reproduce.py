@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, free_port
+from conftest import clean_environment, free_port, wait_for
 from test_examples import flask, square_differently
 
 CODES = {"OK": 0, "BUILD": 3, "START": 4, "CONTRACT": 5, "VALUE": 6, "IDENTITY": 7}
@@ -62,7 +61,7 @@ def servers(project: Path) -> list[Path]:
 def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
     outcome, said, report = reproduce(project, "--local")
     assert outcome == "OK", said
-    assert "The worst deviation of 2 answers is 0.0e+00" in said
+    assert "2 of 2 answers fit, off by 0.0e+00 of the scale at most." in said
     assert {name: found["outcome"] for name, found in report["examples"].items()} == {
         "two": "OK",
         "very-large": "OK",
@@ -105,7 +104,16 @@ def test_a_refused_request_breaks_the_contract(project):
     path.write_text(path.read_text().replace("ge=-LARGEST", "ge=0"))
     outcome, said, _ = reproduce(project, "--local")
     assert outcome == "CONTRACT", said
-    assert "very-large: the answer has status 422 instead of 200" in said
+    assert "very-large: the status is 422, with {" in said
+    assert "value: Input should be greater than or equal to 0." in said
+
+
+def test_another_form_is_graver_than_another_value_of_the_same_answer(project):
+    square_differently(project)
+    path = project / "model/square.py"
+    path.write_text(path.read_text() + "\n\nclass Output(Output):\n    more: int = 0\n")
+    outcome, said, _ = reproduce(project, "--local")
+    assert outcome == "CONTRACT" and "two: more is 0, recorded as missing." in said, said
 
 
 def test_one_byte_of_the_weights_is_another_identity(project, checkout, serve):
@@ -153,8 +161,15 @@ def test_nobody_at_the_address_is_a_start(project, url):
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("answer", [b"{}", b"[]", b"\xff<html>"])
-def test_another_service_at_the_address_is_a_start(project, answer):
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (b"{}", "is no service of this kind"),
+        (b"[]", "is no service of this kind"),
+        (b"\xff<html>", "does not answer with JSON"),
+    ],
+)
+def test_another_service_at_the_address_is_a_start(project, answer, sentence):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
@@ -169,17 +184,20 @@ def test_another_service_at_the_address_is_a_start(project, answer):
         url = f"http://127.0.0.1:{server.server_port}"
         outcome, said, _ = reproduce(project, "--url", url)
         server.shutdown()
-    assert outcome == "START" and "is no service of this kind" in said, said
+    assert outcome == "START" and sentence in said, said
     assert "Traceback" not in said
 
 
 def test_without_docker_it_says_what_else_can_be_done(project, tmp_path):
     outcome, said, report = reproduce(project, PATH=str(tmp_path))
     assert (outcome, report) == ("failed", None)
-    assert (
-        said
-        == "No docker command is here: install Docker, or try --local, or --url of a service.\n"
-    )
+    assert said == "Docker is not here: install it, or try --local, or --url of a service.\n"
+
+
+def test_without_a_recorded_example_nothing_is_proven(project):
+    shutil.rmtree(project / "model/examples")
+    outcome, said, report = reproduce(project, "--local")
+    assert (outcome, report) == ("failed", None) and "flask record" in said
 
 
 def test_only_one_way_to_ask_can_be_chosen(project):
@@ -187,7 +205,14 @@ def test_only_one_way_to_ask_can_be_chosen(project):
     assert outcome == "failed" and "Choose one of --image, --url and --local." in said
 
 
-SLOW = "import time\n\ndef load():\n    time.sleep(60)\n"
+SLOW = """
+import time
+from pathlib import Path
+
+def load():
+    Path("loading").touch()
+    time.sleep(60)
+"""
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -196,9 +221,7 @@ def test_one_that_is_stopped_leaves_nothing_running(project, stop):
     path.write_text(path.read_text() + SLOW)
     command = [sys.executable, "-m", "flask", "reproduce", "--local"]
     process = subprocess.Popen(command, cwd=project, env=clean_environment())
-    end = time.monotonic() + 30
-    while len(servers(project)) < 2 and time.monotonic() < end:
-        time.sleep(0.1)
+    wait_for(project / "loading")
     process.send_signal(stop)
     process.wait(timeout=30)
     assert not servers(project)

@@ -1,15 +1,15 @@
 """Whether an answer is the recorded one, and where and by how much it is not."""
 
 import json
-import math
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import zip_longest
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 
 from service.errors import shorten
 
-KINDS = {bool: "boolean", int: "number", float: "number", str: "string", dict: "object"}
 MISSING = object()  # stands where a member is not there; null is a value
 
 
@@ -20,33 +20,22 @@ class Tolerance(BaseModel, extra="forbid"):
     atol: float = Field(0, ge=0, allow_inf_nan=False)  # in the unit of the answer
 
 
-@dataclass(frozen=True)
-class Deviation:
+class Deviation(NamedTuple):
     """One value of an answer beside the recorded one, both as JSON."""
 
     path: str
     expected: str
     got: str
-    size: float = 0  # in the unit of the answer
+    outcome: str  # OK, VALUE: another value, or CONTRACT: another type, a member more or less
+    size: float | None = None  # of a float: as a part of the largest expected in its array
     allowed: float = 0  # likewise
-    scale: float = 0  # the largest magnitude that is expected in its array
-    breaks_contract: bool = False  # another type or length, a member too many or too few
-
-    @property
-    def fits(self) -> bool:
-        """Whether the value is the recorded one."""
-        return self.size <= self.allowed
-
-    @property
-    def relative(self) -> float:
-        """The size as a part of the scale, where there is one."""
-        return self.size / self.scale if self.scale else self.size
 
     def __str__(self) -> str:
-        """Say where, what, and for numbers how far."""
+        """Say where, what, and for floats how far."""
         values = f"{self.path or 'the answer'} is {self.got}, recorded as {self.expected}"
-        size, allowed = f"{self.size:.1e}", f"{self.allowed:.1e}"
-        return values if math.isinf(self.size) else f"{values}, off by {size} ({allowed} allowed)"
+        if self.size is None:
+            return values
+        return f"{values}, off by {self.size:.1e} of the scale ({self.allowed:.1e} allowed)"
 
 
 def compare(
@@ -58,36 +47,33 @@ def compare(
     since what is near zero there carries the rounding of what is not.
     """
     if isinstance(expected, dict) and isinstance(got, dict) and (expected or got):
-        for name in dict.fromkeys([*expected, *got]):
+        for name in expected | got:
             pair = expected.get(name, MISSING), got.get(name, MISSING)
             yield from compare(*pair, tolerance, f"{path}.{name}" if path else name)
-    elif isinstance(expected, list) and kind(expected) == kind(got) and expected:
+    elif isinstance(expected, list) and isinstance(got, list) and (expected or got):
         scale = scale or magnitude(expected)
-        for number, pair in enumerate(zip(expected, got, strict=True)):
+        for number, pair in enumerate(zip_longest(expected, got, fillvalue=MISSING)):
             yield from compare(*pair, tolerance, f"{path}[{number}]", scale)
-    elif isinstance(expected, float) and kind(got) == "number" and abs(got) < 2**1023:
-        scale = scale or abs(expected)
-        allowed = max(tolerance.rtol * scale, tolerance.atol)
-        shown = written(expected), written(got)
-        yield Deviation(path, *shown, abs(got - expected), allowed, scale)
     else:
-        yield exact(path, expected, got)
+        yield measure(expected, got, tolerance, path, scale)
 
 
-def exact(path: str, expected: object, got: object) -> Deviation:
-    """What must be equal: integers, texts, booleans, null, lengths and names of members."""
-    kinds = kind(expected), kind(got)
-    size = 0 if kinds[0] == kinds[1] and expected == got else math.inf
+def measure(
+    expected: object, got: object, tolerance: Tolerance, path: str, scale: float
+) -> Deviation:
+    """Lay one value beside the recorded one: a float may be off, all else must be equal."""
+    shown, kinds = (written(expected), written(got)), {type(expected), type(got)}
+    if type(expected) is float and kinds <= {int, float} and abs(got) < 2**1023:
+        scale = scale or abs(expected)
+        unit = scale or tolerance.atol or 1
+        allowed = max(tolerance.rtol if scale else 0, tolerance.atol / unit)
+        size = min(abs(got - expected) / unit, sys.float_info.max)  # JSON has no infinity
+        return Deviation(path, *shown, "OK" if size <= allowed else "VALUE", size, allowed)
     # null takes the place of a number that is not finite: another value, no other type
-    broken = kinds[0] != kinds[1] and ("missing" in kinds or "null" not in kinds)
-    return Deviation(path, written(expected), written(got), size, breaks_contract=broken)
-
-
-def kind(value: object) -> str:
-    """The JSON type of a value, for a list with its length."""
-    if isinstance(value, list):
-        return f"list of {len(value)}"
-    return "null" if value is None else KINDS.get(type(value), "missing")
+    is_null = None in (expected, got) and MISSING not in (expected, got)
+    if len(kinds) == 1 or kinds == {int, float} or is_null:
+        return Deviation(path, *shown, "OK" if expected == got else "VALUE")
+    return Deviation(path, *shown, "CONTRACT")
 
 
 def magnitude(value: object) -> float:

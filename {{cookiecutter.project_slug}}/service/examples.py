@@ -20,7 +20,7 @@ from service.predictions import STOCHASTIC, answer
 bp = Blueprint("examples", __name__, cli_group=None)
 
 FOLDER = Path(model.__file__).parent / "examples"
-HOW = 'Write {"request": …} into a file such as model/examples/first.json'
+NONE = 'No example is recorded. Put {"request": …} into model/examples/a.json, then: flask record'
 
 
 class Example(BaseModel, extra="forbid"):
@@ -40,13 +40,14 @@ def read(path: Path) -> Example:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
         sys.exit(f"model/examples/{path.name}: {place}: {error.errors()[0]['msg']}.")
     for value in compare(example.response, example.response, example.tolerance):
-        if value.allowed > value.scale / 100 and not example.note:
+        if value.allowed > 0.01 and not example.note:
             reason = 'is tolerated to be off by more than 1 %: write down why, as "note".'
             sys.exit(f"model/examples/{path.name}: {value.path} {reason}")
     return example
 
 
 EXAMPLES = {path.stem: read(path) for path in sorted(FOLDER.glob("*.json"))}
+RECORDED = [name for name, example in EXAMPLES.items() if example.response is not None]
 
 
 @bp.get("/examples")
@@ -70,22 +71,22 @@ def answer_to(name: str) -> Any:
         raise
 
 
-def deviations(name: str, got: Any) -> list[Deviation]:
-    """An answer to an example beside the recorded one, the worst value first."""
+def worst(name: str, got: Any) -> Deviation:
+    """The value of an answer that is the furthest from the recorded one."""
     values = compare(EXAMPLES[name].response, got, EXAMPLES[name].tolerance)
-    return sorted(values, key=lambda value: (value.fits, -value.relative))
+    gravity = ["OK", "VALUE", "CONTRACT"].index
+    return max(values, key=lambda value: (gravity(value.outcome), value.size or 0))
 
 
 @functools.cache
 def check() -> None:
     """Stop the start unless an example is recorded and every recorded one gives its answer."""
-    recorded = [name for name, example in EXAMPLES.items() if example.response is not None]
-    if not recorded:
-        sys.exit(f"No example is recorded. {HOW}, then type: flask record")
-    worst = {name: deviations(name, answer_to(name))[0] for name in recorded}
-    wrong = {name: value for name, value in worst.items() if not value.fits}
-    faults = [f"model/examples/{name}.json: {value}." for name, value in wrong.items()]
-    if faults:
+    if not RECORDED:
+        sys.exit(NONE)
+    values = {name: worst(name, answer_to(name)) for name in RECORDED}
+    wrong = {name: value for name, value in values.items() if value.outcome != "OK"}
+    if wrong:
+        faults = [f"model/examples/{name}.json: {value}." for name, value in wrong.items()]
         accept = "Mend the model or, if the new answers are right, type: flask record"
         sys.exit("\n".join([*faults, accept]))
 
@@ -95,38 +96,25 @@ def check() -> None:
 def record(yes: bool) -> None:
     """Write the model's answers into model/examples/."""
     if not EXAMPLES:
-        sys.exit(f"There is no example. {HOW}.")
-    for name, example in EXAMPLES.items():
+        sys.exit(NONE)
+    for name in EXAMPLES:
         got = answer_to(name)
-        if example.response is None:
-            write(name, got)
-        elif deviations(name, got)[0].fits:
+        if name in RECORDED and worst(name, got).outcome == "OK":
             print(f"model/examples/{name}.json gives its recorded answer.")
-        elif yes or click.confirm(f"{difference(name, got)}\nOverwrite the recorded answer?"):
-            write(name, got)
+        else:
+            write(name, got, asks=name in RECORDED and not yes)
 
 
-def difference(name: str, got: Any) -> str:
-    """The lines of an example that a new answer would change."""
+def write(name: str, got: Any, asks: bool) -> None:
+    """Write an answer into its example, whole or not at all, if whoever is asked agrees."""
     path = FOLDER / f"{name}.json"
-    texts = path.read_text("utf-8").splitlines(), document(name, got).splitlines()
-    return "\n".join(difflib.unified_diff(*texts, f"{path.name}, recorded", "now", lineterm=""))
-
-
-def write(name: str, got: Any) -> None:
-    """Write an answer into its example, whole or not at all."""
-    path = FOLDER / f"{name}.json"
-    written = path.with_suffix(".part")
-    try:
-        written.write_text(document(name, got), "utf-8", newline="\n")
-        written.replace(path)
-    except OSError as error:
-        written.unlink(missing_ok=True)
-        sys.exit(f"{path} could not be written, and is as it was: {error.strerror}.")
+    example = EXAMPLES[name].model_dump(exclude_unset=True) | {"response": got}
+    text = json.dumps(example, indent=2, ensure_ascii=False) + "\n"
+    lines = path.read_text("utf-8").splitlines(), text.splitlines()
+    changes = difflib.unified_diff(*lines, f"{path.name}, recorded", "now", lineterm="")
+    if asks and not click.confirm("\n".join([*changes, "Overwrite the recorded answer?"])):
+        return
+    part = path.with_suffix(".part")
+    part.write_text(text, "utf-8", newline="\n")
+    part.replace(path)
     print(f"model/examples/{name}.json is recorded.")
-
-
-def document(name: str, got: Any) -> str:
-    """The text of an example with an answer."""
-    recorded = EXAMPLES[name].model_copy(update={"response": got})
-    return json.dumps(recorded.model_dump(exclude_unset=True), indent=2, ensure_ascii=False) + "\n"

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import re
 import secrets
@@ -13,10 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.client import HTTPException
-from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -24,13 +22,13 @@ from urllib.request import Request, urlopen
 import click
 from flask import Blueprint
 
-from service import provenance
+from service.comparison import Deviation
 from service.errors import shorten
-from service.examples import EXAMPLES, deviations
+from service.examples import EXAMPLES, NONE, RECORDED, worst
+from service.provenance import PROJECT, UNKNOWN, digest, identity, short
 
 bp = Blueprint("reproduce", __name__, cli_group=None)
 
-PROJECT = Path(__file__).parents[1]
 # What came of it, the gravest first, with the exit code; 1 and 2 say that the command failed.
 OUTCOMES = {
     "BUILD": (3, "The image does not build."),
@@ -41,7 +39,6 @@ OUTCOMES = {
     "OK": (0, "The recorded answers are given."),
 }
 PATIENCE = 600  # seconds that a model may take to load, or to answer
-NO_DOCKER = "No docker command is here: install Docker, or try --local, or --url of a service."
 
 
 class Ended(Exception):
@@ -59,223 +56,149 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
     """
     if sum(map(bool, (image, url, local))) > 1:
         raise click.UsageError("Choose one of --image, --url and --local.")
+    if not RECORDED:
+        sys.exit(NONE)
     if not (url or local or shutil.which("docker")):
-        sys.exit(NO_DOCKER)
+        sys.exit("Docker is not here: install it, or try --local, or --url of a service.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so that all is cleaned up
     report = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
-        with target(image, url, local) as address:
-            report |= replay(address)
+        with contextlib.ExitStack() as started:
+            if not (image or url or local):
+                image = started.enter_context(built())
+            address = url or started.enter_context(served(image))
+            report |= replay(address.rstrip("/"))
     except Ended as end:
         report |= {"outcome": end.args[0], "reason": end.args[1]}
-    print("\n".join(summary(report)))
-    keep(report)
+    tell(report)
     sys.exit(OUTCOMES[report["outcome"]][0])
 
 
-def target(image: str | None, url: str | None, local: bool):
-    """What is asked, as a context that gives its address."""
-    if url:
-        return contextlib.nullcontext(url.rstrip("/"))
-    if local:
-        return process()
-    return container(image) if image else rebuilt()
-
-
 @contextlib.contextmanager
-def process() -> Iterator[str]:
-    """This project, served on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = ["gunicorn"] if sys.platform != "win32" else ["flask", "run", "--port", port]
-    settings = {"PORT": port, "LISTEN": "127.0.0.1", "MODEL_CHECK": "false"}
-    with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=PROJECT,
-            env=os.environ | settings,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait(address, lambda: server.poll() is None, lambda: said(log))
-            yield address
-        finally:
-            server.terminate()
-            server.wait()
-
-
-@contextlib.contextmanager
-def rebuilt() -> Iterator[str]:
-    """A container of an image that is built for it, and removed with it."""
+def built() -> Iterator[str]:
+    """An image of this project, built anew and removed at the end."""
     tag = f"reproduce:{secrets.token_hex(8)}"
     build = ["docker", "build", "--no-cache", "--build-arg", "CHECK=false", "--tag", tag]
     try:
         if subprocess.run([*build, str(PROJECT)], stdout=sys.stderr).returncode:
             raise Ended("BUILD", "Its last words stand above.")
-        with container(tag) as address:
-            yield address
+        yield tag
     finally:
-        docker("rmi", tag)
+        subprocess.run(["docker", "rmi", tag], capture_output=True)
 
 
 @contextlib.contextmanager
-def container(image: str) -> Iterator[str]:
-    """A container of an image, on a free port."""
-    name = f"reproduce-{secrets.token_hex(8)}"
-    options = ["--publish-all", "--env", "MODEL_CHECK=false", "--env", "LISTEN=0.0.0.0"]
-    try:
-        started = docker("run", "--detach", "--name", name, *options, image)
-        if started.returncode:
-            raise Ended("START", started.stdout.strip())
-        port = docker("port", name).stdout.partition("\n")[0].rpartition(":")[2]
-        address = f"http://127.0.0.1:{port}"
-        is_up = ["ps", "--quiet", "--filter", f"name={name}"]
-        log = ["logs", "--tail", "20", name]
-        wait(address, lambda: docker(*is_up).stdout, lambda: docker(*log).stdout)
-        yield address
-    finally:
-        docker("rm", "--force", name)
+def served(image: str | None) -> Iterator[str]:
+    """The address of a container of an image, or else of this project, served until the end."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    address, name = f"http://127.0.0.1:{port}", f"reproduce-{secrets.token_hex(8)}"
+    if image:
+        options = ["--publish", f"127.0.0.1:{port}:{port}", "--env=PORT", "--env=MODEL_CHECK"]
+        command = ["docker", "run", "--name", name, *options, image]
+    elif sys.platform == "win32":
+        command = [sys.executable, "app.py"]
+    else:
+        command = [sys.executable, "-m", "gunicorn"]
+    environment = os.environ | {"PORT": port, "LISTEN": "127.0.0.1", "MODEL_CHECK": "false"}
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
+        try:
+            wait(address, process, log)
+            yield address
+        finally:
+            process.terminate()
+            if image:
+                subprocess.run(["docker", "rm", "--force", name], capture_output=True)
+            process.wait()
 
 
-def docker(*words: str) -> subprocess.CompletedProcess:
-    """Run a docker command."""
-    return subprocess.run(
-        ["docker", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def said(log: IO[str]) -> str:
-    """What a log holds."""
-    log.seek(0)
-    return log.read()
-
-
-def wait(address: str, is_up: Callable[[], object], log: Callable[[], str]) -> None:
+def wait(address: str, process: subprocess.Popen, log: IO[str]) -> None:
     """Wait until a started service answers."""
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and is_up():
+    while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(Ended):
             if ask(f"{address}/healthz")[0] == 200:
                 return
         time.sleep(0.2)
-    raise Ended("START", f"The service does not start. It says:\n{log()}")
+    log.seek(0)
+    raise Ended("START", f"The service does not start. It says:\n{log.read()}")
 
 
-def ask(address: str, request: dict | None = None) -> tuple[int, str]:
-    """The status and the text of an answer."""
+def ask(address: str, request: dict | None = None) -> tuple[int, object]:
+    """The status of an answer, and its content: what JSON says, or the text of an error."""
     body = None if request is None else json.dumps(request).encode()
     headers = {"Content-Type": "application/json"}
     try:
         with urlopen(Request(address, body, headers), timeout=PATIENCE) as response:
-            return response.status, response.read().decode(errors="replace")
+            return response.status, json.load(response)
     except HTTPError as error:
         return error.code, error.read().decode(errors="replace")
-    except (OSError, HTTPException, ValueError) as error:  # nobody there, half an answer, no URL
-        raise Ended("START", f"{address} does not answer: {error}.") from error
+    except (OSError, HTTPException, ValueError) as error:  # nobody there, half an answer, no JSON
+        raise Ended("START", f"{address} does not answer with JSON: {error}.") from error
 
 
 def replay(address: str) -> dict:
     """Ask for every recorded example, and report what came and who answered."""
-    status, text = ask(f"{address}/service-info")
-    try:
-        info = json.loads(text)
-        differs = differences(info)
-    except (ValueError, KeyError, TypeError) as error:
+    status, info = ask(f"{address}/service-info")
+    if not (isinstance(info, dict) and "fingerprint" in info):
         reason = f"{address} is no service of this kind: its /service-info answers {status}."
-        raise Ended("START", reason) from error
-    answers = {
-        name: play(address, name)
-        for name, example in EXAMPLES.items()
-        if example.response is not None
+        raise Ended("START", reason)
+    differs = differences(info)
+    answers = {name: play(address, name) for name in RECORDED}
+    came = [value.outcome for value in answers.values()]
+    came.append("IDENTITY" if {"model", "service"} & differs.keys() else "OK")
+    lines = [f"{name} differs: {how}." for name, how in differs.items()][:3]
+    lines += [f"{name}: {value}." for name, value in answers.items() if value.outcome != "OK"][:3]
+    sizes = [value.size or 0 for value in answers.values() if value.outcome == "OK"]
+    off = f"off by {max(sizes, default=0):.1e} of the scale at most"
+    lines.append(f"{len(sizes)} of {len(answers)} answers fit, {off}.")
+    return {
+        "outcome": min(came, key=list(OUTCOMES).index),
+        "reason": "\n".join([*lines, f"Fingerprint {info['fingerprint']}."]),
+        "differs": differs,
+        "examples": {name: value._asdict() for name, value in answers.items()},
+        "service": info,
     }
-    came = {answer["outcome"] for answer in answers.values()} | {"OK"}
-    if {"model", "service"} & set(differs):
-        came.add("IDENTITY")
-    outcome = next(name for name in OUTCOMES if name in came)
-    return {"outcome": outcome, "differs": differs, "examples": answers, "service": info}
 
 
-def play(address: str, name: str) -> dict:
-    """Ask for one example."""
-    status, text = ask(f"{address}/api", EXAMPLES[name].request)
+def play(address: str, name: str) -> Deviation:
+    """Ask for one example; the value of the answer that is the furthest from the recorded one."""
+    status, got = ask(f"{address}/api", EXAMPLES[name].request)
     print(f"{name}: answered with {status}", file=sys.stderr)
-    try:
-        worst = deviations(name, json.loads(text))[0]
-    except ValueError:
-        worst = None
-    if status != 200 or not worst:
-        reason = f"the answer has status {status} instead of 200: {shorten(text)}"
-        return {"outcome": "CONTRACT", "reason": reason}
-    outcome = "OK" if worst.fits else "CONTRACT" if worst.breaks_contract else "VALUE"
-    by_how_much = worst.relative if math.isfinite(worst.relative) else None
-    values = {"path": worst.path, "expected": worst.expected, "got": worst.got}
-    return {"outcome": outcome, "reason": str(worst), "worst": values, "deviation": by_how_much}
+    if status == 200:
+        return worst(name, got)
+    text = shorten(" ".join(str(got).split()), 300)
+    return Deviation("the status", "200", f"{status}, with {text}", "CONTRACT")
 
 
 def differences(info: dict) -> dict[str, str]:
     """What stands behind the answers but not here: parts of the fingerprint, locked packages."""
-    ours, versions = expected(info)
-    pairs = {name: (info["parts"][name], part) for name, part in ours.items()}
-    installed = {normal(name): version for name, version in info["packages"].items()}
-    pairs |= {name: (installed.get(name, version), version) for name, version in versions.items()}
-    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    return {name: f"{they} answers, {we} is here" for name, (they, we) in differing.items()}
-
-
-def expected(info: dict) -> tuple[dict[str, str], dict[str, str]]:
-    """The parts that this project asks for, and the versions in its lock for that machine."""
-    here = provenance.identity()["parts"]
-    parts, versions = {"model": here["model"], "service": here["service"]}, {}
-    base = re.search(r"^ARG RUNTIME=(.+)$", text_of("Dockerfile"), re.MULTILINE)
-    if base and info["base"]["name"] != provenance.UNKNOWN:  # an image answers
-        parts["base"] = provenance.short(base[1])
+    here = {name: identity()["parts"][name] for name in ("model", "service")}
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(info["architecture"])
-    name = f"locks/linux-{machine}.lock"
-    if lock := text_of(name):
-        parts["lock"] = provenance.short(provenance.digest(name))
+    dockerfile, lock = PROJECT / "Dockerfile", PROJECT / f"locks/linux-{machine}.lock"
+    if dockerfile.exists() and info["base"]["name"] != UNKNOWN:  # an image answers
+        for base in re.findall("(?m)^ARG RUNTIME=(.+)$", dockerfile.read_text("utf-8")):
+            here["base"] = short(base)
+    if lock.exists():
+        here["lock"] = short(digest(lock))
         # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
-        files = re.findall(r"^http.*/(.+)-(.+)-.+$", lock, re.MULTILINE)
-        versions = {normal(name): version for name, version in files}
-    return parts, versions
+        packages = re.findall("(?m)^http.*/(.+)-(.+)-.+$", lock.read_text("utf-8"))
+        here |= {name.lower().replace("_", "-"): version for name, version in packages}
+    there = info["parts"] | info["packages"]
+    return {
+        name: f"{there[name]} answers, {part} is here"
+        for name, part in here.items()
+        if there.get(name, part) != part
+    }
 
 
-def text_of(name: str) -> str:
-    """A file of the project, empty where there is none; the image has neither of these."""
-    path = PROJECT / name
-    return path.read_text("utf-8") if path.exists() else ""
-
-
-def normal(name: str) -> str:
-    """The name of a package, as conda and pip agree on it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def summary(report: dict) -> list[str]:
-    """The report for people, in ten lines at most."""
-    outcome = report["outcome"]
-    lines = [f"{outcome}: {OUTCOMES[outcome][1]}"]
-    lines += [f"{name} differs: {how}." for name, how in report.get("differs", {}).items()][:3]
-    if "reason" in report:
-        return [*lines, *report["reason"].splitlines()[-6:]]
-    answers = report["examples"]
-    wrong = {name: found["reason"] for name, found in answers.items() if found["outcome"] != "OK"}
-    lines += [f"{name}: {reason}." for name, reason in wrong.items()][:3]
-    sizes = {name: found["deviation"] for name, found in answers.items() if "deviation" in found}
-    worst = max(sizes, key=lambda name: sizes[name] or 0, default=None)
-    if worst and None not in sizes.values():
-        size = f"{sizes[worst]:.1e} ({worst})"
-        lines.append(f"The worst deviation of {len(sizes)} answers is {size}.")
-    return [*lines, f"Fingerprint {report['service']['fingerprint']}."]
-
-
-def keep(report: dict) -> None:
-    """Write the report for programs."""
+def tell(report: dict) -> None:
+    """Print the report for people, in ten lines at most, and write it for programs."""
+    print(f"{report['outcome']}: {OUTCOMES[report['outcome']][1]}")
+    print(*report["reason"].splitlines()[-8:], sep="\n")
     try:
-        Path("reproduction.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        (PROJECT / "reproduction.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        print("All of it stands in reproduction.json.")
     except OSError as error:
         print(f"reproduction.json could not be written here: {error.strerror}.")
-    else:
-        print("All of it stands in reproduction.json.")
