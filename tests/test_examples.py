@@ -208,5 +208,5 @@ def test_an_answer_that_cannot_be_written_costs_nothing(project, examples):
     square_differently(project)
     result = flask(project, "record", "--yes")
     assert result.returncode == 1
-    assert "No space left on device" in result.stderr
+    assert "could not be written, and is as it was: No space left" in result.stderr
     assert (examples / "two.json").read_text() == before

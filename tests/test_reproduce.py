@@ -59,7 +59,7 @@ def servers(project: Path) -> list[Path]:
 
 
 def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
-    outcome, said, report = reproduce(project, "--local")
+    outcome, said, report = reproduce(project, "--local", http_proxy="http://127.0.0.1:9")
     assert outcome == "OK", said
     assert "2 of 2 answers fit, off by 0.0e+00 of the scale at most." in said
     assert {name: found["outcome"] for name, found in report["examples"].items()} == {

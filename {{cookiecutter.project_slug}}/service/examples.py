@@ -115,6 +115,10 @@ def write(name: str, got: Any, asks: bool) -> None:
     if asks and not click.confirm("\n".join([*changes, "Overwrite the recorded answer?"])):
         return
     part = path.with_suffix(".part")
-    part.write_text(text, "utf-8", newline="\n")
-    part.replace(path)
+    try:
+        part.write_text(text, "utf-8", newline="\n")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        sys.exit(f"{path} could not be written, and is as it was: {error.strerror}.")
     print(f"model/examples/{name}.json is recorded.")

@@ -90,6 +90,8 @@ def built() -> Iterator[str]:
 @contextlib.contextmanager
 def served(image: str | None) -> Iterator[str]:
     """The address of a container of an image, or else of this project, served until the end."""
+    # Or a proxy would be asked for what is on this machine.
+    os.environ["no_proxy"] = f"127.0.0.1,{os.environ.get('no_proxy', '')}"
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
     address, name = f"http://127.0.0.1:{port}", f"reproduce-{secrets.token_hex(8)}"
