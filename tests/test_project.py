@@ -53,7 +53,7 @@ MUTATIONS = {
     "service/binary.py": ("b64encode(data)", "urlsafe_b64encode(data)"),
     "service/capacity.py": ("retry_after=wait", "retry_after=None"),
     "service/errors.py": ('"application/problem+json"', '"application/json"'),
-    "service/openapi.py": ('"/healthz": {', '"/health": {'),
+    "service/openapi.py": ('"/healthz": (', '"/health": ('),
     "service/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),
     "service/pages.py": ("_external=external", "_external=False"),
     "service/form.py": ('return "long" if long else "line"', 'return "line"'),
