@@ -9,10 +9,10 @@ from service.schemas import FIELDS, REQUIRED, alternatives, is_file, is_nested, 
 # What a JSON schema calls the types and bounds of values, and how the page says it.
 WORDS = {"string": "text", "boolean": "true or false", "object": "JSON", "array": "JSON list"}
 BOUNDS = {
-    "minimum": "at least {}",
-    "exclusiveMinimum": "more than {}",
-    "maximum": "at most {}",
-    "exclusiveMaximum": "less than {}",
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "exclusiveMaximum": "< {}",
     "multipleOf": "a multiple of {}",
     "minLength": "{} or more characters",
     "maxLength": "{} or fewer characters",

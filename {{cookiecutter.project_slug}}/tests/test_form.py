@@ -60,8 +60,8 @@ def test_only_what_input_asks_for_is_required():
 @pytest.mark.parametrize(
     ("name", "facts"),
     [
-        ("whole", ["integer", "at least 0", "at most 10^30"]),
-        ("number", ["number in m", "more than 0.5"]),
+        ("whole", ["integer", "≥ 0", "≤ 10^30"]),
+        ("number", ["number in m", "> 0.5"]),
         ("maybe", ["number", "optional"]),
         ("switch", ["default false"]),
         ("choice", []),
