@@ -34,7 +34,6 @@ FINGERPRINT = STRING | {"required": True, "description": "Of code, weights and e
 RETRY_AFTER = INTEGER | {"required": True, "description": "When to send it again (s)"}
 SEED = INTEGER | {"required": True, "description": "As input, it brings the answer back"}
 CITATIONS = {TEXT: STRING, BIBTEX: STRING, CSL: {"schema": {"type": "array"}}}
-NESTED = {"type": "string", "contentMediaType": JSON}
 # The bytes as they are, which tools of OpenAPI 3.0 know by their format.
 FILE = {"type": "string", "format": "binary", "minLength": 1}
 FILE["contentMediaType"] = "application/octet-stream"
@@ -127,9 +126,8 @@ def by_body() -> dict:
     """POST /api: the fields are the members of a JSON object, or the parts of a form."""
     content = {JSON: {"schema": INPUT, "examples": recorded("request")}}
     if TAKES_FILES:
-        parts = {name: NESTED if is_nested(name) else written(FIELDS[name]) for name in FIELDS}
-        form = {"type": "object", "properties": parts, "required": REQUIRED}
-        content[FORM] = {"schema": form | {"additionalProperties": False}}
+        form = {"type": "object", "properties": {name: part(name) for name in FIELDS}}
+        content[FORM] = {"schema": form | {"required": REQUIRED, "additionalProperties": False}}
     body = {"required": True, "content": content}
     return prediction("predict", *REFUSALS) | {"requestBody": body}
 
@@ -176,15 +174,22 @@ def answer(meaning: str, content: dict) -> dict:
     return {"description": meaning, "headers": headers, "content": content}
 
 
-def written(schema: dict) -> dict:
-    """The schema of what a link or a form can say: a file as it is, no null, no empty list."""
+def part(name: str) -> dict:
+    """A field of `Input` as a part of a form, which says a list without items by leaving it out."""
+    if is_nested(name):
+        return {"type": "string", "contentMediaType": JSON}
+    return written(FIELDS[name], least=int(name in REQUIRED))
+
+
+def written(schema: dict, least: int = 1) -> dict:
+    """The schema of what texts can say: no null, a file as it is, and at least so many items."""
     options = []
     for option in alternatives(schema):
         if "contentEncoding" in option:
             options.append(FILE)
         elif "items" in option:
-            least = max(1, option.get("minItems", 0))
-            options.append(option | {"items": written(option["items"]), "minItems": least})
+            number = {"minItems": max(least, option.get("minItems", 0))}
+            options.append(option | {"items": written(option["items"])} | number)
         elif option.get("type") != "null":
             options.append(option)
     return options[0] if len(options) == 1 else {"anyOf": options}
