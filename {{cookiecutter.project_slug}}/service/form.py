@@ -87,8 +87,8 @@ def facts(name: str, kind: str) -> list[str]:
             found += [
                 say.format(bound(schema[key])) for key, say in BOUNDS.items() if key in schema
             ]
-    if "default" in field:
-        default = field["default"]
+    if name not in REQUIRED:
+        default = field.get("default")
         found.append("optional" if default in (None, "", []) else f"default {text(default)}")
     return list(dict.fromkeys(filter(None, found)))
 

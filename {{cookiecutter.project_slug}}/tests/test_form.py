@@ -19,19 +19,21 @@ FIELDS = {
     "nested": {"type": "object"},
     "mixed": {"enum": ["a", 1]},
     "anything": {},
+    "made": {"type": "string"},  # by a default_factory, of which a schema says nothing
 }
+REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "default" not in field]
 
 
 @pytest.fixture(autouse=True)
 def fields(monkeypatch):
     """An `Input` with a field of every kind."""
     monkeypatch.setattr(form, "FIELDS", FIELDS)
-    monkeypatch.setattr(form, "REQUIRED", ["line"])
+    monkeypatch.setattr(form, "REQUIRED", REQUIRED)
     monkeypatch.setattr(schemas, "FIELDS", FIELDS)
 
 
 def test_each_field_gets_the_control_that_suits_it():
-    kinds = "line long line line line choice choice choice list list json json choice json"
+    kinds = "line long line line line choice choice choice list list json json choice json line"
     assert [form.control(name, None)["kind"] for name in FIELDS] == kinds.split()
 
 
@@ -54,7 +56,7 @@ def test_choices_are_said_as_they_are_sent(name, choices):
 
 
 def test_only_what_input_asks_for_is_required():
-    assert [name for name in FIELDS if form.control(name, None)["required"]] == ["line"]
+    assert [name for name in FIELDS if form.control(name, None)["required"]] == REQUIRED
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,7 @@ def test_only_what_input_asks_for_is_required():
         ("whole", ["integer", "≥ 0", "≤ 10^30"]),
         ("number", ["number in m", "> 0.5"]),
         ("maybe", ["number", "optional"]),
+        ("made", ["text", "optional"]),
         ("switch", ["default false"]),
         ("choice", []),
         ("list", ["list, one number per line", "2 or more items"]),
