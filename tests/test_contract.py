@@ -111,7 +111,10 @@ def test_every_file_is_clean_text(bake, answers):
         assert text.endswith("\n") and not text.endswith("\n\n"), path
         assert "\r" not in text and "\n\n\n\n" not in text, path
         assert not re.search(r"[ \t]$", text, re.M), path
-        assert not re.search(r"cookiecutter\.(?!json)|{%-?\s*(raw|endraw|macro)", text), path
+        ours = r"cookiecutter\.(?!json)|{%-?\s*(raw|endraw)"
+        if "templates" not in path.parts:  # whose macros are for Flask
+            ours += r"|{%-?\s*macro"
+        assert not re.search(ours, text), path
 
 
 @pytest.mark.parametrize("answers", PRODUCT, ids=lambda answers: "-".join(answers.values()))

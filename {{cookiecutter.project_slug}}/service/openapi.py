@@ -27,17 +27,29 @@ REFUSALS = {
     500: "The model or the service failed; its log says why.",
     503: "Too many predictions run. Retry-After says when to send it again, in seconds.",
 }
-HEADERS = {
-    "Model-Fingerprint": ("string", "Of code, weights and environment: /service-info names them"),
-    "Cache-Control": ("string", "Whether the answer may be kept"),
-    "ETag": ("string", "Names the answer: If-None-Match asks whether it is still so"),
-    "Retry-After": ("integer", "When to send the request again (s)"),
-    "Link": ("string", "Where the description, the licence and the like are (RFC 8288)"),
-    "Model-Seed": ("integer", "The seed of the answer: given as input, it brings the answer back"),
-}
-# A form has the bytes as they are; tools of OpenAPI 3.0 know them by their format.
+STRING = {"schema": {"type": "string"}}
+INTEGER = {"schema": {"type": "integer"}}
+OBJECT = {"schema": {"type": "object"}}
+FINGERPRINT = STRING | {"required": True, "description": "Of code, weights and environment"}
+TAG = STRING | {"required": True, "description": "Names the answer, for If-None-Match"}
+RETRY_AFTER = INTEGER | {"required": True, "description": "When to send it again (s)"}
+SEED = INTEGER | {"required": True, "description": "As input, it brings the answer back"}
+CITATIONS = {TEXT: STRING, BIBTEX: STRING, CSL: {"schema": {"type": "array"}}}
+# The bytes as they are, which tools of OpenAPI 3.0 know by their format.
 FILE = {"type": "string", "format": "binary", "minLength": 1}
 FILE["contentMediaType"] = "application/octet-stream"
+
+# The routes that take nothing: how programs and people call them, what they give, and refusals.
+PLAIN = {
+    "/": ("page", "Show a page for people", {"text/html": STRING}),
+    "/examples": ("examples", "Give the recorded examples", {JSON: OBJECT}),
+    "/service-info": ("service_info", "Say what this service is", {JSON: OBJECT}),
+    "/openapi.json": ("describe", "Describe the service", {JSON: OBJECT}),
+    "/citation": ("citation", "Say how to cite the software", CITATIONS, 406),
+    "/healthz": ("healthz", "Say that the service is alive", {JSON: OBJECT}),
+    "/readyz": ("readyz", "Say that it takes predictions", {JSON: OBJECT}, 503),
+    "/metrics": ("metrics", "Count what was done, for Prometheus", {"text/plain": STRING}),
+}
 
 
 class Problem(BaseModel):
@@ -70,27 +82,14 @@ def describe() -> Response:
 
 def document() -> dict:
     """Describe the service: every route of every module has its entry in `paths`."""
-    page = content({"type": "string"}, "text/html")
-    this = content({"type": "object", "required": ["openapi"]})
-    examples = content({"type": "object", "additionalProperties": {"required": ["request"]}})
-    info = content({"type": "object", "required": ["id", "fingerprint", "parts"]})
-    cited = content({"type": "string"}, TEXT) | content({"type": "string"}, BIBTEX)
-    cited |= content({"type": "array", "items": {"required": ["title"]}}, CSL)
-    alive = content({"type": "object", "required": ["status"]})
-    counts = content({"type": "string"}, "text/plain")
-    paths = {
-        "/api": {"get": by_link(), "post": by_body()} if is_linkable() else {"post": by_body()},
-        "/api/batch": {"post": by_row()},
-        "/": {"get": operation("page", "Show a page for people", page)},
-        "/examples": {"get": operation("examples", "Give the recorded examples", examples)},
-        "/service-info": {"get": operation("service_info", "Say what this service is", info)},
-        "/openapi.json": {"get": operation("describe", "Describe the service", this)},
-        "/citation": {"get": operation("citation", "Say how to cite the software", cited, [406])},
-        "/healthz": {"get": operation("healthz", "Say that the service is alive", alive)},
-        "/readyz": {"get": operation("readyz", "Say that it takes predictions", alive, [503])},
-        "/metrics": {"get": operation("metrics", "Count what was done, for Prometheus", counts)},
-    }
-    components = {"schemas": DEFINITIONS["$defs"]}
+    paths = {"/api": {"post": by_body()}, "/api/batch": {"post": by_row()}}
+    if is_linkable():
+        paths["/api"]["get"] = by_link()
+    paths |= {path: {"get": operation(*told)} for path, told in PLAIN.items()}
+    problem = {"application/problem+json": {"schema": PROBLEM}}
+    refusals = {str(status): answer(meaning, problem) for status, meaning in REFUSALS.items()}
+    refusals["503"]["headers"]["Retry-After"] = RETRY_AFTER
+    components = {"schemas": DEFINITIONS["$defs"], "responses": refusals}
     return {"openapi": "3.1.0", "info": about(), "paths": paths, "components": components}
 
 
@@ -106,108 +105,96 @@ def about() -> dict:
 
 def by_link() -> dict:
     """GET /api: the fields are the parameters of the query."""
-    found = prediction("predict_by_link", [406, 414, 422, 500, 503])
+    found = prediction("predict_by_link", 406, 414, 422, 500, 503)
     if not STOCHASTIC:
-        tags = {"headers": headers("Model-Fingerprint", "Link", "Cache-Control", "ETag")}
-        found["responses"]["200"] |= tags
-        found["responses"]["304"] = {"description": "It is still what If-None-Match names."} | tags
+        found["responses"]["304"] = answer("It is still what If-None-Match names.", {})
+        for status in ("200", "304"):
+            found["responses"][status]["headers"]["ETag"] = TAG
     return found | {"parameters": [parameter(name) for name in FIELDS]}
-
-
-def by_body() -> dict:
-    """POST /api: the fields are the members of a JSON object."""
-    body = content(INPUT)
-    body[JSON]["examples"] = recorded("request")
-    if TAKES_FILES:
-        form = {"type": "object", "properties": {name: part(name) for name in FIELDS}}
-        body |= content(form | {"required": REQUIRED, "additionalProperties": False}, FORM)
-    found = prediction("predict", list(REFUSALS))
-    return found | {"requestBody": {"required": True, "content": body}}
-
-
-def by_row() -> dict:
-    """POST /api/batch: each input is an item of a JSON array, or a line of a table."""
-    answers = content({"type": "array", "items": {"anyOf": [OUTPUT, PROBLEM]}})
-    body = content({"type": "array", "items": INPUT})
-    for kind in KINDS[1:]:
-        table = {"type": "string", "description": "A header line of names, then a line per row"}
-        body |= content(table, kind)
-        answers |= content(table, kind)
-    found = operation("predict_batch", "Run the model on every row", answers, list(REFUSALS))
-    return found | {"requestBody": {"required": True, "content": body}}
-
-
-def recorded(part: str) -> dict:
-    """The requests or the answers of the recorded examples."""
-    kept = {name: example for name, example in EXAMPLES.items() if example.response is not None}
-    return {
-        name: {"summary": example.note or name, "value": getattr(example, part)}
-        for name, example in kept.items()
-    }
-
-
-def prediction(name: str, refusals: list[int]) -> dict:
-    """A route that runs the model once."""
-    answer = content(OUTPUT)
-    answer[JSON]["examples"] = recorded("response")
-    found = operation(name, "Run the model", answer, refusals)
-    if STOCHASTIC:
-        found["responses"]["200"]["headers"] |= headers("Cache-Control", "Model-Seed")
-    return found | {"description": inspect.getdoc(predict) or ""}
-
-
-def operation(name: str, summary: str, answer: dict, refusals: list[int] = ()) -> dict:
-    """A route: its names for programs and for people, and what it may answer."""
-    responses = {"200": {"description": "The answer", "content": answer}}
-    problem = content(PROBLEM, "application/problem+json")
-    for status in refusals:
-        responses[str(status)] = {"description": REFUSALS[status], "content": problem}
-    for response in responses.values():
-        response["headers"] = headers("Model-Fingerprint")
-    responses["200"]["headers"] |= headers("Link")
-    if 503 in refusals:
-        responses["503"]["headers"] = headers("Model-Fingerprint", "Retry-After")
-    return {"operationId": name, "summary": summary, "responses": responses}
-
-
-def content(schema: dict, kind: str = JSON) -> dict:
-    """What a body holds, under its media type."""
-    return {kind: {"schema": schema}}
-
-
-def headers(*names: str) -> dict:
-    """The headers that every such answer has."""
-    chosen = ((name, *HEADERS[name]) for name in names)
-    return {n: {"description": d, "required": True, "schema": {"type": k}} for n, k, d in chosen}
 
 
 def parameter(name: str) -> dict:
     """A field of `Input` as a parameter of the query."""
-    field = FIELDS[name]
-    found = {"name": name, "in": "query", "required": name in REQUIRED}
-    if "description" in field:
-        found["description"] = field["description"]
-    if field.get("examples"):
-        found["example"] = field["examples"][0]
-    return found | {"schema": written(field)}
+    return {
+        "name": name,
+        "in": "query",
+        "required": name in REQUIRED,
+        "description": FIELDS[name].get("description", ""),
+        "examples": {str(value): {"value": value} for value in FIELDS[name].get("examples", [])},
+        "schema": written(FIELDS[name]),
+    }
+
+
+def by_body() -> dict:
+    """POST /api: the fields are the members of a JSON object, or the parts of a form."""
+    content = {JSON: {"schema": INPUT, "examples": recorded("request")}}
+    if TAKES_FILES:
+        form = {"type": "object", "properties": {name: part(name) for name in FIELDS}}
+        content[FORM] = {"schema": form | {"required": REQUIRED, "additionalProperties": False}}
+    body = {"required": True, "content": content}
+    return prediction("predict", *REFUSALS) | {"requestBody": body}
+
+
+def by_row() -> dict:
+    """POST /api/batch: each input is an item of a JSON array, or a line below one of names."""
+    tables = dict.fromkeys(KINDS[1:], STRING)
+    inputs = {JSON: {"schema": {"type": "array", "items": INPUT}}} | tables
+    answers = {"schema": {"type": "array", "items": {"anyOf": [OUTPUT, PROBLEM]}}}
+    content = {JSON: answers} | tables
+    found = operation("predict_batch", "Run the model on every row", content, *REFUSALS)
+    return found | {"requestBody": {"required": True, "content": inputs}}
+
+
+def prediction(name: str, *refusals: int) -> dict:
+    """A route that runs the model once."""
+    content = {JSON: {"schema": OUTPUT, "examples": recorded("response")}}
+    found = operation(name, "Run the model", content, *refusals)
+    if STOCHASTIC:
+        found["responses"]["200"]["headers"]["Model-Seed"] = SEED
+    return found | {"description": inspect.getdoc(predict) or ""}
+
+
+def recorded(part: str) -> dict:
+    """The requests or the answers of the recorded examples."""
+    return {
+        name: {"summary": example.note or name, "value": getattr(example, part)}
+        for name, example in EXAMPLES.items()
+        if example.response is not None
+    }
+
+
+def operation(name: str, summary: str, content: dict, *refusals: int) -> dict:
+    """A route: its names for programs and for people, and what it may answer."""
+    responses = {"200": answer("The answer", content)}
+    for status in refusals:
+        responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
+    return {"operationId": name, "summary": summary, "responses": responses}
+
+
+def answer(meaning: str, content: dict) -> dict:
+    """What may come back, by its media types."""
+    headers = {"Model-Fingerprint": FINGERPRINT}
+    return {"description": meaning, "headers": headers, "content": content}
 
 
 def part(name: str) -> dict:
-    """A field of `Input` as a part of a form."""
+    """A field of `Input` as a part of a form, which says a list without items by leaving it out."""
     if is_nested(name):
         return {"type": "string", "contentMediaType": JSON}
     return written(FIELDS[name], least=int(name in REQUIRED))
 
 
 def written(schema: dict, least: int = 1) -> dict:
-    """The schema of what a query can write: no null, and of a list at least so many items."""
-    options = [option for option in alternatives(schema) if option.get("type") != "null"]
-    for number, option in enumerate(options):
+    """The schema of what texts can say: no null, a file as it is, and at least so many items."""
+    options = []
+    for option in alternatives(schema):
         if "contentEncoding" in option:
-            options[number] = FILE
-        if "items" in option:
-            number_of = {"minItems": max(least, option.get("minItems", 0))}
-            options[number] = option | {"items": written(option["items"])} | number_of
+            options.append(FILE)
+        elif "items" in option:
+            number = {"minItems": max(least, option.get("minItems", 0))}
+            options.append(option | {"items": written(option["items"])} | number)
+        elif option.get("type") != "null":
+            options.append(option)
     return options[0] if len(options) == 1 else {"anyOf": options}
 
 

@@ -3,16 +3,15 @@
 import json
 import re
 import shlex
-from itertools import chain
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
-from flask import Blueprint, Response, make_response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 
 from service.citation import ANSWERS, BIBTEX, CITATION, FOUND_AT, LICENCES, SENTENCE
 from service.errors import shorten
 from service.examples import EXAMPLES
-from service.form import controls, texts
-from service.schemas import FIELDS, REQUIRED, is_file, is_linkable, is_nested, repeats
+from service.form import control, texts
+from service.schemas import FIELDS, REQUIRED, is_file, is_linkable, repeats
 from service.uploads import TAKES_FILES
 
 bp = Blueprint("pages", __name__)
@@ -26,6 +25,21 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+# How curl takes the parts of a request, each by its kind.
+CURL = {
+    "link": {"url": " {value}"},
+    "body": {
+        "api": " {value} \\\n  -H 'Content-Type: application/json'",
+        "body": " \\\n  -d {value}",
+    },
+    "form": {
+        "api": " {value}",
+        "text": " \\\n  --form-string {name}={value}",
+        "file": " \\\n  -F {name}={at}",
+        "files": " \\\n  -F {name}={at}",
+    },
+}
+
 
 @bp.get("/")
 def index() -> Response:
@@ -38,58 +52,64 @@ def index() -> Response:
         sentence=SENTENCE,
         found_at=FOUND_AT,
         bibtex=ANSWERS[BIBTEX],
-        licence=" or ".join(LICENCES),
-        controls=controls(given),
+        licences=LICENCES,
+        controls=[control(name, given.get(name)) for name in FIELDS],
         shapes=SHAPES,
-        parts=parts(given),
         link=link(given) if is_linkable() else None,
-        absolute=link(given, external=True) if is_linkable() else None,
-        url=address(),
-        body=body(given),
-        quoted={"shell": shlex.quote, "literal": literal},
+        parts=parts(given),
+        fill=fill,
+        curl=CURL,
         examples=EXAMPLES,
         pretty=pretty,
-        option=option,
     )
-    response = make_response(page)
-    response.headers["Content-Security-Policy"] = POLICY
-    return response
-
-
-def call() -> str:
-    """The sample request as a command for a terminal."""
-    if is_linkable():
-        return shlex.join(["curl", link(sample(), external=True)])
-    if TAKES_FILES:
-        return shlex.join(["curl", address(), *chain.from_iterable(map(option, parts(sample())))])
-    kind = "Content-Type: application/json"
-    return shlex.join(["curl", address(), "-H", kind, "-d", body(sample())])
-
-
-def parts(given: dict) -> list[dict]:
-    """A request as the parts of a form, in which a file is called as its field."""
-    found = []
-    for name in FIELDS:
-        if is_file(name):
-            one = {"name": name, "file": name, "multiple": repeats(name)}
-            found += [one] if name in REQUIRED else []
-        elif is_nested(name) and name in given:
-            found.append({"name": name, "text": json.dumps(given[name], ensure_ascii=False)})
-        else:
-            found += [{"name": name, "text": text} for text in texts(name, given.get(name))]
-    return found
-
-
-def option(part: dict) -> list[str]:
-    """A part of a form as curl takes it."""
-    if "file" in part:
-        return ["-F", f'{part["name"]}=@"{part["file"]}"']
-    return ["--form-string", f"{part['name']}={part['text']}"]
+    return Response(page, headers={"Content-Security-Policy": POLICY})
 
 
 def sample() -> dict:
     """The request of the first example."""
     return next((example.request for example in EXAMPLES.values()), {})
+
+
+def call() -> str:
+    """The sample request as a command of one line for a terminal."""
+    return "curl" + fill(parts(sample()), "shell", CURL[SHAPES[0]]).replace(" \\\n ", "")
+
+
+def parts(given: dict) -> list[dict]:
+    """What the calls of a request are made of; a file that is missing is called as its field."""
+    api = url_for("predictions.answer_body", _external=True)
+    whole = {"api": api, "url": urljoin(api, link(given)), "body": body(given)}
+    found = [{"kind": kind, "value": value} for kind, value in whole.items()]
+    for name in FIELDS:
+        if is_file(name) and name in REQUIRED:
+            at = f"@{json.dumps(name, ensure_ascii=False)}"
+            kind = "files" if repeats(name) else "file"
+            found.append({"kind": kind, "name": name, "value": name, "at": at})
+        for text in texts(name, given.get(name)):
+            found.append({"kind": "text", "name": name, "value": text})
+    return found
+
+
+def fill(parts: list[dict], quote: str, lines: dict[str, str]) -> str:
+    """Write each part of a request in the line of a call for its kind, quoted, as page.js does."""
+    return "".join(
+        lines.get(part["kind"], "").format(**{key: QUOTES[quote](part[key]) for key in part})
+        for part in parts
+    )
+
+
+def literal(text: str) -> str:
+    """Quote a text so that Python, R and JavaScript all read it."""
+    quoted = re.sub(r"[\\']", r"\\\g<0>", text)
+    return "'" + quoted.replace("\n", "\\n").replace("\r", "\\r") + "'"
+
+
+QUOTES = {"shell": shlex.quote, "literal": literal}
+
+
+def link(given: dict) -> str:
+    """The address that answers a request."""
+    return f"{url_for('predictions.answer_body')}?{urlencode(query(given), doseq=True)}"
 
 
 def query(given: dict) -> dict[str, list[str]]:
@@ -106,20 +126,3 @@ def body(given: dict) -> str:
 def pretty(value: object) -> str:
     """A request or an answer as JSON to be read."""
     return shorten(json.dumps(value, ensure_ascii=False, indent=2), limit=4000)
-
-
-def link(given: dict, external: bool = False) -> str:
-    """The address that answers a request."""
-    path = url_for("predictions.answer_link", _external=external)
-    return f"{path}?{urlencode(query(given), doseq=True)}" if given else path
-
-
-def address() -> str:
-    """The address that takes a JSON object."""
-    return url_for("predictions.answer_body", _external=True)
-
-
-def literal(text: str) -> str:
-    """Quote a text so that Python, R and JavaScript all read it."""
-    quoted = re.sub(r"[\\']", r"\\\g<0>", text)
-    return "'" + quoted.replace("\n", "\\n").replace("\r", "\\r") + "'"

@@ -17,28 +17,55 @@ FIELDS = {
     "words": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
     "table": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
     "nested": {"type": "object"},
+    "mixed": {"enum": ["a", 1]},
     "anything": {},
+    "made": {"type": "string"},  # by a default_factory, of which a schema says nothing
 }
+REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "default" not in field]
 
 
 @pytest.fixture(autouse=True)
 def fields(monkeypatch):
     """An `Input` with a field of every kind."""
     monkeypatch.setattr(form, "FIELDS", FIELDS)
+    monkeypatch.setattr(form, "REQUIRED", REQUIRED)
     monkeypatch.setattr(schemas, "FIELDS", FIELDS)
 
 
 def test_each_field_gets_the_control_that_suits_it():
-    kinds = "line long line line line choice choice choice list list json json json"
-    assert [control["kind"] for control in form.controls({})] == kinds.split()
+    kinds = "line long line line line choice choice choice list list json json choice json line"
+    assert [form.control(name, None)["kind"] for name in FIELDS] == kinds.split()
+
+
+@pytest.mark.parametrize("text", ["two\nlines", 61 * "x"])
+def test_a_long_text_has_room(text):
+    assert form.control("line", text)["kind"] == "long"
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("switch", ["true", "false"]),
+        ("choice", ["a", "b"]),
+        ("only", ["1"]),
+        ("mixed", ['"a"', "1"]),
+    ],
+)
+def test_choices_are_said_as_they_are_sent(name, choices):
+    assert form.control(name, None)["choices"] == choices
+
+
+def test_only_what_input_asks_for_is_required():
+    assert [name for name in FIELDS if form.control(name, None)["required"]] == REQUIRED
 
 
 @pytest.mark.parametrize(
     ("name", "facts"),
     [
-        ("whole", ["integer", "from 0 to 10^30"]),
-        ("number", ["number in m", "more than 0.5"]),
+        ("whole", ["integer", "≥ 0", "≤ 10^30"]),
+        ("number", ["number in m", "> 0.5"]),
         ("maybe", ["number", "optional"]),
+        ("made", ["text", "optional"]),
         ("switch", ["default false"]),
         ("choice", []),
         ("list", ["list, one number per line", "2 or more items"]),
@@ -46,7 +73,7 @@ def test_each_field_gets_the_control_that_suits_it():
     ],
 )
 def test_types_units_and_bounds_are_said(name, facts):
-    assert form.facts(name) == facts
+    assert form.control(name, None)["facts"] == facts
 
 
 @pytest.mark.parametrize(
@@ -62,9 +89,3 @@ def test_types_units_and_bounds_are_said(name, facts):
 )
 def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
     assert form.control(name, value)["value"] == text
-
-
-def test_a_phone_shows_digits_alone_where_no_minus_sign_is_needed():
-    keyboards = {control["name"]: control["keyboard"] for control in form.controls({})}
-    digits = {name: keys for name, keys in keyboards.items() if keys != "text"}
-    assert digits == {"whole": "numeric", "number": "decimal"}

@@ -5,113 +5,77 @@ const page = document.querySelector("main");
 const fields = [...page.querySelectorAll("form [name]")];
 const answer = document.getElementById("outcome");
 const api = new URL(page.dataset.api, location).href;
-const sent = page.dataset.sent ?? "body"; // how: as a link, a form, or a body
 const longestLink = 8000; // bytes; Gunicorn takes 8190
 
 // The texts in a field, one for each item of a list; what is empty says nothing.
-function texts(field) {
-  if (field.type === "file") return [...field.files].map((file) => file.name);
-  const lines = field.dataset.kind === "list" ? field.value.split("\n") : [field.value];
-  return lines.map((line) => ("numeric" in field.dataset ? line.trim() : line)).filter(Boolean);
+function texts({ value, dataset: { kind, literal } }) {
+  if (kind === "json") return [value.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
+  const lines = kind === "list" ? value.split("\n") : [value];
+  return lines.map((line) => (literal ? line.trim() : line)).filter(Boolean);
 }
 
 // One text as JSON. Digits stay as they are: as a number, JavaScript would round them.
-function scalar(field, text) {
-  const isLiteral = new RegExp(`^(?:${field.dataset.literal || "[]"})$`).test(text);
+function scalar(text, { literal, nested }) {
+  if (nested !== undefined) return text;
+  const isLiteral = new RegExp(`^(?:${literal || "[]"})$`).test(text);
   return isLiteral ? text.replace(/^(-?)0+(?=[0-9])/, "$1") : JSON.stringify(text);
 }
 
-function literal(field) {
-  const kind = field.dataset.kind;
-  if (kind === "json") return field.value.replace(/\s*[\r\n]+\s*/g, " ").trim();
-  if (kind === "choice") return field.selectedOptions[0].dataset.json;
-  const found = texts(field).map((text) => scalar(field, text));
-  return kind === "list" ? `[${found.join(", ")}]` : found[0];
+// A field as a member of the JSON object.
+function member(field) {
+  const values = texts(field).map((text) => scalar(text, field.dataset)).join(", ");
+  return `${JSON.stringify(field.name)}: ${field.dataset.kind === "list" ? `[${values}]` : values}`;
 }
 
-// The request that the form makes: a link where that is possible, else a body.
-function request() {
-  const filled = fields.filter((field) => texts(field).length);
-  const members = filled
-    .filter((field) => field.type !== "file")
-    .map((field) => `${JSON.stringify(field.name)}: ${literal(field)}`);
-  const pairs = filled.flatMap((field) => texts(field).map((text) => [field.name, text]));
-  const url = pairs.length ? `${api}?${new URLSearchParams(pairs)}` : api;
-  const shape = sent === "link" && url.length > longestLink ? "body" : sent;
-  return { url, body: `{${members.join(", ")}}`, parts: fields.flatMap(parts), shape };
-}
-
-// A field as the parts of a form: each of its files or texts, and the file that is still missing.
+// A field as parts of the request: its texts or files. A file that is missing is called as it.
 function parts(field) {
-  const { name, multiple } = field;
-  if (field.type !== "file") {
-    const found = field.dataset.kind === "json" && field.value ? [literal(field)] : texts(field);
-    return found.map((text) => ({ name, text }));
-  }
-  const missing = field.required && !field.files.length ? [{ name, file: name, multiple }] : [];
-  return [...field.files].map((data) => ({ name, file: data.name, data, multiple })).concat(missing);
+  const { name, required, multiple } = field;
+  if (field.type !== "file") return texts(field).map((value) => ({ kind: "text", name, value }));
+  const files = field.files.length || !required ? [...field.files] : [{ name }];
+  const kind = multiple ? "files" : "file";
+  const at = (file) => `@${JSON.stringify(file.name)}`;
+  return files.map((file) => ({ kind, name, value: file.name, at: at(file), file }));
 }
 
-const quoted = {
+// The request that the form makes, and how: as a form, as a link, or as a body.
+function request() {
+  const found = fields.flatMap(parts);
+  const filled = fields.filter((field) => field.type !== "file" && texts(field).length);
+  const body = `{${filled.map(member).join(", ")}}`;
+  const pairs = found.map(({ name, value }) => [name, value]);
+  const url = `${api}?${new URLSearchParams(pairs)}`;
+  const isLong = page.dataset.sent === "link" && url.length > longestLink;
+  const shape = isLong ? "body" : page.dataset.sent;
+  const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
+  return { url, body, shape, parts: [...all, ...found] };
+}
+
+const quotes = {
   shell: (text) => (/[^\w@%+=:,./-]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text),
   literal: (text) => {
     const escaped = text.replace(/[\\']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r");
     return `'${escaped}'`;
   },
-  curl: (parts) => parts.map((part) => ` \\\n  ${option(part)}`).join(""),
-  Python: (parts) => {
-    const files = Object.groupBy(parts.filter(({ file }) => file), ({ name }) => name);
-    return Object.values(files).map(assign).join("");
-  },
-  R: (parts) => parts.map((part) => `\n    ${quoted.literal(part.name)} = ${inR(part)}`).join(","),
-  JavaScript: (parts) => parts.map((part) => `form.append(${inJavaScript(part)});\n`).join(""),
 };
 
-function option({ name, text, file }) {
-  if (file === undefined) return `--form-string ${quoted.shell(`${name}=${text}`)}`;
-  return `-F ${quoted.shell(`${name}=@"${file.replace(/[\\"]/g, "\\$&")}"`)}`;
-}
-
-function assign(files) {
-  const read = files.map(({ file }) => `read(${quoted.literal(file)})`).join(", ");
-  return `inputs[${quoted.literal(files[0].name)}] = ${files[0].multiple ? `[${read}]` : read}\n`;
-}
-
-function inR({ text, file }) {
-  return file === undefined ? quoted.literal(text) : `curl::form_file(${quoted.literal(file)})`;
-}
-
-function inJavaScript({ name, text, file }) {
-  const [field, value] = [name, text ?? file].map(quoted.literal);
-  return file === undefined ? `${field}, ${value}` : `${field}, await read(${value}), ${value}`;
+// Write each part of the request in the line for its kind, quoted, as service/pages.py does.
+function fill(parts, quote, lines) {
+  const write = (part) => (_, key) => quotes[quote](part[key]);
+  return parts.map((part) => (lines[part.kind] ?? "").replace(/\{(\w+)\}/g, write(part))).join("");
 }
 
 function refresh() {
-  const now = request();
-  for (const part of document.querySelectorAll(".live")) {
-    part.textContent = quoted[part.dataset.style](now[part.dataset.part]);
+  const { url, shape, parts } = request();
+  for (const call of document.querySelectorAll(".live")) {
+    call.textContent = fill(parts, call.dataset.quote, JSON.parse(call.dataset.lines));
   }
-  for (const calls of document.querySelectorAll("[data-shape]")) {
-    calls.hidden = calls.dataset.shape !== now.shape;
+  for (const shaped of document.querySelectorAll("[data-shape]")) {
+    shaped.hidden = shaped.dataset.shape !== shape;
   }
-  for (const field of fields.filter((field) => field.type === "file")) {
-    field.nextElementSibling.textContent = sizes([...field.files]).join("\n");
+  for (const link of document.querySelectorAll("#permalink a")) {
+    link.href = url;
+    link.textContent = url.slice(location.origin.length);
   }
-  const permalink = document.getElementById("permalink");
-  if (!permalink) return;
-  permalink.hidden = now.shape !== "link";
-  const link = permalink.querySelector("a");
-  link.href = now.url;
-  link.textContent = now.url.slice(location.origin.length);
-}
-
-// The browser shows the name of a file that is chosen, but only the number of several.
-function sizes(files) {
-  return files.map(({ name, size }) => {
-    const units = size < 1e6 ? "kB" : "MB";
-    const amount = `${(size / (size < 1e6 ? 1e3 : 1e6)).toFixed(1)} ${units}`;
-    return files.length > 1 ? `${name}: ${amount}` : amount;
-  });
 }
 
 // The reasons that concern a field, which are named by its name or by what is below it.
@@ -145,7 +109,7 @@ function notJson() {
   const reasons = {};
   for (const field of fields.filter((field) => field.dataset.kind === "json" && field.value)) {
     try {
-      JSON.parse(literal(field));
+      JSON.parse(field.value);
     } catch (error) {
       reasons[field.name] = `This is not JSON. ${error.message}`;
     }
@@ -155,9 +119,9 @@ function notJson() {
 
 async function send({ url, body, parts, shape }) {
   const form = new FormData();
-  for (const { name, text, file, data } of parts) {
-    if (data) form.append(name, data, file);
-    else if (text !== undefined) form.append(name, text);
+  for (const { kind, name, value, file } of parts) {
+    if (kind === "text") form.append(name, value);
+    else if (file instanceof File) form.append(name, file);
   }
   const json = { headers: { "Content-Type": "application/json" }, body };
   const post = { method: "POST", ...(shape === "form" ? { body: form } : json) };
