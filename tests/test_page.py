@@ -434,6 +434,17 @@ def test_the_keyboard_is_enough(visit):
     assert "urlopen" in page.evaluate("navigator.clipboard.readText()")
 
 
+def test_the_answer_keeps_beside_a_long_form_and_off_what_follows(visit):
+    page = visit("pendulum", viewport={"width": 1280, "height": 800})
+    button = page.get_by_role("button", name="Run the model")
+    button.scroll_into_view_if_needed()
+    expect(page.locator("#answer")).to_be_in_viewport()
+    for place in range(0, 3000, 100):
+        page.evaluate(f"scrollTo(0, {place})")
+        answer, examples = (page.locator(name).bounding_box() for name in (".outcome", ".examples"))
+        assert answer["y"] + answer["height"] < examples["y"], place
+
+
 def check(page: Page) -> None:
     """Let axe look for what keeps people out, and see that nothing sticks out of the window."""
     if not page.evaluate("'axe' in window"):
