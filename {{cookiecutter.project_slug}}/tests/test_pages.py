@@ -103,8 +103,9 @@ def test_a_quoted_text_comes_back():
     assert eval(literal(NASTY)) == NASTY
 
 
-def test_the_description_for_programs_is_linked(page):
-    assert "/openapi.json" in [found.get("href") for found in page.find("a")]
+def test_the_rest_is_linked(page):
+    linked = {found.get("href") for found in page.find("a")}
+    assert {"/openapi.json", "/service-info", "#examples", "#cite"} <= linked
 
 
 def test_each_recorded_example_is_shown_and_fills_the_form(client):
