@@ -206,6 +206,10 @@ REFUSALS = {
     "authors as text": (written(authors="Ada"), "authors: Input should be a valid list"),
     "no name": (written(authors=[{"given-names": "A"}]), "authors.0.family-names: Field required"),
     "DOI as link": (written(doi=f"https://doi.org/{DOI}"), "doi: String should match"),
+    "no ORCID": (
+        written(authors=[{"name": "A", "orcid": "javascript:alert(1)"}]),
+        "authors.0.orcid: String should match",
+    ),
     "injection": (written(license="MIT\r\nX-Evil: 1"), "license.0: String should match"),
     "no licence": (written(license=["MIT", "a b"]), "license.1: String should match"),
     "half a character": ('title: "\\ud83d"\nversion: 1\nauthors: [{name: A}]', "title: "),
@@ -242,9 +246,15 @@ def change(project: Path, **changes: object) -> Path:
 def server(cookies_session, serve):
     """A service with a DOI, and with people whose names are no ASCII."""
     project = cookies_session.bake({"license": "GPL-3.0-or-later"}).project_path
-    everyone = [{"family-names": f"Ü{i}", "given-names": "é", "orcid": ORCID} for i in range(300)]
-    with serve(change(project, doi=DOI, authors=everyone[:1] + everyone)) as started:
+    everyone = [{"family-names": f"Ü{i}", "given-names": "é"} for i in range(300)]
+    everyone[0]["orcid"] = ORCID
+    with serve(change(project, doi=DOI, authors=everyone)) as started:
         yield started
+
+
+def test_the_page_leads_to_the_authors(server):
+    page = server.get("/").body.decode()
+    assert f'<bdi>é Ü0</bdi> <a rel="author" href="{ORCID}">{ORCID}</a>' in page
 
 
 @pytest.mark.parametrize("path", ["/", "/api?value=2", "/examples", "/openapi.json", "/citation"])

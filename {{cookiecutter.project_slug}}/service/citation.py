@@ -19,7 +19,9 @@ CSL = "application/vnd.citationstyles.csl+json"
 
 SAMPLE = """title: "My model"
 version: "1.0.0"
-authors: [{given-names: "Ada", family-names: "Lovelace"}, {name: "The Tide Office"}]
+authors:
+  - {given-names: Ada, family-names: Lovelace, orcid: "https://orcid.org/0000-0002-1825-0097"}
+  - {name: The Tide Office}
 license: MIT
 repository-code: "https://example.org/my-model"
 date-released: 2026-01-31
@@ -42,6 +44,7 @@ class Author(BaseModel):
     particle: Words = Field("", alias="name-particle", serialization_alias="non-dropping-particle")
     family: Words = Field(validation_alias=AliasChoices("family-names", "name"))
     suffix: Words = Field("", validation_alias="name-suffix")
+    orcid: str = Field("", pattern=r"^https://orcid\.org/[0-9X-]{19}$")
 
 
 class Citation(BaseModel):
@@ -74,6 +77,7 @@ def read(path: Path) -> dict:
 
 CITATION = read(Path(__file__).parents[1] / "CITATION.cff")
 TITLE, VERSION, DATE = CITATION["title"], CITATION["version"], CITATION.get("date-released", "")
+ORCIDS = [name.pop("orcid", "") for name in CITATION["authors"]]  # of which CSL-JSON has none
 AUTHORS = [" ".join(name.values()) for name in CITATION["authors"]]
 LICENCES = CITATION.get("license", [])
 OTHERS = [found.get("value", "") for found in CITATION.get("identifiers", [])]

@@ -7,7 +7,16 @@ from urllib.parse import urlencode, urljoin
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from service.citation import ANSWERS, BIBTEX, CITATION, FOUND_AT, LICENCES, SENTENCE
+from service.citation import (
+    ANSWERS,
+    AUTHORS,
+    BIBTEX,
+    CITATION,
+    FOUND_AT,
+    LICENCES,
+    ORCIDS,
+    SENTENCE,
+)
 from service.errors import shorten
 from service.examples import EXAMPLES
 from service.form import control, texts
@@ -46,12 +55,14 @@ def index() -> Response:
     """Say what this is, with a form to try it and calls for the host that it was opened at."""
     example = EXAMPLES.get(request.args.get("example", ""))
     given = example.request if example else sample()
+    people = zip(AUTHORS, ORCIDS, strict=True)
     page = render_template(
         "index.html",
         citation=CITATION,
         sentence=SENTENCE,
         found_at=FOUND_AT,
         bibtex=ANSWERS[BIBTEX],
+        orcids={orcid: name for name, orcid in people if orcid},
         licences=LICENCES,
         controls=[control(name, given.get(name)) for name in FIELDS],
         shapes=SHAPES,
