@@ -219,5 +219,12 @@ def test_a_bad_port_is_one_clear_sentence(bake, port):
 
 def test_a_model_that_does_not_load_stops_the_start_with_its_reason(cookies):
     project = cookies.bake().project_path
-    (project / "model/square.py").write_text("raise RuntimeError('the weights are missing')\n")
-    assert "the weights are missing" in refused_start(project)
+    face = project / "model/__init__.py"
+    for fault in (
+        "raise RuntimeError('no weights')",
+        "def load():\n    raise RuntimeError('no weights')",
+    ):
+        face.write_text(f"from model.square import Input, Output, predict\n\n{fault}\n")
+        for preload in ("true", "false"):
+            said = refused_start(project, PRELOAD=preload)
+            assert "no weights" in said and "model/__init__.py" in said and "line " in said

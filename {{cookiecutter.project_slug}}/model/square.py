@@ -11,7 +11,7 @@ class Input(BaseModel):
     value: int = Field(
         ge=-LARGEST,
         le=LARGEST,
-        description="The integer to square (dimensionless), from -10^150 to 10^150",
+        description="The integer to square (dimensionless)",
         examples=[2],
     )
 

@@ -1,27 +1,19 @@
 """The form of the page, made from `Input`: one control for each field."""
 
 import json
-import re
 
 from service.inputs import LITERALS
-from service.schemas import FIELDS, REQUIRED, alternatives, is_file, is_nested, options, repeats
-
-# What a JSON schema calls the types and bounds of values, and how the page says it.
-WORDS = {"string": "text", "boolean": "true or false", "object": "JSON", "array": "JSON list"}
-BOUNDS = {
-    "minimum": "≥ {}",
-    "exclusiveMinimum": "> {}",
-    "maximum": "≤ {}",
-    "exclusiveMaximum": "< {}",
-    "multipleOf": "a multiple of {}",
-    "minLength": "{} or more characters",
-    "maxLength": "{} or fewer characters",
-    "pattern": "matches {}",
-    "format": "{}",
-    "enum": "one of {}",
-    "minItems": "{} or more items",
-    "maxItems": "{} or fewer items",
-}
+from service.schemas import (
+    FIELDS,
+    REQUIRED,
+    alternatives,
+    facts,
+    is_file,
+    is_nested,
+    options,
+    repeats,
+    text,
+)
 
 
 def control(name: str, value: object) -> dict:
@@ -32,7 +24,8 @@ def control(name: str, value: object) -> dict:
         "name": name,
         "kind": kind,
         "description": FIELDS[name].get("description"),
-        "facts": facts(name, kind),
+        # Choices say themselves what there is.
+        "facts": [*facts(name, brief=kind == "choice"), *["one per line"] * (kind == "list")],
         "required": name in REQUIRED,
         "choices": [text for choice in choices(name) for text in texts(name, choice)],
         "value": "\n".join(texts(name, value, indent=2)),
@@ -70,34 +63,6 @@ def choices(name: str) -> list:
     return found
 
 
-def facts(name: str, kind: str) -> list[str]:
-    """Say what a field takes: its type, unit, bounds and default."""
-    field = FIELDS[name]
-    kinds = [option.get("type", "JSON") for option in options(name)]
-    words = " or ".join(dict.fromkeys(WORDS.get(kind, kind) for kind in kinds))
-    if kind == "file":
-        words = "one or more files" if repeats(name) else "file"
-    elif kind == "list":
-        words = f"list, one {words} per line"
-    elif kind == "choice":
-        words = ""  # the choices say it themselves
-    found = [f"{words} in {field['unit']}" if "unit" in field else words]
-    if kind not in ("choice", "file"):
-        for schema in options(name) + alternatives(field):
-            found += [
-                say.format(bound(schema[key])) for key, say in BOUNDS.items() if key in schema
-            ]
-    if name not in REQUIRED:
-        default = field.get("default")
-        found.append("optional" if default in (None, "", []) else f"default {text(default)}")
-    return list(dict.fromkeys(filter(None, found)))
-
-
-def bound(value: object) -> str:
-    """Write a bound so that it is read and not counted: a power of ten as such."""
-    return re.sub(r"\b10{6,}$", lambda power: f"10^{len(power[0]) - 1}", text(value))
-
-
 def texts(name: str, value: object, indent: int | None = None) -> list[str]:
     """Write a value as a person types it, or as a query has it: an item of a list each."""
     if value is None or is_file(name):  # a page cannot choose a file for its reader
@@ -105,8 +70,3 @@ def texts(name: str, value: object, indent: int | None = None) -> list[str]:
     if is_nested(name):
         return [json.dumps(value, ensure_ascii=False, indent=indent)]
     return [text(item) for item in (value if isinstance(value, list) else [value])]
-
-
-def text(value: object) -> str:
-    """Write a scalar as JSON does, but a text without quotes."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,16 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from service.contract import Input
 from service.errors import InvalidInput, shorten
-from service.schemas import FIELDS, alternatives, is_file, is_nested, items, repeats
+from service.schemas import (
+    FIELDS,
+    REQUIRED,
+    alternatives,
+    facts,
+    is_nested,
+    items,
+    options,
+    repeats,
+)
 
 # What a text must look like to stand in JSON without quotes. An integer of more than 4,300
 # digits stays text, because Python reads no longer one.
@@ -70,14 +79,26 @@ def from_text(texts: MultiDict, supplied: dict[str, str] | None = None) -> Input
     :raise 422: if a field is missing, unknown, repeated, or not what `Input` takes
     """
     supplied = supplied or {name: ", ".join(texts.getlist(name)) for name in texts}
-    repeated = [name for name, values in texts.lists() if len(values) > 1 and not repeats(name)]
-    if repeated:
-        raise refusal(dict.fromkeys(repeated, "Give it once"), supplied)
+    wrong = {name: misread(name, values) for name, values in texts.lists()}
+    if any(wrong.values()):
+        raise refusal({name: why for name, why in wrong.items() if why}, supplied)
     members = [f"{json.dumps(name)}: {literal(name, values)}" for name, values in texts.lists()]
     try:
         return from_json("{" + ", ".join(members) + "}")
     except InvalidInput as error:
         raise refusal(error.members["errors"], supplied) from error
+
+
+def misread(name: str, values: list[str]) -> str:
+    """Say what to write in the place of texts that look like another way to write a value."""
+    if len(values) > 1 and not repeats(name):
+        return "Give it once"
+    kinds = {option.get("type") for option in options(name)}
+    if kinds & {"number", "integer"} and any(re.fullmatch("-?[0-9]+,[0-9,.]+", v) for v in values):
+        if repeats(name):
+            return f"Write {name}= before each item, and a decimal point"
+        return "Write a decimal point, not a comma"
+    return ""
 
 
 def literal(name: str, values: list[str]) -> str:
@@ -99,12 +120,8 @@ def scalar(options: list[dict], text: str) -> str:
 
 def requirement(name: str) -> str:
     """Say in a line what a field takes."""
-    field = FIELDS[name]
-    kinds = [option.get("type", "value") for option in items(name) or alternatives(field)]
-    kind = "file" if is_file(name) else " or ".join(dict.fromkeys(kinds))
-    default = f"default {json.dumps(field['default'])}" if "default" in field else "required"
-    described = field.get("description", "no description")
-    return f"{'list of ' if items(name) else ''}{kind}, {default}: {described}"
+    taken = ", ".join(facts(name) + ["required"] * (name in REQUIRED))
+    return f"{taken}: {FIELDS[name].get('description', 'no description')}"
 
 
 def whole(digits: str) -> int | str:

@@ -1,9 +1,29 @@
 """`Input` as a JSON schema, and how such a schema is read."""
 
+import json
+import re
+
 from pydantic.json_schema import GenerateJsonSchema
 
 from service.contract import Input
 from service.strict import PATTERN, encode
+
+# What a JSON schema calls the types and bounds of values, and how people do.
+WORDS = {"string": "text", "boolean": "true or false", "object": "JSON", "array": "JSON list"}
+BOUNDS = {
+    "minimum": "≥ {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "≤ {}",
+    "exclusiveMaximum": "< {}",
+    "multipleOf": "a multiple of {}",
+    "minLength": "{} or more characters",
+    "maxLength": "{} or fewer characters",
+    "pattern": "matches {}",
+    "format": "{}",
+    "enum": "one of {}",
+    "minItems": "{} or more items",
+    "maxItems": "{} or fewer items",
+}
 
 
 class Schemas(GenerateJsonSchema):
@@ -71,6 +91,34 @@ def repeats(name: str) -> bool:
 def is_linkable() -> bool:
     """Whether every field fits a query."""
     return not any(is_file(name) or is_nested(name) for name in FIELDS)
+
+
+def facts(name: str, brief: bool = False) -> list[str]:
+    """Say what a field takes: its type, unit, bounds and default, or briefly the last alone."""
+    field, found = FIELDS[name], []
+    kinds = [option.get("type", "JSON") for option in options(name)]
+    words = " or ".join(dict.fromkeys(WORDS.get(kind, kind) for kind in kinds))
+    if is_file(name):
+        found = ["one or more files" if repeats(name) else "file"]
+    elif not brief:
+        unit = f" in {field['unit']}" if "unit" in field else ""
+        found = [f"list of {words}{unit}" if repeats(name) else f"{words}{unit}"]
+        for schema in options(name) + alternatives(field):
+            found += [BOUNDS[key].format(bound(schema[key])) for key in BOUNDS if key in schema]
+    if name not in REQUIRED:
+        default = field.get("default")
+        found.append("optional" if default in (None, "", []) else f"default {text(default)}")
+    return list(dict.fromkeys(found))
+
+
+def bound(value: object) -> str:
+    """Write a bound so that it is read and not counted: a power of ten as such."""
+    return re.sub(r"\b10{6,}$", lambda power: f"10^{len(power[0]) - 1}", text(value))
+
+
+def text(value: object) -> str:
+    """Write a scalar as JSON does, but a text without quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 SCHEMA = Input.model_json_schema(schema_generator=Schemas)

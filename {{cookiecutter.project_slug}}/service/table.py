@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException
@@ -11,7 +10,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from service.contract import Input, Output
 from service.errors import document
 from service.inputs import from_text, refusal, whole
-from service.schemas import FIELDS, alternatives, is_linkable, items
+from service.schemas import FIELDS, is_linkable, items
 
 CSV = "text/csv"
 FITS = is_linkable() and not any(map(items, FIELDS))  # a cell holds a scalar
@@ -55,10 +54,6 @@ def read(header: list[str], line: list[str]) -> Input:
         reason = f"{len(line)} under {len(header)} names; quote a text that holds a comma"
         raise refusal({"cells": reason}, {"cells": ", ".join(line)})
     cells = {name: cell for name, cell in zip(header, line, strict=True) if cell}
-    for name, cell in cells.items():
-        is_number = any(option.get("type") == "number" for option in alternatives(FIELDS[name]))
-        if is_number and re.fullmatch(r"-?[0-9]+,[0-9]+", cell):
-            raise refusal({name: "Write a decimal point, not a comma"}, {name: cell})
     return from_text(MultiDict(cells))
 
 

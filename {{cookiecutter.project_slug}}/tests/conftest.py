@@ -3,6 +3,7 @@
 import functools
 import json
 import pickle
+import traceback
 from collections.abc import Callable
 
 import pytest
@@ -31,6 +32,16 @@ def once(predict: Callable[[Input], Output]) -> Callable[[Input], Output]:
 
 # Here, because the tests take predict from the model as soon as they are collected.
 model.predict = batch.predict = predictions.predict = once(model.predict)
+
+
+def pytest_sessionstart() -> None:
+    """Say once, and not in every test, why the service does not start."""
+    try:
+        create_app()
+    except SystemExit as refusal:
+        pytest.exit(str(refusal), returncode=1)
+    except Exception:
+        pytest.exit(traceback.format_exc(), returncode=1)
 
 
 @pytest.fixture

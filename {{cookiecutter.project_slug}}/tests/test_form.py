@@ -2,7 +2,7 @@
 
 import pytest
 
-from service import form, schemas
+from service import form, inputs, schemas
 
 FIELDS = {
     "line": {"type": "string"},
@@ -27,9 +27,9 @@ REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "defaul
 @pytest.fixture(autouse=True)
 def fields(monkeypatch):
     """An `Input` with a field of every kind."""
-    monkeypatch.setattr(form, "FIELDS", FIELDS)
-    monkeypatch.setattr(form, "REQUIRED", REQUIRED)
-    monkeypatch.setattr(schemas, "FIELDS", FIELDS)
+    for module in (form, inputs, schemas):
+        monkeypatch.setattr(module, "FIELDS", FIELDS)
+        monkeypatch.setattr(module, "REQUIRED", REQUIRED)
 
 
 def test_each_field_gets_the_control_that_suits_it():
@@ -68,12 +68,24 @@ def test_only_what_input_asks_for_is_required():
         ("made", ["text", "optional"]),
         ("switch", ["default false"]),
         ("choice", []),
-        ("list", ["list, one number per line", "2 or more items"]),
-        ("words", ["list, one text per line", 'one of ["a", "b"]']),
+        ("list", ["list of number", "2 or more items", "one per line"]),
+        ("words", ["list of text", 'one of ["a", "b"]', "one per line"]),
     ],
 )
 def test_types_units_and_bounds_are_said(name, facts):
     assert form.control(name, None)["facts"] == facts
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("number", "number in m, > 0.5, required: no description"),
+        ("choice", 'text, one of ["a", "b"], required: no description'),
+        ("switch", "true or false, default false: no description"),
+    ],
+)
+def test_a_refusal_says_as_much_of_what_is_required(name, line):
+    assert inputs.requirement(name) == line
 
 
 @pytest.mark.parametrize(
