@@ -102,8 +102,8 @@ RULES: list[tuple[list[str], Callable[[str], object], str]] = [
     (
         ["orcid"],
         is_orcid,
-        "must be empty or an ORCID iD of your own with its correct check digit, written like"
-        " 0000-0002-1825-0097, without https://orcid.org/.",
+        "must be empty or your own ORCID iD with its correct check digit, written like"
+        " 0000-0002-1825-0097 (ORCID's sample, and nobody's), without https://orcid.org/.",
     ),
     (
         ["repository_url"],

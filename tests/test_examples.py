@@ -104,8 +104,8 @@ FAULTS = {
     "no request": ("{}", "request: Field required"),
     "request is no object": ('{"request": 1}', "request: Input should be"),
     "another member": ('{"request": {}, "answer": 1}', "answer: Extra inputs are not permitted"),
-    "a refused request": ('{"request": {"value": "x"}}', "the request is refused. value: Input"),
-    "an unknown field": ('{"request": {"value": 1, "y": 2}}', "the request is refused. y: Extra"),
+    "a refused request": ('{"request": {"value": "x"}}', "correct the request. value: Input"),
+    "an unknown field": ('{"request": {"value": 1, "y": 2}}', "correct the request. y: Extra"),
     "a negative tolerance": (
         '{"request": {"value": 1}, "tolerance": {"rtol": -1}}',
         "tolerance.rtol: Input should be greater",

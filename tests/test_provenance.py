@@ -275,7 +275,8 @@ def test_weights_are_fetched_once_and_then_named(project, publisher, info):
 
 def test_a_listed_text_is_taken_to_the_byte(project, publisher):
     text = b"1,2\r\n"
-    path = listing(project, entry(publisher, sha256=hashlib.sha256(text).hexdigest(), file="w.csv"))
+    told = {"sha256": hashlib.sha256(text).hexdigest(), "bytes": len(text), "file": "w.csv"}
+    path = listing(project, entry(publisher, **told))
     path.write_bytes(text)
     assert fetch(project).returncode == 0
     path.write_bytes(text.replace(b"\r\n", b"\n"))
@@ -291,6 +292,12 @@ def test_a_file_that_is_another_is_kept_and_both_hashes_are_said(project, publis
         assert hashlib.sha256(b"mine").hexdigest() in said
         assert entry(publisher)["sha256"] in said
     assert path.read_bytes() == b"mine" and publisher.asked == 0
+
+
+def test_a_length_that_is_another_is_said(project, publisher):
+    listing(project, entry(publisher, bytes=99))
+    for said in (fetch(project).stderr, refused_start(project)):
+        assert f"({len(Publisher.content)} bytes)" in said and "(99 bytes)" in said
 
 
 @pytest.mark.parametrize(

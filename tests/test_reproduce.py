@@ -61,7 +61,7 @@ def servers(project: Path) -> list[Path]:
 def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
     outcome, said, report = reproduce(project, "--local", http_proxy="http://127.0.0.1:9")
     assert outcome == "OK", said
-    assert "2 of 2 answers fit, off by 0.0e+00 of the scale at most." in said
+    assert "2 of 2 answers fit, off by 0.00e+00 of the scale at most." in said
     assert {name: found["outcome"] for name, found in report["examples"].items()} == {
         "two": "OK",
         "very-large": "OK",
@@ -81,7 +81,7 @@ def test_a_drifted_value_is_named_with_the_part_that_differs_first(project, chec
     with serve(project, MODEL_CHECK="false") as server:
         outcome, said, report = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
     assert outcome == "VALUE", said
-    assert said.index("model differs: ") < said.index("two: Value Squared is 5, recorded as 4.")
+    assert said.index("model differs: ") < said.index("two.json: Value Squared is 5")
     assert "service differs" not in said and list(report["differs"]) == ["model"]
 
 
@@ -104,7 +104,7 @@ def test_a_refused_request_breaks_the_contract(project):
     path.write_text(path.read_text().replace("ge=-LARGEST", "ge=0"))
     outcome, said, _ = reproduce(project, "--local")
     assert outcome == "CONTRACT", said
-    assert "very-large: the status is 422, with {" in said
+    assert "very-large.json: the status is 422, with {" in said
     assert "value: Input should be greater than or equal to 0." in said
 
 
@@ -113,7 +113,7 @@ def test_another_form_is_graver_than_another_value_of_the_same_answer(project):
     path = project / "model/square.py"
     path.write_text(path.read_text() + "\n\nclass Output(Output):\n    more: int = 0\n")
     outcome, said, _ = reproduce(project, "--local")
-    assert outcome == "CONTRACT" and "two: more is 0, recorded as missing." in said, said
+    assert outcome == "CONTRACT" and "two.json: more is 0, recorded as missing." in said, said
 
 
 def test_one_byte_of_the_weights_is_another_identity(project, checkout, serve):
@@ -135,7 +135,7 @@ def test_another_version_of_a_package_is_named(project, checkout, serve):
     assert outcome == "VALUE", said
     assert "flask differs: 3." in said and " answers, 0.1 is here" in said
     assert "lock differs: " in said
-    assert said.index("flask differs") < said.index("two: Value Squared")
+    assert said.index("flask differs") < said.index("two.json: Value Squared")
 
 
 def test_another_base_image_is_named_and_no_other_identity(project, checkout, serve):

@@ -54,7 +54,7 @@ def test_a_drift_of_the_rebuilt_image_is_a_value_and_no_broken_build(reproduce, 
     drift(workspace)
     code, said = reproduce(workspace)
     assert code == VALUE, said
-    assert "two: Value Squared is 5, recorded as 4" in said
+    assert "two.json: Value Squared is 5, recorded as 4" in said
 
 
 def test_an_image_is_asked_by_its_name(reproduce, build, image, workspace):
@@ -74,7 +74,7 @@ def test_a_part_of_the_image_that_differs_is_named_first(reproduce, build, works
     code, said = reproduce(project, "--image", built.image)
     (project / "reproduction.json").unlink()
     assert code == VALUE, said
-    assert said.index("model differs") < said.index("two: Value Squared is 5, recorded as 4")
+    assert said.index("model differs") < said.index("two.json: Value Squared is 5, recorded as 4")
 
 
 def test_an_image_that_is_not_there_is_a_start(reproduce, workspace):

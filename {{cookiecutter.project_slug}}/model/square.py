@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 LARGEST = 10**150  # its square, 10^300, stays within the range of a double: JSON readers take it
 
 
-class Input(BaseModel):
+class Input(BaseModel, extra="forbid"):
     """The integer to square."""
 
     value: int = Field(

@@ -35,7 +35,7 @@ class Deviation(NamedTuple):
         values = f"{self.path or 'the answer'} is {self.got}, recorded as {self.expected}"
         if self.size is None:
             return values
-        return f"{values}, off by {self.size:.1e} of the scale ({self.allowed:.1e} allowed)"
+        return f"{values}, off by {self.size:.2e} of the scale ({self.allowed:.2e} allowed)"
 
 
 def compare(

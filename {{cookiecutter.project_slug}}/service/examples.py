@@ -61,7 +61,7 @@ def answer_to(name: str) -> Any:
     try:
         inputs = from_json(json.dumps(EXAMPLES[name].request))
     except HTTPException as error:
-        sys.exit(f"model/examples/{name}.json: the request is refused. {error.description}")
+        sys.exit(f"model/examples/{name}.json: correct the request. {error.description}")
     if STOCHASTIC and inputs.seed is None:
         sys.exit(f'model/examples/{name}.json: give the request a "seed", or no answer is final.')
     try:
@@ -87,8 +87,9 @@ def check() -> None:
     wrong = {name: value for name, value in values.items() if value.outcome != "OK"}
     if wrong:
         faults = [f"model/examples/{name}.json: {value}." for name, value in wrong.items()]
-        accept = "Mend the model or, if the new answers are right, type: flask record"
-        sys.exit("\n".join([*faults, accept]))
+        mend = "Mend the model (one that draws numbers needs a field seed: int | None = None)"
+        accept = "or, if the new answers are right, type: flask record"
+        sys.exit("\n".join([*faults, f"{mend} {accept}"]))
 
 
 @bp.cli.command("record")

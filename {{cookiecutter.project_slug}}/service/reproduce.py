@@ -81,7 +81,7 @@ def built() -> Iterator[str]:
     build = ["docker", "build", "--no-cache", "--build-arg", "CHECK=false", "--tag", tag]
     try:
         if subprocess.run([*build, str(PROJECT)], stdout=sys.stderr).returncode:
-            raise Ended("BUILD", "Its last words stand above.")
+            raise Ended("BUILD", "Its last words stand above; --local needs no Docker.")
         yield tag
     finally:
         subprocess.run(["docker", "rmi", tag], capture_output=True)
@@ -151,10 +151,11 @@ def replay(address: str) -> dict:
     came = [value.outcome for value in answers.values()]
     came.append("IDENTITY" if {"model", "service"} & differs.keys() else "OK")
     lines = [f"{name} differs: {how}." for name, how in differs.items()][:3]
-    lines += [f"{name}: {value}." for name, value in answers.items() if value.outcome != "OK"][:3]
+    wrong = {name: value for name, value in answers.items() if value.outcome != "OK"}
+    lines += [f"model/examples/{name}.json: {value}." for name, value in wrong.items()][:3]
     sizes = [value.size or 0 for value in answers.values() if value.outcome == "OK"]
-    off = f"off by {max(sizes, default=0):.1e} of the scale at most"
-    lines.append(f"{len(sizes)} of {len(answers)} answers fit, {off}.")
+    off = f", off by {max(sizes):.2e} of the scale at most" if sizes else ""
+    lines.append(f"{len(sizes)} of {len(answers)} answers fit{off}.")
     return {
         "outcome": min(came, key=list(OUTCOMES).index),
         "reason": "\n".join([*lines, f"Fingerprint {info['fingerprint']}."]),

@@ -38,10 +38,12 @@ def checked(fetches: bool = False) -> dict[str, Weight]:
             fetch(weight, path)
         if not path.is_file():
             sys.exit(f"model/{weight.file} is missing; {way_out}")
-        if (found := sha256(path)) != weight.sha256:
-            lists = f"and model/weights.json lists {weight.sha256}: correct the list"
-            away = f"or move the file away and {way_out}"
-            sys.exit(f"model/{weight.file} has the sha256 {found}, {lists}, {away}")
+        found = sha256(path), path.stat().st_size
+        if found != (weight.sha256, weight.bytes):
+            lists = f"model/weights.json lists {weight.sha256} ({weight.bytes} bytes)"
+            mend = f"correct the list, or move the file away and {way_out}"
+            is_there = f"model/{weight.file} has the sha256 {found[0]} ({found[1]} bytes)"
+            sys.exit(f"{is_there}, and {lists}: {mend}")
     return {weight.file: weight for weight in weights}
 
 
@@ -55,7 +57,8 @@ def fetch(weight: Weight, path: Path) -> None:
     except ImportError:
         sys.exit("model/weights.json lists files to fetch: add pooch>=1.8,<2 to environment.yml.")
     except (OSError, ValueError) as error:  # among them those of the network and of the hash
-        sys.exit(f"model/{weight.file} could not be fetched from {weight.url}. {error}")
+        way_out = "Correct model/weights.json, or try again"
+        sys.exit(f"model/{weight.file} could not be fetched from {weight.url}. {error}. {way_out}.")
 
 
 def sha256(path: Path) -> str:

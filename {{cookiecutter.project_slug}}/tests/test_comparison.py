@@ -67,6 +67,7 @@ def test_a_tolerance_of_its_own_widens_what_fits():
 
 def test_a_difference_is_said_with_what_was_expected_and_by_how_much():
     (value,) = compare({"y": 2.0}, {"y": 2.5}, Tolerance())
-    assert str(value) == "y is 2.5, recorded as 2.0, off by 2.5e-01 of the scale (1.0e-05 allowed)"
+    how_far = "off by 2.50e-01 of the scale (1.00e-05 allowed)"
+    assert str(value) == f"y is 2.5, recorded as 2.0, {how_far}"
     (text,) = compare("é", "e", Tolerance())
     assert str(text) == 'the answer is "e", recorded as "é"'

@@ -17,19 +17,26 @@ def label(name: str) -> str:
     return re.sub(r'\\(["$\\])', r"\1", value)
 
 
-def test_the_image_says_what_the_citation_says():
-    assert label("title") == CITATION["title"]
-    assert label("description") == CITATION.get("abstract", "")
-    assert label("version") == CITATION["version"]
-    assert label("authors") == ", ".join(AUTHORS)
-    assert label("source") == CITATION.get("repository-code", "")
-    assert label("licenses") == " OR ".join(LICENCES)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("title", CITATION["title"]),
+        ("description", CITATION.get("abstract", "")),
+        ("version", CITATION["version"]),
+        ("authors", ", ".join(AUTHORS)),
+        ("source", CITATION.get("repository-code", "")),
+        ("licenses", " OR ".join(LICENCES)),
+    ],
+)
+def test_the_image_says_what_the_citation_says(name, said):
+    assert label(name) == said, f"Write into the Dockerfile what CITATION.cff says: {said}"
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "deploy/kubernetes.yaml"])
 def test_the_image_is_tagged_with_the_version(name):
     image = re.search(r"^ +(?:- )?image: (?!caddy)(.+)$", (PROJECT / name).read_text("utf-8"), re.M)
-    assert image[1].strip('"').endswith(f":{CITATION['version']}")
+    version = CITATION["version"]
+    assert image[1].strip('"').endswith(f":{version}"), f"{name}: write {version}, as CITATION.cff"
 
 
 @pytest.mark.parametrize(
