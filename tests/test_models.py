@@ -268,12 +268,14 @@ def test_the_plumbings_own_tests_hold_for_another_model(cookies, name):
 def test_numbers_defaults_and_optional_text_work_in_a_link_and_a_table(model):
     with model("pendulum") as server:
         period = json.loads(server.get("/api?length=1").body)["period"]
+        wrong = json.loads(server.get("/api?length=1,5").body)
         assert abs(period - 2.0064092925890407) < 1e-12  # 2π·√(1 m / 9.80665 m/s²)
         body = 'length,note\r\n1,"a, ""b"""\r\n"1,5",\r\n-1,\r\n4,\r\n'
         status, text = post(server, "/api/batch", body, "text/csv")
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert status == 200
     assert [row["period"] for row in rows] == [str(period), "", "", str(2 * period)]
+    assert wrong["errors"] == {"length": "Write a decimal point, not a comma"}
     assert rows[0]["note"] == 'a, "b"'
     assert "Write a decimal point, not a comma" in rows[1]["error"]
     assert "row 3: length: Input should be greater than 0" in rows[2]["error"]
@@ -334,9 +336,11 @@ def test_a_list_is_a_repeated_key(model):
     with model("lists") as server:
         answer = server.get("/api?x=-3&x=4&power=1&absolute=true")
         refused = server.get("/api?x=1&power=3")
+        commas = json.loads(server.get("/api?x=1,2,3").body)
         rows = json.loads(post(server, "/api/batch", '[{"x": [1, 2]}, {}, {"x": [3]}]')[1])
     assert json.loads(answer.body) == {"total": 1}
     assert refused.status == 422
+    assert commas["errors"] == {"x": "Write x= before each item, and a decimal point"}
     assert [row.get("total") for row in rows] == [5, None, 9]
 
 
