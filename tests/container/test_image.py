@@ -1,6 +1,7 @@
 """The image as a stranger meets it: built by a real engine, and called through its port."""
 
 import hashlib
+import http.server
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -230,17 +233,35 @@ def test_two_containers_give_the_same_bytes(build, serve, workspace):
     assert found[0] != serve(built.image, "--env=PYTHONHASHSEED=1").get("/api?value=2")
 
 
-def test_listed_weights_are_taken_if_present_and_fetched_with_a_package(build, serve, workspace):
-    entry = {"file": "weights.bin", "url": "https://example.org/weights.bin", "bytes": len(WEIGHTS)}
+@pytest.fixture
+def publisher(tmp_path) -> Iterator[str]:
+    """The address at which the weights are published, on this machine."""
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published/weights.bin").write_bytes(WEIGHTS)
+    serves = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "published")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serves) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/weights.bin"
+        server.shutdown()
+
+
+def test_listed_weights_are_fetched_by_the_build_or_taken(build, serve, workspace, publisher):
+    entry = {"file": "weights.bin", "url": publisher, "bytes": len(WEIGHTS)}
     entry |= {"sha256": hashlib.sha256(WEIGHTS).hexdigest(), "license": "CC0-1.0"}
     (workspace / "model/weights.json").write_text(json.dumps([entry]))
     built = build(workspace)
     assert not built.succeeded
     assert "add pooch>=1.8,<2 to environment.yml" in built.output
+    with (workspace / "environment.yml").open("a") as listed:
+        listed.write("  - pooch>=1.8,<2\n")
+    fetched = build(workspace, "--network=host")
+    assert fetched.succeeded, fetched.output
     (workspace / "model/weights.bin").write_bytes(WEIGHTS)
-    built = build(workspace)
-    assert built.succeeded, built.output
-    assert service_info(serve(built.image))["files"]["model/weights.bin"]["license"] == "CC0-1.0"
+    taken = build(workspace, "--network=none", name="model-api-test:taken")
+    assert taken.succeeded, taken.output
+    for image in (fetched.image, taken.image):
+        found = service_info(serve(image))["files"]["model/weights.bin"]
+        assert found == {key: value for key, value in entry.items() if key != "file"}
 
 
 @pytest.mark.parametrize("shell", ["sh", "/bin/sh", "bash", "/busybox/sh", "micromamba", "pip"])
