@@ -415,7 +415,7 @@ def test_a_call_is_copied_where_the_browser_has_no_clipboard_for_it(visit):
 def test_the_keyboard_is_enough(visit):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     press = page.keyboard.press
-    page.get_by_role("link", name="OpenAPI").focus()
+    page.get_by_role("link", name="What is served").focus()
     press("Tab")
     expect(page.get_by_label("value")).to_be_focused()
     page.keyboard.type("5")  # which replaces the 2, selected by the Tab key
