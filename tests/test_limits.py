@@ -76,6 +76,14 @@ def test_chunks_that_are_none_are_refused(server, chunk):
     assert "Traceback" not in server.log.read_text()
 
 
+def test_a_chunk_that_is_none_is_refused_also_where_the_limit_is_reached(server):
+    head = f"POST /api {HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    full = f"{6 * MEGABYTE:x}\r\n{' ' * 6 * MEGABYTE}\r\n"
+    answer = exchange(server, head, full, "zz\r\n")
+    assert "HTTP/1.1 400" in answer and "application/problem+json" in answer
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_a_client_that_asks_whether_to_go_on_is_told_so(server):
     headers = "Content-Type: application/json\r\nContent-Length: 13\r\nConnection: close\r\n"
     answer = exchange(

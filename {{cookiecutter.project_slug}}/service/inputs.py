@@ -36,15 +36,16 @@ def body() -> bytes:
     :raise 400: if it breaks off, or its chunks are not as long as they say
     :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
     """
+    # Werkzeug cuts one that does not say how long it is (chunked), instead of refusing it.
+    is_chunked = request.content_length is None and request.environ.get("wsgi.input_terminated")
     try:
         data = request.get_data()
+        rest = request.environ["wsgi.input"].read(1) if is_chunked else b""
     except HTTPException:
         raise
     except Exception as error:  # each web server has errors of its own for this
         raise BadRequest(f"The body could not be read. {error}.") from error
-    # Werkzeug cuts one that does not say how long it is (chunked), instead of refusing it.
-    is_chunked = request.content_length is None and request.environ.get("wsgi.input_terminated")
-    if is_chunked and request.environ["wsgi.input"].read(1):
+    if rest:
         raise RequestEntityTooLarge
     return data
 

@@ -83,9 +83,9 @@ def teach(model: type[BaseModel]) -> None:
 
 def stricter(part: object, built: list[type]) -> object:
     """A part of a core schema that reads JSON strictly; lists the classes in it as built."""
-    if isinstance(part, list | tuple):
+    if type(part) in (list, tuple):
         return type(part)(stricter(member, built) for member in part)
-    if not isinstance(part, dict):
+    if type(part) is not dict:  # such as a member of an Enum, whatever else that is
         return part
     kind = part.get("type")
     if not isinstance(kind, str):  # not a schema, but schemas by name

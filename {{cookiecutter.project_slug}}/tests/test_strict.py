@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -76,7 +77,12 @@ def test_a_bound_counts_bytes():
         Tree.model_validate_json('{"data": "AAAAAA=="}')
 
 
+class Pair(tuple, Enum):
+    ONE = (1.5, 2.5)
+
+
 class Loose(BaseModel):
+    pair: Pair = Pair.ONE
     default: date | None = None
     metadata: list[datetime | int] = []
     type: int | float = 0
