@@ -31,7 +31,7 @@ load = export("load", callable, "a function without arguments", optional=True)
 predict_batch = export(
     "predict_batch", callable, "a function from a list of Input to a list of Output", optional=True
 )
-for schema in {Input, Output}:
+for schema in {Input, Output}:  # once, where both are the same
     teach(schema)
 
 

@@ -27,12 +27,12 @@ def control(name: str, value: object) -> dict:
         # Choices say themselves what there is.
         "facts": [*facts(name, brief=kind == "choice"), *["one per line"] * (kind == "list")],
         "required": name in REQUIRED,
-        "choices": [text for choice in choices(name) for text in texts(name, choice)],
+        "choices": [found for choice in choices(name) for found in texts(name, choice)],
         "value": "\n".join(texts(name, value, indent=2)),
         "nested": is_nested(name),
         "multiple": repeats(name),
         # Texts that match go into JSON as they are typed, so that no digit is lost.
-        "literal": "|".join(LITERALS[kind] for kind in kinds if kind in LITERALS),
+        "literal": "|".join(LITERALS[found] for found in kinds if found in LITERALS),
     }
 
 

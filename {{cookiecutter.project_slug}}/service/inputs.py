@@ -95,9 +95,11 @@ def misread(name: str, values: list[str]) -> str:
     if len(values) > 1 and not repeats(name):
         return "Give it once"
     kinds = {option.get("type") for option in options(name)}
-    if kinds & {"number", "integer"} and any(re.fullmatch("-?[0-9]+,[0-9,.]+", v) for v in values):
-        if repeats(name):
-            return f"Write {name}= before each item, and a decimal point"
+    if "string" in kinds:  # which any text is
+        return ""
+    if repeats(name) and any(re.fullmatch(r"-?[0-9.]+(,-?[0-9.]+)+", text) for text in values):
+        return f"Write {name}= before each item, and a decimal point"
+    if "number" in kinds and re.fullmatch(r"-?[0-9]+,[0-9]+", values[0]):
         return "Write a decimal point, not a comma"
     return ""
 

@@ -20,6 +20,7 @@ FIELDS = {
     "mixed": {"enum": ["a", 1]},
     "anything": {},
     "made": {"type": "string"},  # by a default_factory, of which a schema says nothing
+    "either": {"anyOf": [{"type": "number"}, {"type": "string"}]},
 }
 REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "default" not in field]
 
@@ -33,7 +34,8 @@ def fields(monkeypatch):
 
 
 def test_each_field_gets_the_control_that_suits_it():
-    kinds = "line long line line line choice choice choice list list json json choice json line"
+    scalars, others = "line long line line line", "list list json json choice json line line"
+    kinds = f"{scalars} choice choice choice {others}"
     assert [form.control(name, None)["kind"] for name in FIELDS] == kinds.split()
 
 
@@ -86,6 +88,24 @@ def test_types_units_and_bounds_are_said(name, facts):
 )
 def test_a_refusal_says_as_much_of_what_is_required(name, line):
     assert inputs.requirement(name) == line
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("number", "1,5", "Write a decimal point, not a comma"),
+        ("maybe", "-0,5", "Write a decimal point, not a comma"),
+        ("list", "1,-2.5,3", "Write list= before each item, and a decimal point"),
+        ("whole", "1,5", ""),
+        ("number", "1,234.5", ""),
+        ("either", "1,5", ""),
+        ("line", "1,5", ""),
+        ("words", "1,5", ""),
+        ("no field", "1,5", ""),
+    ],
+)
+def test_a_comma_has_its_hint_where_it_can_be_no_text(name, text, hint):
+    assert inputs.misread(name, [text]) == hint
 
 
 @pytest.mark.parametrize(
