@@ -51,7 +51,7 @@ class Input(BaseModel):
     )
     dataset: Method = Field(description="The integrator", examples=["Euler"])
     damped: bool = Field(default=False, description="Whether air slows the bob")
-    action: str | None = Field(default=None, description="A remark, given back")
+    action: str | int | None = Field(default=None, description="A remark, given back")
     story: str = Field(default="-", max_length=100_000, description="A long remark, given back")
     angles: list[float] = Field(min_length=1, description="Angles (degrees)", examples=[[1, 2.5]])
     order: Literal[1, 2, 4] = 4
@@ -207,6 +207,13 @@ def test_the_answer_is_shown_to_the_last_digit(visit, value):
 def test_each_kind_of_field_reaches_the_model(visit):
     page = visit("pendulum")
     given = fill(page)
+    assert json.loads(run(page)) == {"given": given}
+
+
+def test_spaces_around_what_may_be_a_text_reach_the_model(visit):
+    page = visit("pendulum")
+    given = fill(page) | {"action": " a "}
+    page.get_by_label("action").fill(" a ")
     assert json.loads(run(page)) == {"given": given}
 
 

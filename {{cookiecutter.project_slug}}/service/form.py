@@ -31,6 +31,7 @@ def control(name: str, value: object) -> dict:
         "value": "\n".join(texts(name, value, indent=2)),
         "nested": is_nested(name),
         "multiple": repeats(name),
+        "numeric": {*kinds} <= {"integer", "number"},  # spaces around numbers mean nothing
         # Texts that match go into JSON as they are typed, so that no digit is lost.
         "literal": "|".join(LITERALS[found] for found in kinds if found in LITERALS),
     }

@@ -8,10 +8,10 @@ const api = new URL(page.dataset.api, location).href;
 const longestLink = 8000; // bytes; Gunicorn takes 8190
 
 // The texts in a field, one for each item of a list; what is empty says nothing.
-function texts({ value, dataset: { kind, literal } }) {
+function texts({ value, dataset: { kind, numeric } }) {
   if (kind === "json") return [value.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
   const lines = kind === "list" ? value.split("\n") : [value];
-  return lines.map((line) => (literal ? line.trim() : line)).filter(Boolean);
+  return lines.map((line) => (numeric === undefined ? line : line.trim())).filter(Boolean);
 }
 
 // One text as JSON. Digits stay as they are: as a number, JavaScript would round them.
