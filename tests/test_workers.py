@@ -192,6 +192,39 @@ def test_one_setting_loads_in_each_worker_and_not_in_the_master(cookies, serve):
     assert not re.findall(r"ERROR|WARNING|Traceback", server.log.read_text())
 
 
+BEGINS = """
+import os
+import time
+from pathlib import Path
+from model.square import Input, Output, predict
+
+def begin():
+    Path("begun").touch()
+    time.sleep({seconds})
+
+{when}
+"""
+
+
+@pytest.mark.parametrize(
+    ("preload", "seconds", "when"),
+    [
+        ("true", 1, "os.register_at_fork(after_in_child=begin)"),
+        ("false", 60, "load = begin"),
+    ],
+    ids=["at its birth", "at its load"],
+)
+def test_a_stop_in_the_first_moments_of_a_worker_is_not_forgotten(
+    cookies, serve, preload, seconds, when
+):
+    project = project_with(cookies, BEGINS.format(seconds=seconds, when=when))
+    with serve(project, WEB_CONCURRENCY="1", PRELOAD=preload) as server:
+        wait_for(project / "begun")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=7) == 0  # the master would kill it after 9 seconds
+    assert not re.findall(r"ERROR|WARNING|Traceback", server.log.read_text())
+
+
 @pytest.mark.parametrize("preload", ["true", "false"])
 @pytest.mark.parametrize(
     ("source", "reason"),

@@ -12,6 +12,7 @@ import os
 import resource
 import runpy
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -180,8 +181,18 @@ if not folder.endswith(f"-{master}"):
     atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
 
 
+def hold_back_stops(how: int) -> None:
+    """Hold back SIGTERM (SIG_BLOCK) or let it through (SIG_UNBLOCK).
+
+    A worker just born would take it for the master's and forget it: the master of a stop in the
+    first moments would wait in vain, all of graceful_timeout, and kill.
+    """
+    signal.pthread_sigmask(how, {signal.SIGTERM})
+
+
 def on_starting(server) -> None:
     """Say in a sentence that the port is taken, which Gunicorn would retry in six lines."""
+    os.register_at_fork(after_in_parent=lambda: hold_back_stops(signal.SIG_UNBLOCK))
     try:
         socket.create_connection(("localhost", int(port)), timeout=1).close()
     except OSError:
@@ -195,12 +206,15 @@ def pre_fork(server, worker) -> None:
 
     Whoever follows a worker that has ended counts on in its files: no count falls, none pile up.
     """
+    hold_back_stops(signal.SIG_BLOCK)
     taken = {other.number for other in server.WORKERS.values()}
     worker.number = next(number for number in itertools.count() if number not in taken)
 
 
 def post_fork(server, worker) -> None:
     """With PRELOAD=false, load now: what stops the start stops it, instead of being retried."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it has accepted nothing yet
+    hold_back_stops(signal.SIG_UNBLOCK)
     os.environ["WORKER_NUMBER"] = str(worker.number)
     if preload_app:
         return
