@@ -89,7 +89,7 @@ import random
 
 class Input(BaseModel):
     sides: int = Field(ge=2, le=100, examples=[6])
-    seed: int | None = Field(None, examples=[1])
+    seed: int | None = Field(None, ge=2**40, lt=2**40 + 2**31, examples=[2**40])
 
 class Output(BaseModel):
     thrown: int
@@ -281,6 +281,12 @@ def test_numbers_defaults_and_optional_text_work_in_a_link_and_a_table(model):
     assert "row 3: length: Input should be greater than 0" in rows[2]["error"]
 
 
+def test_a_decimal_comma_without_quotes_is_refused_with_a_hint(model):
+    with model("pendulum") as server:
+        table = post(server, "/api/batch", "length\n1,5\n", "text/csv")[1]
+    assert "2 under 1 names" in table and "write decimal points" in table
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
 def test_a_number_that_is_not_finite_is_refused_everywhere(model, number):
     with model("pendulum") as server:
@@ -349,8 +355,9 @@ def test_a_model_that_draws_tells_its_seed(model):
         drawn = server.get("/api?sides=100")
         again = server.get(f"/api?sides=100&seed={drawn.headers['Model-Seed']}")
         others = {server.get("/api?sides=100").headers["Model-Seed"] for _ in range(3)}
-        rows = json.loads(post(server, "/api/batch", '[{"sides": 6}, {"sides": 6, "seed": 1}]')[1])
-    assert again.body == drawn.body
+        rows = json.dumps([{"sides": 6}, {"sides": 6, "seed": 2**40}])
+        rows = json.loads(post(server, "/api/batch", rows)[1])
+    assert again.status == 200 and again.body == drawn.body
     assert drawn.headers["Cache-Control"] == "no-store" and "ETag" not in drawn.headers
     assert len(others) == 3
     assert list(rows[0]["errors"]) == ["seed"] and rows[1]["thrown"] in range(1, 7)
@@ -374,6 +381,13 @@ FAULTS = {
     "no Output": (PENDULUM + "\ndel Output\n", "must export Output"),
     "no predict": (PENDULUM + "\ndel predict\n", "must export predict"),
     "load is no function": (PENDULUM + "\nload = 1\n", "must export load"),
+    "load wants a path": (PENDULUM + "\ndef load(path):\n    pass\n", "function without arguments"),
+    "predict is async": (
+        PENDULUM.replace("def predict", "async def predict"),
+        "must export predict",
+    ),
+    "predict takes two": (PENDULUM.replace("(inputs: Input)", "(a, b)"), "must export predict"),
+    "a package is missing": ("import torch_geometry\n" + PENDULUM, "imports torch_geometry"),
     "load fails": (
         PENDULUM + "\ndef load():\n    raise OSError('no weights in model/weights.npz')\n",
         "no weights in model/weights.npz",

@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
 from service.capacity import slot
 from service.contract import Input, Output, predict
 from service.inputs import body, from_json, from_text
-from service.schemas import is_linkable
+from service.schemas import is_linkable, options
 from service.uploads import FORM, TAKES_FILES, from_parts
 
 bp = Blueprint("predictions", __name__)
@@ -61,9 +61,17 @@ def answer(inputs: Input) -> Response:
     headers = {}
     if STOCHASTIC:
         if inputs.seed is None:
-            inputs = inputs.model_copy(update={"seed": secrets.randbelow(2**32)})
+            inputs = inputs.model_copy(update={"seed": draw()})
         headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
     return Response(f"{as_json(predict(inputs))}\n", mimetype=JSON, headers=headers)
+
+
+def draw() -> int:
+    """A seed within the bounds that `Input` sets, of 32 bits."""
+    (seed,) = (option for option in options("seed") if option["type"] == "integer")
+    least = seed.get("minimum", seed.get("exclusiveMinimum", -1) + 1)
+    most = seed.get("maximum", seed.get("exclusiveMaximum", least + 2**32) - 1)
+    return least + secrets.randbelow(min(most - least + 1, 2**32))
 
 
 def as_json(output: Output) -> str:
