@@ -41,7 +41,7 @@ def answer() -> Response:
 def array(body: bytes) -> list:
     """The members of the JSON array in the body."""
     try:
-        found = json.loads(body, parse_int=whole)
+        found = json.loads(body.decode(), parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is not JSON. {error}.") from error
     if not isinstance(found, list):

@@ -13,8 +13,12 @@ from service.inputs import from_text, refusal, whole
 from service.schemas import FIELDS, is_linkable, items
 
 CSV = "text/csv"
-FITS = is_linkable() and not any(map(items, FIELDS))  # a cell holds a scalar
-COLUMNS = list(Output.model_json_schema(mode="serialization").get("properties", {}))
+ANSWER = Output.model_json_schema(mode="serialization")
+COLUMNS = list(ANSWER.get("properties", {}))
+# A cell holds a scalar, and a column is there for every answer.
+FITS = is_linkable() and not any(map(items, FIELDS)) and bool(COLUMNS)
+FITS = FITS and not ANSWER.get("additionalProperties")
+ERROR = "error" if "error" not in COLUMNS else "error_in_row"
 
 csv.field_size_limit(2**31 - 1)  # the limit of the body is limit enough
 
@@ -26,12 +30,13 @@ def lines(body: bytes) -> tuple[list[str], list[list[str]]]:
     :raise 422: if the header does not fit `Input`
     """
     try:
-        text = io.StringIO(body.decode("utf-8-sig"), newline="")
-        header, *found = [line for line in csv.reader(text, strict=True) if line] or [[]]
+        text = io.StringIO(body.decode("utf-8-sig").strip("\r\n"), newline="")
+        header, *found = csv.reader(text, strict=True) if text.getvalue() else [[]]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadRequest(f"The body is not CSV in UTF-8. {error}.") from error
     check(header)
-    return header, found
+    # Under one name, an empty line is an empty cell.
+    return header, [line or [""] for line in found if line or len(header) == 1]
 
 
 def check(header: list[str]) -> None:
@@ -51,7 +56,8 @@ def read(header: list[str], line: list[str]) -> Input:
     :raise 422: if a cell is missing, too many, or not what `Input` takes
     """
     if len(line) != len(header):
-        reason = f"{len(line)} under {len(header)} names; quote a text that holds a comma"
+        mend = "quote texts with commas, and write decimal points"
+        reason = f"{len(line)} under {len(header)} names; {mend}"
         raise refusal({"cells": reason}, {"cells": ", ".join(line)})
     cells = {name: cell for name, cell in zip(header, line, strict=True) if cell}
     return from_text(MultiDict(cells))
@@ -60,14 +66,14 @@ def read(header: list[str], line: list[str]) -> Input:
 def write(answers: list[str | HTTPException]) -> str:
     """The answers as a table; the last column says why a row was refused."""
     table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, [*COLUMNS, "error"])
+    writer = csv.DictWriter(table, [*COLUMNS, ERROR])
     writer.writeheader()
     for number, answer in enumerate(answers, start=1):
         if isinstance(answer, str):
             members = json.loads(answer, parse_int=whole)
             writer.writerow({name: cell(value) for name, value in members.items()})
         else:
-            writer.writerow({"error": f"row {number}: {document(answer)['detail']}"})
+            writer.writerow({ERROR: f"row {number}: {document(answer)['detail']}"})
     return table.getvalue()
 
 

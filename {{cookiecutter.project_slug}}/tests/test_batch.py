@@ -53,9 +53,9 @@ def test_a_table_is_answered_by_a_table(client, expected, end, mark):
     rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
     assert len(rows) == 3
     for row in (rows[0], rows[2]):
-        assert list(row) == [*expected, "error"] and row.pop("error") == ""
+        assert list(row) == [*expected, table.ERROR] and row.pop(table.ERROR) == ""
         assert all(same(row[name], value) for name, value in expected.items()), row
-    assert rows[1]["error"].startswith("row 2: ") == any(
+    assert rows[1][table.ERROR].startswith("row 2: ") == any(
         field.is_required() for field in Input.model_fields.values()
     )
 
