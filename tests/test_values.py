@@ -76,6 +76,9 @@ def test_a_form_is_read_like_a_link(server, parts, answer):
         ([IMAGE, ("mask", "a.txt", b"4")], "mask", "Extra inputs"),
         ([IMAGE, ("area", '{"left": "1"}')], "area.left", "valid number"),
         ([IMAGE, ("area", '{"left": NaN}')], "area.left", "finite"),
+        ([IMAGE, ("area", "nonsense")], "area", "Write JSON"),
+        ([IMAGE, ("area", "[" * 100_000)], "area", "Write JSON"),
+        ([IMAGE, ("area", 'null, "bins": 5')], "area", "Write JSON"),
         ([("image", "a.png", b"\0" * 5_500_001)], "image", "at most 5500000 bytes"),
     ],
 )
@@ -106,13 +109,11 @@ def test_a_refusal_names_the_file_and_its_size(server):
         (b"\r\n" * 4_500_000, FORM, 400),
         (form(), FORM, 422),
         (form(*[("note", "x")] * 2000), FORM, 413),
-        (form(("area", "nonsense"), IMAGE), FORM, 400),
-        (form(("area", "[" * 100_000), IMAGE), FORM, 400),
         (form(("\\", "x"), IMAGE, IMAGE), FORM, 400),
         (form(IMAGE, IMAGE, IMAGE).replace(b' name="image";', b"", 1), FORM, 400),
         (b"image=iVBORw==", "application/x-www-form-urlencoded", 415),
     ],
-    ids=range(16),
+    ids=range(14),
 )
 def test_what_is_no_form_is_refused_with_a_sentence(server, body, kind, status):
     code, text = post(server, "/api", body, kind)
@@ -259,3 +260,62 @@ def test_an_integer_of_any_length_is_answered(cookies, serve):
         status, text = post(started, "/api/batch", "exponent\n5000\n", "text/csv")
     assert status == 200, text
     assert next(csv.DictReader(io.StringIO(text)))["power"] == "1" + "0" * 5000
+
+
+ONE = """
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+class Input(BaseModel):
+    x: float = Field(-1, examples=[1])
+
+"""
+OUTPUTS = {
+    "holds itself": """
+class Output(BaseModel):
+    below: list["Output"] = []
+
+def predict(inputs: Input) -> Output:
+    return Output(below=[Output()])
+""",
+    "is a list": """
+class Output(RootModel[list[float]]):
+    pass
+
+def predict(inputs: Input) -> Output:
+    return Output([inputs.x])
+""",
+    "has members of any name": """
+class Output(BaseModel, extra="allow"):
+    sum: float
+
+def predict(inputs: Input) -> Output:
+    return Output(sum=inputs.x, more=1)
+""",
+}
+
+
+@pytest.mark.parametrize("source", OUTPUTS.values(), ids=OUTPUTS)
+def test_an_output_that_is_no_row_of_a_table_comes_as_json_alone(cookies, serve, source):
+    with serve(swapped(cookies.bake().project_path, ONE + source)) as server:
+        assert post(server, "/api/batch", "x\n1\n", "text/csv")[0] == 415
+        status, text = post(server, "/api/batch", '[{"x": 1}, {"y": 1}]')
+    assert (status, len(json.loads(text))) == (200, 2)
+
+
+ERRS = """
+class Output(BaseModel):
+    energy: float
+    error: float = 0.5
+
+def predict(inputs: Input) -> Output:
+    return Output(energy=inputs.x)
+"""
+
+
+def test_an_empty_line_under_one_name_is_a_row_and_an_error_may_be_an_answer(cookies, serve):
+    with serve(swapped(cookies.bake().project_path, ONE + ERRS)) as server:
+        text = post(server, "/api/batch", "x\n1\n\nfar\n\n", "text/csv")[1]
+    first, empty, wrong = csv.DictReader(io.StringIO(text))
+    assert first == {"energy": "1.0", "error": "0.5", "error_in_row": ""}
+    assert empty == {"energy": "-1.0", "error": "0.5", "error_in_row": ""}
+    assert wrong.pop("error_in_row").startswith("row 3: x: ") and set(wrong.values()) == {""}

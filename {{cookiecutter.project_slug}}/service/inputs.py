@@ -3,6 +3,7 @@
 import json
 import re
 
+import pydantic_core
 from flask import request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
@@ -94,7 +95,14 @@ def misread(name: str, values: list[str]) -> str:
     """Say what to write in the place of texts that look like another way to write a value."""
     if len(values) > 1 and not repeats(name):
         return "Give it once"
-    kinds = {option.get("type") for option in options(name)}
+    if name in FIELDS and is_nested(name):
+        try:
+            pydantic_core.from_json(values[0])
+        except ValueError as error:
+            return f"Write JSON: {error}"
+    kinds = {option.get("format", option.get("type")) for option in options(name)}
+    if kinds == {"date-time"} and re.fullmatch(r"[0-9T:.-]+ [0-9]{2}:[0-9]{2}", values[0]):
+        return "Write %2B for the + of the zone in a link"
     if "string" in kinds:  # which any text is
         return ""
     if repeats(name) and any(re.fullmatch(r"-?[0-9.]+(,-?[0-9.]+)+", text) for text in values):

@@ -21,6 +21,7 @@ FIELDS = {
     "anything": {},
     "made": {"type": "string"},  # by a default_factory, of which a schema says nothing
     "either": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+    "moment": {"type": "string", "format": "date-time"},
 }
 REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "default" not in field]
 
@@ -34,7 +35,7 @@ def fields(monkeypatch):
 
 
 def test_each_field_gets_the_control_that_suits_it():
-    scalars, others = "line long line line line", "list list json json choice json line line"
+    scalars, others = "line long line line line", "list list json json choice json line line line"
     kinds = f"{scalars} choice choice choice {others}"
     assert [form.control(name, None)["kind"] for name in FIELDS] == kinds.split()
 
@@ -102,9 +103,11 @@ def test_a_refusal_says_as_much_of_what_is_required(name, line):
         ("line", "1,5", ""),
         ("words", "1,5", ""),
         ("no field", "1,5", ""),
+        ("moment", "2024-02-29T12:00:00 01:00", "Write %2B for the + of the zone in a link"),
+        ("line", "2024-02-29T12:00:00 01:00", ""),
     ],
 )
-def test_a_comma_has_its_hint_where_it_can_be_no_text(name, text, hint):
+def test_a_comma_or_a_zone_has_its_hint_where_it_can_be_no_text(name, text, hint):
     assert inputs.misread(name, [text]) == hint
 
 
