@@ -124,6 +124,12 @@ def test_it_runs_without_rights(image, serve, options):
     assert not [line for line in container.log().splitlines() if "WARNING" in line.upper()]
 
 
+def test_predictions_get_half_of_the_threads_that_the_container_may_have(engine, image):
+    limits = ["--pids-limit=80", "--env=WEB_CONCURRENCY=1", "--env=MODEL_CONCURRENCY=30"]
+    refused = engine.run("run", "--rm", *limits, image)
+    assert refused.returncode != 0 and "at most 20" in refused.stdout, refused.stdout
+
+
 def test_the_user_is_a_number_and_not_root(engine, image):
     user = engine("inspect", "--format", "{{.Config.User}}", image)
     assert user == "65532:65532"

@@ -1,5 +1,6 @@
 """How many predictions run at once; what comes on top waits a moment, or is refused."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +12,23 @@ from werkzeug.exceptions import ServiceUnavailable
 
 bp = Blueprint("capacity", __name__)
 
-# Predictions that may wait. Each holds one of the threads that gunicorn.conf.py gives a worker,
-# and some of these must stay free for whoever asks for anything else.
-QUEUE = 100
-MOST = 200
+QUEUE = 100  # predictions that may wait
+# Each that runs or waits holds one of the threads that gunicorn.conf.py gives a worker, of which
+# half stay free for whoever asks for anything else.
+MOST = int(os.environ.get("WORKER_THREADS", 600)) // 2
+HOUR = 3600  # seconds
 
 
 @bp.record_once
 def prepare(state: BlueprintSetupState) -> None:
     """Count what is free, and stop the start where predictions could take every thread."""
     slots, free = state.app.config["CONCURRENCY"], state.app.extensions
+    if state.app.config["WAIT"] > HOUR:
+        sys.exit(f"MODEL_WAIT={state.app.config['WAIT']} is more than an hour: write seconds.")
     if slots > MOST:
         sys.exit(f"MODEL_CONCURRENCY={slots} is too many for the threads: at most {MOST}.")
-    free["slots"], free["places"] = BoundedSemaphore(slots), BoundedSemaphore(slots + QUEUE)
+    free["slots"] = BoundedSemaphore(slots)
+    free["places"] = BoundedSemaphore(min(slots + QUEUE, MOST))
 
 
 @contextmanager

@@ -63,5 +63,19 @@ def test_a_limit_that_is_no_positive_integer_stops_the_start(name, value):
 
 
 def test_predictions_cannot_be_given_every_thread():
-    with pytest.raises(SystemExit, match="at most 200"):
-        create_app({"CONCURRENCY": 201})
+    with pytest.raises(SystemExit, match="at most 300"):
+        create_app({"CONCURRENCY": 301})
+
+
+def test_fewer_may_wait_where_there_are_few_threads(monkeypatch):
+    monkeypatch.setattr("service.capacity.MOST", 5)
+    app = create_app({"CHECK": False})
+    with app.app_context(), ExitStack() as others:
+        for _ in range(5):
+            others.enter_context(hold("places"))
+        assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_a_wait_of_more_than_an_hour_stops_the_start():
+    with pytest.raises(SystemExit, match="MODEL_WAIT=3601 is more than an hour"):
+        create_app({"WAIT": 3601})
