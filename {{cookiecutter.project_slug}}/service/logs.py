@@ -4,6 +4,7 @@ gunicorn.conf.py reads this file by itself, since with PRELOAD=false the model m
 yet: it imports nothing of the service.
 """
 
+import contextlib
 import json
 import logging.config
 import sys
@@ -41,9 +42,29 @@ class TextFormatter(logging.Formatter):
         return "".join(shown).replace("\n", "\n    ")
 
 
+class LineHandler(logging.StreamHandler):
+    """Standard output, where the lines of several workers do not mix.
+
+    The system keeps whole what is written to a pipe at once, but for lines of over 4,096 bytes.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line while no other process does, where the system has such a lock."""
+        self.hold("LOCK_EX")
+        super().emit(record)
+        self.hold("LOCK_UN")
+
+    def hold(self, how: str) -> None:
+        """Take or release the lock, which also a killed process releases."""
+        with contextlib.suppress(ImportError, OSError, ValueError):
+            import fcntl  # which Windows has not
+
+            fcntl.lockf(self.stream, getattr(fcntl, how))
+
+
 FORMATTER = TextFormatter if sys.stdout and sys.stdout.isatty() else JSONFormatter
 TEXT = "%(asctime)s %(levelname)s %(message)s"
-OUTPUT = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}
+OUTPUT = {"()": LineHandler, "stream": "ext://sys.stdout", "formatter": "line"}
 CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
