@@ -163,7 +163,10 @@ def test_compose_hands_every_setting_of_the_service_on(bake):
     )
     compose = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))
     handed = compose["services"]["service"]["environment"]
-    assert {f"MODEL_{name}" for name in settings} == {n for n in handed if n.startswith("MODEL_")}
+    readme = (bake() / "README.md").read_text("utf-8")
+    table = "\n".join(re.findall(r"(?m)^\|.*", readme))
+    told = set(re.findall(r"`([A-Z_]+)[=`]", table))
+    assert {f"MODEL_{name}" for name in settings} | told <= set(handed)
     web_server = (bake() / "deploy/Caddyfile").read_text("utf-8")
     assert f"{{$MODEL_MAX_CONTENT_LENGTH:{settings['MAX_CONTENT_LENGTH']}}}" in web_server
 

@@ -211,10 +211,21 @@ def test_a_port_in_use_is_one_clear_sentence(bake):
     assert f"Port {port} is in use" in sentence and f"PORT={port + 1}" in sentence
 
 
-@pytest.mark.parametrize("port", ["http", "70000", "-1", "80.5", ""])
+@pytest.mark.parametrize("port", ["http", "70000", "-1", "80.5", "", "0"])
 def test_a_bad_port_is_one_clear_sentence(bake, port):
     said = refused_start(bake(), PORT=port)
     assert said == f"PORT={port!r} is no port: write a number such as 5000.\n"
+
+
+@pytest.mark.parametrize("listen", ["no address", ""])
+def test_a_bad_address_is_one_clear_sentence(bake, listen):
+    said = refused_start(bake(), LISTEN=listen)
+    assert said.startswith(f"LISTEN={listen!r} is no address: write ") and said.count("\n") == 1
+
+
+def test_an_address_of_ipv6_is_listened_at(bake, serve):
+    with serve(bake(), LISTEN="::") as server:
+        assert server.get("/healthz").status == 200
 
 
 def test_a_model_that_does_not_load_stops_the_start_with_its_reason(cookies):

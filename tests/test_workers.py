@@ -1,13 +1,17 @@
 """How many workers there are, and when each loads the model."""
 
+import os
 import re
 import runpy
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import refused_start, wait_for
+from conftest import clean_environment, free_port, missing, refused_start, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -113,8 +117,8 @@ def test_cores_that_a_container_is_bound_to_are_a_limit(settings, tmp_path):
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
-        ({}, 400),
-        ({"cgroup": "0::/", "pids.max": "max"}, 400),
+        ({}, 600),
+        ({"cgroup": "0::/", "pids.max": "max"}, 600),
         ({"cgroup": "0::/", "pids.max": "2048"}, 256),
         ({"cgroup": "8:pids:/docker/1", "pids/docker/1/pids.max": "400"}, 50),
         ({"cgroup": "0::/", "pids.max": "10"}, 8),
@@ -206,6 +210,7 @@ def begin():
 """
 
 
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize(
     ("preload", "seconds", "when"),
     [
@@ -215,14 +220,32 @@ def begin():
     ids=["at its birth", "at its load"],
 )
 def test_a_stop_in_the_first_moments_of_a_worker_is_not_forgotten(
-    cookies, serve, preload, seconds, when
+    cookies, serve, preload, seconds, when, stop
 ):
     project = project_with(cookies, BEGINS.format(seconds=seconds, when=when))
     with serve(project, WEB_CONCURRENCY="1", PRELOAD=preload) as server:
         wait_for(project / "begun")
-        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(stop)
         assert server.process.wait(timeout=7) == 0  # the master would kill it after 9 seconds
     assert not re.findall(r"ERROR|WARNING|Traceback", server.log.read_text())
+
+
+def test_a_stop_is_heard_while_process_1_loads_the_model(cookies):
+    """To which the system brings no signal that it has not asked for."""
+    if not shutil.which("unshare"):
+        missing("unshare")
+    project = project_with(cookies, BEGINS.format(seconds=60, when="load = begin"))
+    alone = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    environment = clean_environment() | {"PORT": str(free_port())}
+    command = [*alone, sys.executable, "-m", "gunicorn"]
+    with subprocess.Popen(command, cwd=project, env=environment) as process:
+        try:
+            wait_for(project / "begun")
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            os.kill(int(children), signal.SIGTERM)
+            assert process.wait(timeout=7) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("preload", ["true", "false"])

@@ -24,6 +24,10 @@ from gunicorn.workers.gthread import ThreadWorker
 
 wsgi_app = "app:app"
 
+# Loading a model may take minutes, and until then process 1 of a container would not hear a stop.
+if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+
 # One thread a sum, so that its last digits do not depend on the cores; the image sets the same.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -31,9 +35,14 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 # LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
 # this machine may call.
 port = os.environ.get("PORT", "{{ cookiecutter.port }}")
-if not (port.isdecimal() and int(port) < 65536):
+if not (port.isdecimal() and 0 < int(port) < 65536):
     sys.exit(f"PORT={port!r} is no port: write a number such as {{ cookiecutter.port }}.")
-bind = f"{os.environ.get('LISTEN', '127.0.0.1')}:{port}"
+listen = os.environ.get("LISTEN", "127.0.0.1")
+try:
+    socket.getaddrinfo(listen, port)
+except OSError:
+    sys.exit(f"LISTEN={listen!r} is no address: write 127.0.0.1, or 0.0.0.0 to let others call.")
+bind = f"[{listen}]:{port}"
 
 # The model is loaded once, before the port opens and the workers fork, so that they share its
 # memory. PRELOAD=false loads it in each worker, for libraries that do not survive a fork.
@@ -57,8 +66,8 @@ def workers_that_fit(root: Path, usable: int, existing: int) -> int:
 
 
 def threads_that_fit(root: Path, workers: int) -> int:
-    """400 in each worker, or half of what the container may have: the model may want some too."""
-    return max(8, min([400, *(most // workers // 2 for [most] in limits(root, "pids.max"))]))
+    """600 in each worker, or half of what the container may have: the model may want some too."""
+    return max(8, min([600, *(most // workers // 2 for [most] in limits(root, "pids.max"))]))
 
 
 def limits(root: Path, *names: str) -> list[list[int]]:
@@ -128,6 +137,7 @@ class Worker(ThreadWorker):
 # nor Expect: 100-continue, breaks the connection after a 304, and takes 9 seconds for every stop.
 worker_class = Worker
 threads = threads_that_fit(Path("/"), int(workers))
+os.environ["WORKER_THREADS"] = str(threads)
 
 # An open connection is an open file, and a worker that has none left ends: it stops to accept
 # before. The 1,024 that most systems begin with are too few for 1,000 clients.
@@ -181,13 +191,16 @@ if not folder.endswith(f"-{master}"):
     atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
 
 
-def hold_back_stops(how: int) -> None:
-    """Hold back SIGTERM (SIG_BLOCK) or let it through (SIG_UNBLOCK).
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
-    A worker just born would take it for the master's and forget it: the master of a stop in the
+
+def hold_back_stops(how: int) -> None:
+    """Hold back the signals that stop (SIG_BLOCK) or let them through (SIG_UNBLOCK).
+
+    A worker just born would take one for the master's and forget it: the master of a stop in the
     first moments would wait in vain, all of graceful_timeout, and kill.
     """
-    signal.pthread_sigmask(how, {signal.SIGTERM})
+    signal.pthread_sigmask(how, STOPS)
 
 
 def on_starting(server) -> None:
@@ -213,7 +226,8 @@ def pre_fork(server, worker) -> None:
 
 def post_fork(server, worker) -> None:
     """With PRELOAD=false, load now: what stops the start stops it, instead of being retried."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it has accepted nothing yet
+    for stop in STOPS:
+        signal.signal(stop, lambda *_: os._exit(0))  # it has accepted nothing yet
     hold_back_stops(signal.SIG_UNBLOCK)
     os.environ["WORKER_NUMBER"] = str(worker.number)
     if preload_app:
@@ -223,6 +237,12 @@ def post_fork(server, worker) -> None:
     except SystemExit as refusal:
         server.log.error(refusal)
         sys.exit(server.WORKER_BOOT_ERROR)
+
+
+def child_exit(server, worker) -> None:
+    """Forget the requests that were in flight in a worker, which nothing answers any more."""
+    for path in Path(folder).glob(f"gauge_*_{worker.number}.db"):
+        path.unlink()
 
 
 def when_ready(server) -> None:
