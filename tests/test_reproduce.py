@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import clean_environment, free_port, wait_for
-from test_examples import flask, square_differently
+from test_examples import FLOATS, flask, square_differently
 
 CODES = {"OK": 0, "BUILD": 3, "START": 4, "CONTRACT": 5, "VALUE": 6, "IDENTITY": 7}
 
@@ -67,6 +68,7 @@ def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
         "very-large": "OK",
     }
     assert report["service"]["fingerprint"] in said
+    assert "Starting this project" in said and "very-large: answered with 200" in said
     assert not servers(project)
 
 
@@ -83,6 +85,23 @@ def test_a_drifted_value_is_named_with_the_part_that_differs_first(project, chec
     assert outcome == "VALUE", said
     assert said.index("model differs: ") < said.index("two.json: Value Squared is 5")
     assert "service differs" not in said and list(report["differs"]) == ["model"]
+
+
+@pytest.mark.parametrize("tolerance", [0.005, 0.001])
+def test_the_worst_deviation_is_told_and_an_example_may_allow_more(project, tolerance):
+    (project / "model/__init__.py").write_text(FLOATS)  # whose curve for 1 is [1000, 0]
+    for path in (project / "model/examples").iterdir():
+        path.unlink()
+    example = {
+        "request": {"x": 1},
+        "response": {"curve": [1000.5, 2.0], "label": "é"},
+        "tolerance": {"rtol": tolerance},
+    }
+    (project / "model/examples/one.json").write_text(json.dumps(example))
+    outcome, said, report = reproduce(project, "--local")
+    assert outcome == ("OK" if tolerance == 0.005 else "VALUE"), said
+    assert "off by 2.00e-03 of the scale" in said  # 2 in 1000.5
+    assert report["examples"]["one"]["path"] == "curve[1]"
 
 
 def test_a_drifted_value_of_this_very_project_is_a_value(project):
@@ -126,16 +145,30 @@ def test_one_byte_of_the_weights_is_another_identity(project, checkout, serve):
 
 
 def test_another_version_of_a_package_is_named(project, checkout, serve):
-    lock = "@EXPLICIT\nhttps://conda.example/linux-64/flask-0.1-py_0.conda#0\n"
+    packages = "".join(
+        f"https://conda.example/linux-64/{name}-0.1-py_0.conda#0\n"
+        for name in ("flask", "gunicorn", "jinja2", "pydantic", "not-there")
+    )
+    lock = f"@EXPLICIT\n{packages}"
     for architecture in ("amd64", "arm64"):
         (checkout / f"locks/linux-{architecture}.lock").write_text(lock)
     square_differently(project)
-    with serve(project, MODEL_CHECK="false") as server:
-        outcome, said, _ = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
+    with serve(project, MODEL_CHECK="false", IMAGE_BASE="debian:13-slim") as server:
+        outcome, said, report = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
     assert outcome == "VALUE", said
-    assert "flask differs: 3." in said and " answers, 0.1 is here" in said
-    assert "lock differs: " in said
-    assert said.index("flask differs") < said.index("two.json: Value Squared")
+    assert all(f"{name} differs: " in said for name in ("model", "lock", "base"))
+    assert "packages differ: flask: 3." in said and " answers, 0.1 is here; " in said
+    assert "; 2 more." in said and report["differs"]["not-there"] == "none answers, 0.1 is here"
+    assert said.index("packages differ") < said.index("two.json: Value Squared")
+
+
+def test_a_lock_that_is_not_here_is_named(project, serve):
+    with serve(project) as server:
+        info = json.loads(server.get("/service-info").body)
+    info["parts"]["lock"] = "0123456789abcdef"
+    with answering(200, json.dumps(info).encode()) as url:
+        _, said, report = reproduce(project, "--url", url)
+    assert list(report["differs"]) == ["lock"] and "lock differs: 0123456789abcdef answers" in said
 
 
 def test_another_base_image_is_named_and_no_other_identity(project, checkout, serve):
@@ -161,37 +194,81 @@ def test_nobody_at_the_address_is_a_start(project, url):
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(
-    ("answer", "sentence"),
-    [
-        (b"{}", "is no service of this kind"),
-        (b"[]", "is no service of this kind"),
-        (b"\xff<html>", "does not answer with JSON"),
-    ],
-)
-def test_another_service_at_the_address_is_a_start(project, answer, sentence):
+@contextlib.contextmanager
+def answering(status: int, body: bytes = b"", location: str = "") -> Iterator[str]:
+    """The address of a web server that answers everything alike."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200)
+            self.send_response(status)
+            self.send_header("Location", location + self.path)
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, *words):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        outcome, said, _ = reproduce(project, "--url", url)
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (200, b"{}", "is no service of this kind"),
+        (200, b"[]", "is no service of this kind"),
+        (200, b'{"fingerprint": "x", "parts": null}', "is no service of this kind"),
+        (200, b"[" * 200_000, "does not answer with JSON"),
+        (200, b"\xff<html>", "does not answer with JSON"),
+        (503, b"", "is no service of this kind: its /service-info answers 503"),
+    ],
+)
+def test_another_service_at_the_address_is_a_start(project, status, body, sentence):
+    with answering(status, body) as url:
+        outcome, said, _ = reproduce(project, "--url", url)
     assert outcome == "START" and sentence in said, said
     assert "Traceback" not in said
 
 
-def test_without_docker_it_says_what_else_can_be_done(project, tmp_path):
+@pytest.mark.parametrize("status", [301, 308])
+def test_a_service_that_has_moved_is_followed(project, serve, status):
+    with serve(project) as server, answering(status, b"", f"http://127.0.0.1:{server.port}") as url:
+        outcome, said, _ = reproduce(project, "--url", url)
+    assert outcome == "OK", said
+
+
+def test_a_service_that_takes_no_predictions_has_given_no_other_answer(project, checkout, serve):
+    busy = "from werkzeug.exceptions import ServiceUnavailable\n\n\ndef predict(inputs: Input):\n"
+    path = project / "model/__init__.py"
+    path.write_text(f"{path.read_text()}\n{busy}    raise ServiceUnavailable\n")
+    with serve(project, MODEL_CHECK="false") as server:
+        outcome, said, _ = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
+    assert outcome == "START" and "takes no predictions now, but answers with 503" in said, said
+
+
+@pytest.mark.parametrize("docker", ["", "#!/bin/sh\nexit 1\n"], ids=["no client", "no engine"])
+def test_without_docker_it_says_what_else_can_be_done(project, tmp_path, docker):
+    if docker:
+        (tmp_path / "docker").write_text(docker)
+        (tmp_path / "docker").chmod(0o755)
     outcome, said, report = reproduce(project, PATH=str(tmp_path))
     assert (outcome, report) == ("failed", None)
-    assert said == "Docker is not here: install it, or try --local, or --url of a service.\n"
+    assert said == "Docker does not answer: start or install it, or try --local or --url.\n"
+
+
+def test_weights_that_are_missing_are_told_before_anything_is_built(project, tmp_path):
+    (tmp_path / "docker").write_text("#!/bin/sh\ntouch asked\n")
+    (tmp_path / "docker").chmod(0o755)
+    weight = {"file": "w.bin", "url": "https://example.org/w", "sha256": "0" * 64, "bytes": 1}
+    listed = json.dumps([weight | {"license": "MIT"}])
+    (project / "model/weights.json").write_text(listed)
+    outcome, said, _ = reproduce(project, PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert outcome == "failed"
+    assert said == "model/w.bin is missing; run: python service/weights.py\n"
 
 
 def test_without_a_recorded_example_nothing_is_proven(project):
@@ -202,7 +279,10 @@ def test_without_a_recorded_example_nothing_is_proven(project):
 
 def test_only_one_way_to_ask_can_be_chosen(project):
     outcome, said, _ = reproduce(project, "--local", "--url", "http://x")
-    assert outcome == "failed" and "Choose one of --image, --url and --local." in said
+    assert outcome == "failed" and "Choose one of --image REF, --url URL and --local." in said
+    for empty in ("--url", "--image"):
+        outcome, said, _ = reproduce(project, empty, "")
+        assert outcome == "failed" and "Choose one of" in said
 
 
 SLOW = """
@@ -215,14 +295,14 @@ def load():
 """
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("stop", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_one_that_is_stopped_leaves_nothing_running(project, stop):
     path = project / "model/__init__.py"
     path.write_text(path.read_text() + SLOW)
     command = [sys.executable, "-m", "flask", "reproduce", "--local"]
     process = subprocess.Popen(command, cwd=project, env=clean_environment())
     wait_for(project / "loading")
-    process.send_signal(stop)
+    process.send_signal(signal.Signals[stop])
     process.wait(timeout=30)
     assert not servers(project)
 

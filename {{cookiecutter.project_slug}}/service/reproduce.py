@@ -5,7 +5,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from urllib.request import Request, urlopen
 
 import click
 from flask import Blueprint
+from pydantic import BaseModel, ValidationError
 
 from service.comparison import Deviation
 from service.errors import shorten
@@ -41,6 +41,16 @@ OUTCOMES = {
 PATIENCE = 600  # seconds that a model may take to load, or to answer
 
 
+class Info(BaseModel):
+    """What is used of the /service-info of a service of this kind."""
+
+    fingerprint: str
+    parts: dict[str, str]
+    packages: dict[str, str]
+    base: dict[str, str]
+    architecture: str
+
+
 class Ended(Exception):
     """The outcome where there is nothing to compare, and the reason."""
 
@@ -54,13 +64,16 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
 
     Without an option, in a container of the image, built anew from the lock.
     """
-    if sum(map(bool, (image, url, local))) > 1:
-        raise click.UsageError("Choose one of --image, --url and --local.")
+    if "" in (image, url) or sum(map(bool, (image, url, local))) > 1:
+        raise click.UsageError("Choose one of --image REF, --url URL and --local.")
     if not RECORDED:
         sys.exit(NONE)
-    if not (url or local or shutil.which("docker")):
-        sys.exit("Docker is not here: install it, or try --local, or --url of a service.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # so that all is cleaned up
+    if not (url or local or answers("docker", "version")):
+        sys.exit("Docker does not answer: start or install it, or try --local or --url.")
+    identity()  # which stops at weights that are missing, and not only after the build
+    for name in ("SIGTERM", "SIGHUP"):  # so that all is cleaned up
+        if hasattr(signal, name):  # Windows has but one
+            signal.signal(getattr(signal, name), lambda *_: sys.exit("Stopped."))
     report = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
         with contextlib.ExitStack() as started:
@@ -72,6 +85,13 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
         report |= {"outcome": end.args[0], "reason": end.args[1]}
     tell(report)
     sys.exit(OUTCOMES[report["outcome"]][0])
+
+
+def answers(*command: str) -> bool:
+    """Whether a command is there, and succeeds."""
+    with contextlib.suppress(OSError):
+        return not subprocess.run(command, capture_output=True).returncode
+    return False
 
 
 @contextlib.contextmanager
@@ -102,7 +122,9 @@ def served(image: str | None) -> Iterator[str]:
         command = [sys.executable, "app.py"]
     else:
         command = [sys.executable, "-m", "gunicorn"]
-    environment = os.environ | {"PORT": port, "LISTEN": "127.0.0.1", "MODEL_CHECK": "false"}
+    environment = {"PYTHONHASHSEED": "0"} | os.environ  # as make and the image set it
+    environment |= {"PORT": port, "LISTEN": "127.0.0.1", "MODEL_CHECK": "false"}
+    print(f"Starting {image or 'this project'}", end="", file=sys.stderr, flush=True)
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         try:
@@ -121,56 +143,66 @@ def wait(address: str, process: subprocess.Popen, log: IO[str]) -> None:
     while process.poll() is None and time.monotonic() < end:
         with contextlib.suppress(Ended):
             if ask(f"{address}/healthz")[0] == 200:
+                print(file=sys.stderr)
                 return
-        time.sleep(0.2)
+        print(".", end="", file=sys.stderr, flush=True)
+        time.sleep(0.5)
     log.seek(0)
     raise Ended("START", f"The service does not start. It says:\n{log.read()}")
 
 
-def ask(address: str, request: dict | None = None) -> tuple[int, object]:
-    """The status of an answer, and its content: what JSON says, or the text of an error."""
+def ask(address: str, request: dict | None = None) -> tuple[int, object, str]:
+    """The status of an answer, what its JSON or the text of an error says, and who gave it."""
     body = None if request is None else json.dumps(request).encode()
     headers = {"Content-Type": "application/json"}
     try:
         with urlopen(Request(address, body, headers), timeout=PATIENCE) as response:
-            return response.status, json.load(response)
+            return response.status, json.load(response), response.url
     except HTTPError as error:
-        return error.code, error.read().decode(errors="replace")
-    except (OSError, HTTPException, ValueError) as error:  # nobody there, half an answer, no JSON
+        return error.code, error.read().decode(errors="replace"), address
+    # Nobody there, half an answer, no JSON, or too deep.
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise Ended("START", f"{address} does not answer with JSON: {error}.") from error
 
 
 def replay(address: str) -> dict:
     """Ask for every recorded example, and report what came and who answered."""
-    status, info = ask(f"{address}/service-info")
-    if not (isinstance(info, dict) and "fingerprint" in info):
+    status, info, found_at = ask(f"{address}/service-info")
+    try:
+        Info.model_validate(info)
+    except ValidationError as error:
         reason = f"{address} is no service of this kind: its /service-info answers {status}."
-        raise Ended("START", reason)
+        raise Ended("START", reason) from error
+    address = found_at.removesuffix("/service-info")  # a redirect would lose what is posted
     differs = differences(info)
-    answers = {name: play(address, name) for name in RECORDED}
-    came = [value.outcome for value in answers.values()]
+    replies = {name: play(address, name) for name in RECORDED}
+    came = [value.outcome for value in replies.values()]
     came.append("IDENTITY" if {"model", "service"} & differs.keys() else "OK")
-    lines = [f"{name} differs: {how}." for name, how in differs.items()][:3]
-    wrong = {name: value for name, value in answers.items() if value.outcome != "OK"}
-    lines += [f"model/examples/{name}.json: {value}." for name, value in wrong.items()][:3]
-    sizes = [value.size or 0 for value in answers.values() if value.outcome == "OK"]
+    lines = summary(differs, info["parts"])
+    wrong = {name: value for name, value in replies.items() if value.outcome != "OK"}
+    faults = [f"model/examples/{name}.json: {value}." for name, value in wrong.items()]
+    lines += faults[: 6 - len(lines)]
+    sizes = [value.size or 0 for value in replies.values() if value.outcome == "OK"]
     off = f", off by {max(sizes):.2e} of the scale at most" if sizes else ""
-    lines.append(f"{len(sizes)} of {len(answers)} answers fit{off}.")
+    lines.append(f"{len(sizes)} of {len(replies)} answers fit{off}.")
     return {
         "outcome": min(came, key=list(OUTCOMES).index),
         "reason": "\n".join([*lines, f"Fingerprint {info['fingerprint']}."]),
         "differs": differs,
-        "examples": {name: value._asdict() for name, value in answers.items()},
+        "examples": {name: value._asdict() for name, value in replies.items()},
         "service": info,
     }
 
 
 def play(address: str, name: str) -> Deviation:
     """Ask for one example; the value of the answer that is the furthest from the recorded one."""
-    status, got = ask(f"{address}/api", EXAMPLES[name].request)
-    print(f"{name}: answered with {status}", file=sys.stderr)
+    print(name, end=": ", file=sys.stderr, flush=True)
+    status, got, _ = ask(f"{address}/api", EXAMPLES[name].request)
+    print(f"answered with {status}", file=sys.stderr)
     if status == 200:
         return worst(name, got)
+    if status in (502, 503, 504):
+        raise Ended("START", f"{address} takes no predictions now, but answers with {status}.")
     text = shorten(" ".join(str(got).split()), 300)
     return Deviation("the status", "200", f"{status}, with {text}", "CONTRACT")
 
@@ -180,20 +212,33 @@ def differences(info: dict) -> dict[str, str]:
     here = {name: identity()["parts"][name] for name in ("model", "service")}
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(info["architecture"])
     dockerfile, lock = PROJECT / "Dockerfile", PROJECT / f"locks/linux-{machine}.lock"
-    if dockerfile.exists() and info["base"]["name"] != UNKNOWN:  # an image answers
+    is_image = info["base"].get("name", UNKNOWN) != UNKNOWN
+    here["lock"] = short(digest(lock)) if lock.exists() else identity()["parts"]["lock"]
+    if dockerfile.exists() and is_image:
         for base in re.findall("(?m)^ARG RUNTIME=(.+)$", dockerfile.read_text("utf-8")):
             here["base"] = short(base)
     if lock.exists():
-        here["lock"] = short(digest(lock))
         # https://conda.anaconda.org/conda-forge/linux-64/numpy-2.1.0-py313h_0.conda#…
         packages = re.findall("(?m)^http.*/(.+)-(.+)-.+$", lock.read_text("utf-8"))
         here |= {name.lower().replace("_", "-"): version for name, version in packages}
     there = info["parts"] | info["packages"]
+    # An image has nothing but what its lock lists; outside of one, conda's own are not there.
+    found = {name: there.get(name, "none" if is_image else part) for name, part in here.items()}
     return {
-        name: f"{there[name]} answers, {part} is here"
+        name: f"{found[name]} answers, {part} is here"
         for name, part in here.items()
-        if there.get(name, part) != part
+        if found[name] != part
     }
+
+
+def summary(differs: dict[str, str], parts: dict[str, str]) -> list[str]:
+    """Say what differs: a line for each part of the fingerprint, and one for all packages."""
+    lines = [f"{name} differs: {differs[name]}." for name in differs if name in parts]
+    packages = [f"{name}: {how}" for name, how in differs.items() if name not in parts]
+    if packages:
+        more = f"; {len(packages) - 3} more" if len(packages) > 3 else ""
+        lines.append(f"packages differ: {'; '.join(packages[:3])}{more}.")
+    return lines
 
 
 def tell(report: dict) -> None:
