@@ -143,7 +143,7 @@ def test_every_command_of_the_readme_has_the_answers(bake):
         "kubectl apply -f deploy/kubernetes.yaml",
         "kubectl rollout status deployment/my-model",
         "kubectl port-forward service/my-model 8123:80",
-        ".venv/bin/flask reproduce",
+        "make reproduce",
     ]
     assert re.findall(r"`((?:docker|make|py|\.venv\S+) .+?)`", text) == [
         "docker build -t my-model:2.0 .",
@@ -151,8 +151,7 @@ def test_every_command_of_the_readme_has_the_answers(bake):
         "make serve",
         "py environment.py",
         r".venv\Scripts\flask run --port 8123",
-        "make .venv/ready",
-        ".venv/bin/flask record",
+        "make record",
         "make test",
         "make serve",
         "docker build --build-arg RUNTIME=debian:13-slim -t my-model:debug .",
@@ -160,7 +159,7 @@ def test_every_command_of_the_readme_has_the_answers(bake):
         "docker run --gpus all",
         "docker compose run --rm --no-deps proxy caddy hash-password",
         "docker compose --profile public logs --follow",
-        "make .venv/ready",
+        ".venv/bin/flask reproduce --image REF",
         "docker build .",
         "docker run --rm --entrypoint flask IMAGE reproduce --local",
         "docker build --build-arg REVISION=$(git rev-parse HEAD) --build-arg DIRTY=false .",

@@ -181,13 +181,19 @@ def test_git_says_it_where_the_checkout_runs(project, info):
     assert info(project, PATH="/nowhere")["revision"] == "unknown"
 
 
+def make_programs(project: Path) -> None:
+    """The programs that make would install into the project."""
+    (project / ".venv/bin").mkdir(parents=True)
+    for name, words in {"python": "", "flask": "-m flask"}.items():
+        program = project / ".venv/bin" / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        program.chmod(0o755)
+    (project / ".venv/ready").touch()
+
+
 def test_two_processes_and_their_workers_give_the_same_bytes(project, serve):
     project = swapped(project, ORDER, records=False)
-    (project / ".venv/bin").mkdir(parents=True)
-    python = project / ".venv/bin/python"
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
-    (project / ".venv/ready").touch()
+    make_programs(project)
     make = ("-c", "import os; os.execvp('make', ['make', 'serve'])")
     found = []
     for variables in [{}, {}, {"PYTHONHASHSEED": "1"}]:
@@ -198,6 +204,18 @@ def test_two_processes_and_their_workers_give_the_same_bytes(project, serve):
     assert json.loads(found[0])["threads"] == "1"
     with serve(project, MODEL_CHECK="false", OMP_NUM_THREADS="3") as server:
         assert json.loads(server.get("/api").body)["threads"] == "3"
+    with serve(project, "-m", "flask", "run", "--port", "PORT", MODEL_CHECK="false") as server:
+        assert json.loads(server.get("/api").body)["threads"] == "1"
+
+
+def test_what_make_records_is_reproduced(project):
+    project = swapped(project, ORDER, records=False)
+    (project / "model/examples/one.json").write_text('{"request": {}}')
+    make_programs(project)
+    variables = clean_environment()
+    subprocess.run(["make", "record"], cwd=project, env=variables, check=True)
+    command = [".venv/bin/flask", "reproduce", "--local"]
+    subprocess.run(command, cwd=project, env=variables, check=True)
 
 
 # Weights

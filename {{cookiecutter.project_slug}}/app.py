@@ -2,6 +2,10 @@
 
 import os
 
+# One thread a sum, so that its last digits do not depend on the cores; the image sets the same.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 try:
     from service import create_app, logs
 

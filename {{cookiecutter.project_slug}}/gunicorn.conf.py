@@ -28,10 +28,6 @@ wsgi_app = "app:app"
 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 
-# One thread a sum, so that its last digits do not depend on the cores; the image sets the same.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
 # LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
 # this machine may call.
 port = os.environ.get("PORT", "{{ cookiecutter.port }}")
