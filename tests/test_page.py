@@ -320,8 +320,6 @@ def test_a_copied_call_gives_the_answer(visit, tmp_path, model, language):
     printed = execute(language, copied(page, language), tmp_path)
     if language == "Python":
         assert printed == f"{json.loads(answer)}\n"
-    elif language == "R":
-        assert printed
     else:
         assert printed.strip() == answer.strip()
 
@@ -366,8 +364,6 @@ def test_a_copied_call_sends_the_files(visit, tmp_path, language):
     printed = execute(language, copied(page, language), tmp_path)
     if language == "Python":
         assert printed == f"{json.loads(answer)}\n"
-    elif language == "R":
-        assert all(found in printed for found in json.loads(answer)["hashes"])
     else:
         assert printed.strip() == answer.strip()
 
