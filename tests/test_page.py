@@ -448,6 +448,46 @@ def test_the_answer_keeps_beside_a_long_form_and_off_what_follows(visit):
         assert answer["y"] + answer["height"] < examples["y"], place
 
 
+# Where each line of the answer begins, as it is drawn.
+LINES = """text => {
+    const range = document.createRange(), starts = [];
+    const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+    for (let at = 0, top; walker.nextNode(); ) {
+        for (let i = 0; i < walker.currentNode.length; i++, at++) {
+            range.setStart(walker.currentNode, i);
+            range.setEnd(walker.currentNode, i + 1);
+            const box = range.getBoundingClientRect();
+            if (box.width && top !== undefined && box.top > top + 2) starts.push(at);
+            if (box.width) top = box.top;
+        }
+    }
+    return starts;
+}"""
+HEIGHT = """text => {
+    const { lineHeight, paddingTop } = getComputedStyle(text);
+    return Math.round((text.scrollHeight - 2 * parseFloat(paddingTop)) / parseFloat(lineHeight));
+}"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_an_answer_breaks_between_items_and_is_copied_as_it_came(visit, width):
+    allowed = ["clipboard-read", "clipboard-write"]
+    page = visit("pendulum", viewport={"width": width, "height": 800}, permissions=allowed)
+    long = "x" * 200
+    page.get_by_label("action").fill(f"an error {long} of 1,234.5, -1")
+    page.get_by_label("angles").fill("\n".join(f"{number}.5" for number in range(-60, 60)))
+    answer, text = run(page), page.locator("#text")
+    breaks = text.evaluate(LINES)
+    assert len(breaks) > 10
+    inside = answer.index(long), answer.index(long) + len(long)
+    assert text.evaluate(HEIGHT) == len(breaks) + 1
+    torn = [at for at in breaks if answer[at - 1] not in " ,:" and not inside[0] < at < inside[1]]
+    assert not torn, [answer[at - 5 : at] + "|" + answer[at : at + 5] for at in torn]
+    text.evaluate("text => getSelection().selectAllChildren(text)")
+    page.keyboard.press("Control+c")
+    assert page.evaluate("navigator.clipboard.readText()").strip() == answer.strip()
+
+
 def check(page: Page) -> None:
     """Let axe look for what keeps people out, and see that nothing sticks out of the window."""
     if not page.evaluate("'axe' in window"):
