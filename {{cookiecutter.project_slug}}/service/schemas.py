@@ -113,7 +113,9 @@ def facts(name: str, brief: bool = False) -> list[str]:
 
 def bound(value: object) -> str:
     """Write a bound so that it is read and not counted: a power of ten as such."""
-    return re.sub(r"\b10{6,}$", lambda power: f"10^{len(power[0]) - 1}", text(value))
+    digits = text(value).removesuffix(".0") if isinstance(value, float) else text(value)
+    power = r"(?<![0-9.])1(?:(0{6,})|e\+([0-9]+))$"
+    return re.sub(power, lambda found: f"10^{found[2] or len(found[1])}", digits)
 
 
 def text(value: object) -> str:

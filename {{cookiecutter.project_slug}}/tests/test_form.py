@@ -79,6 +79,23 @@ def test_types_units_and_bounds_are_said(name, facts):
 
 
 @pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1e6, "10^6"),
+        (-1e6, "-10^6"),
+        (1e22, "10^22"),
+        (2.1e20, "2.1e+20"),
+        (40.0, "40"),
+        (0.1, "0.1"),
+        (100000, "100000"),
+        ("v1.0", "v1.0"),
+    ],
+)
+def test_a_bound_is_read_and_not_counted(value, written):
+    assert schemas.bound(value) == written
+
+
+@pytest.mark.parametrize(
     ("name", "line"),
     [
         ("number", "number in m, > 0.5, required: no description"),
