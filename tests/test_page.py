@@ -40,7 +40,7 @@ class Method(StrEnum):
 
 
 class Bob(BaseModel):
-    mass: float = Field(gt=0)
+    mass: float = Field(gt=0, le=1e6, json_schema_extra={"unit": "kg"})
     label: str
 
 
@@ -227,6 +227,12 @@ def test_nested_values_and_whole_numbers_reach_the_model_as_typed(visit):
     assert json.loads(answer) == {"given": given | {"bob": bob, "seeds": BOUND}}
     assert f'"seeds":{BOUND}' in answer
     assert page.locator("#permalink").count() == 0
+
+
+def test_a_nested_field_says_what_its_members_take(visit):
+    page = visit("nested")
+    about = page.get_by_text("The bob", exact=True).locator("..")
+    expect(about).to_contain_text("JSON with mass (number in kg, > 0, ≤ 10^6), label (text)")
 
 
 def test_an_error_stands_next_to_its_field_until_it_is_mended(visit):

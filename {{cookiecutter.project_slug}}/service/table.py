@@ -13,7 +13,7 @@ from service.inputs import from_text, refusal, whole
 from service.schemas import FIELDS, is_linkable, items
 
 CSV = "text/csv"
-FITS = is_linkable() and not any(map(items, FIELDS))  # a cell holds a scalar
+FITS = is_linkable() and not any(map(items, FIELDS.values()))  # a cell holds a scalar
 COLUMNS = list(Output.model_json_schema(mode="serialization").get("properties", {}))
 
 csv.field_size_limit(2**31 - 1)  # the limit of the body is limit enough
