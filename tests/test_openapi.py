@@ -73,6 +73,7 @@ def predict(inputs: Input) -> Output:
     "list": """
 from datetime import date
 from enum import Enum
+from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, Field
 
 class Kind(Enum):
@@ -82,11 +83,11 @@ class Kind(Enum):
 class Input(BaseModel):
     values: list[float] = Field(min_length=1, max_length=5, examples=[[1.5, 2]])
     kinds: list[Kind] = Field(default=[Kind.MEAN])
-    counts: list[int] | None = None
+    counts: list[Annotated[int, Field(description="A count")]] | None = None
     day: date | None = None
     at: AwareDatetime | None = None
     scale: bool = False
-    limit: int | None = Field(None, ge=0, le=9)
+    limit: Annotated[int, Field(ge=0, le=9, description="The largest")] | None = None
 
 class Output(BaseModel):
     result: dict[Kind, float] = Field(serialization_alias="The Result")
@@ -227,6 +228,8 @@ def test_a_link_is_described_by_what_a_query_can_write(project):
     assert "null" not in json.dumps(schemas)
     assert [schemas[name]["minItems"] for name in ("values", "kinds", "counts")] == [1, 1, 1]
     assert [found["name"] for found in parameters if found["required"]] == ["values"]
+    told = {parameter["name"]: parameter["description"] for parameter in parameters}
+    assert (told["counts"], told["limit"], told["scale"]) == ("A count", "The largest", "")
 
 
 @pytest.mark.parametrize("project", ["image"], indirect=True)

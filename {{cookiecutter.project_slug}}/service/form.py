@@ -12,6 +12,7 @@ from service.schemas import (
     is_nested,
     options,
     repeats,
+    said,
     text,
 )
 
@@ -23,7 +24,7 @@ def control(name: str, value: object) -> dict:
     return {
         "name": name,
         "kind": kind,
-        "description": FIELDS[name].get("description"),
+        "description": said(FIELDS[name], "description"),
         # Choices say themselves what there is.
         "facts": [*facts(name, brief=kind == "choice"), *["one per line"] * (kind == "list")],
         "required": name in REQUIRED,

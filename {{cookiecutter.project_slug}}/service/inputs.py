@@ -20,6 +20,7 @@ from service.schemas import (
     items,
     options,
     repeats,
+    said,
 )
 
 # What a text must look like to stand in JSON without quotes. An integer of more than 4,300
@@ -116,7 +117,7 @@ def literal(name: str, values: list[str]) -> str:
     """Write the texts of a field as JSON: numbers and booleans where it takes them."""
     if name in FIELDS and is_nested(name):
         return values[0]  # which is JSON already
-    if options := items(name):
+    if options := items(FIELDS.get(name, {})):
         return "[" + ", ".join(scalar(options, value) for value in values) + "]"
     return scalar(alternatives(FIELDS.get(name, {})), values[0])
 
@@ -132,7 +133,7 @@ def scalar(options: list[dict], text: str) -> str:
 def requirement(name: str) -> str:
     """Say in a line what a field takes."""
     taken = ", ".join(facts(name) + ["required"] * (name in REQUIRED))
-    return f"{taken}: {FIELDS[name].get('description', 'no description')}"
+    return f"{taken}: {said(FIELDS[name], 'description') or 'no description'}"
 
 
 def whole(digits: str) -> int | str:

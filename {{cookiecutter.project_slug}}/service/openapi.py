@@ -12,7 +12,7 @@ from service.citation import BIBTEX, CITATION, CSL, LICENCES, TEXT
 from service.contract import Input, Output, predict
 from service.examples import EXAMPLES
 from service.predictions import JSON, STOCHASTIC
-from service.schemas import FIELDS, REQUIRED, Schemas, alternatives, is_linkable, is_nested
+from service.schemas import FIELDS, REQUIRED, Schemas, alternatives, is_linkable, is_nested, said
 from service.uploads import FORM, TAKES_FILES
 
 bp = Blueprint("openapi", __name__)
@@ -119,7 +119,7 @@ def parameter(name: str) -> dict:
         "name": name,
         "in": "query",
         "required": name in REQUIRED,
-        "description": FIELDS[name].get("description", ""),
+        "description": said(FIELDS[name], "description"),
         "examples": {str(value): {"value": value} for value in FIELDS[name].get("examples", [])},
         "schema": written(FIELDS[name]),
     }

@@ -51,25 +51,35 @@ class Schemas(GenerateJsonSchema):
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
 
 
+def definition(schema: dict) -> dict:
+    """The schema that a schema refers to."""
+    return SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+
+
 def alternatives(schema: dict) -> list[dict]:
     """The schemas that a schema chooses from, with references followed."""
     if "$ref" in schema:
-        return alternatives(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
+        return alternatives(definition(schema))
     if options := schema.get("anyOf", schema.get("oneOf")):
         return [found for option in options for found in alternatives(option)]
     return [schema]
 
 
-def items(name: str) -> list[dict]:
-    """The schemas of the items of a field that is a list, none for another field."""
-    lists = [option["items"] for option in alternatives(FIELDS.get(name, {})) if "items" in option]
+def items(schema: dict) -> list[dict]:
+    """The schemas of the items of a list, none for what is no list."""
+    lists = [option["items"] for option in alternatives(schema) if "items" in option]
     return alternatives(lists[0]) if lists else []
 
 
-def options(name: str) -> list[dict]:
-    """The schemas that a field, or an item of a list, chooses from, but for null."""
-    found = items(name) or alternatives(FIELDS.get(name, {}))
+def kinds(schema: dict) -> list[dict]:
+    """The schemas that a schema, or an item of a list, chooses from, but for null."""
+    found = items(schema) or alternatives(schema)
     return [option for option in found if option.get("type") != "null"]
+
+
+def options(name: str) -> list[dict]:
+    """The schemas that a field, or an item of it, chooses from, but for null."""
+    return kinds(FIELDS.get(name, {}))
 
 
 def is_file(name: str) -> bool:
@@ -85,7 +95,7 @@ def is_nested(name: str) -> bool:
 
 def repeats(name: str) -> bool:
     """Whether texts give a field by repeating its name: a list of what is not nested."""
-    return bool(items(name)) and not is_nested(name)
+    return bool(items(FIELDS.get(name, {}))) and not is_nested(name)
 
 
 def is_linkable() -> bool:
@@ -95,25 +105,59 @@ def is_linkable() -> bool:
 
 def facts(name: str, brief: bool = False) -> list[str]:
     """Say what a field takes: its type, unit, bounds and default, or briefly the last alone."""
-    field, found = FIELDS[name], []
-    kinds = [option.get("type", "JSON") for option in options(name)]
-    words = " or ".join(dict.fromkeys(WORDS.get(kind, kind) for kind in kinds))
+    found = taken(FIELDS[name], name in REQUIRED)
     if is_file(name):
-        found = ["one or more files" if repeats(name) else "file"]
-    elif not brief:
-        unit = f" in {field['unit']}" if "unit" in field else ""
-        found = [f"list of {words}{unit}" if repeats(name) else f"{words}{unit}"]
-        for schema in options(name) + alternatives(field):
-            found += [BOUNDS[key].format(bound(schema[key])) for key in BOUNDS if key in schema]
-    if name not in REQUIRED:
-        default = field.get("default")
+        found[0] = "one or more files" if repeats(name) else "file"
+    return found[-1:] * (name not in REQUIRED) if brief else found
+
+
+def taken(schema: dict, required: bool, deep: bool = True) -> list[str]:
+    """Say what a schema takes: its type, unit, bounds and default."""
+    words = " or ".join(dict.fromkeys(word(option, deep) for option in kinds(schema)))
+    if items(schema) and words != WORDS["array"]:
+        words = f"list of {words}"
+    unit = said(schema, "unit")
+    found = [f"{words} in {unit}" if unit else words]
+    for option in kinds(schema) + alternatives(schema):
+        if "contentEncoding" not in option:
+            found += [BOUNDS[key].format(bound(option[key])) for key in BOUNDS if key in option]
+    if not required:
+        default = schema.get("default")
         found.append("optional" if default in (None, "", []) else f"default {text(default)}")
     return list(dict.fromkeys(found))
 
 
+def word(option: dict, deep: bool) -> str:
+    """Name a type, and the members of a nested model, but not those of its members."""
+    if "const" in option:
+        return json.dumps(option["const"], ensure_ascii=False)
+    kind = option.get("contentEncoding", option.get("type", "JSON"))
+    members = option.get("properties", {}) if deep else {}
+    told = ", ".join(member(option, name) for name in members)
+    return WORDS.get(kind, kind) + (f" with {told}" if told else "")
+
+
+def member(model: dict, name: str) -> str:
+    """Say what a member of a nested model takes, and is."""
+    schema, required = model["properties"][name], name in model.get("required", [])
+    about = said(schema, "description")
+    return f"{name} ({', '.join(taken(schema, required, deep=False))}{about and f': {about}'})"
+
+
+def said(schema: dict, key: str, deep: bool = True) -> str:
+    """What a schema says by a key, or else what it refers to, its options or its items say."""
+    below = schema.get("anyOf", schema.get("oneOf", []))
+    below = [definition(schema)] if "$ref" in schema else below
+    below = [schema["items"]] if "items" in schema and deep else below
+    found = [said(each, key, deep and "items" not in schema) for each in below]
+    return str(schema.get(key, "")) or " or ".join(dict.fromkeys(filter(None, found)))
+
+
 def bound(value: object) -> str:
     """Write a bound so that it is read and not counted: a power of ten as such."""
-    return re.sub(r"\b10{6,}$", lambda power: f"10^{len(power[0]) - 1}", text(value))
+    digits = text(value).removesuffix(".0") if isinstance(value, float) else text(value)
+    power = r"(?<![0-9.])1(?:(0{6,})|e\+([0-9]+))$"
+    return re.sub(power, lambda found: f"10^{found[2] or len(found[1])}", digits)
 
 
 def text(value: object) -> str:

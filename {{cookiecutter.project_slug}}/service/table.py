@@ -16,7 +16,7 @@ CSV = "text/csv"
 ANSWER = Output.model_json_schema(mode="serialization")
 COLUMNS = list(ANSWER.get("properties", {}))
 # A cell holds a scalar, and a column is there for every answer.
-FITS = is_linkable() and not any(map(items, FIELDS)) and bool(COLUMNS)
+FITS = is_linkable() and not any(map(items, FIELDS.values())) and bool(COLUMNS)
 FITS = FITS and not ANSWER.get("additionalProperties")
 ERROR = "error" if "error" not in COLUMNS else "error_in_row"
 

@@ -2,8 +2,25 @@
 
 import pytest
 
-from service import form, inputs, schemas
+from service import form, inputs, openapi, schemas
 
+MASS = {"type": "number", "unit": "kg", "description": "The mass"}
+BOB = {"$ref": "#/$defs/Bob"}
+DEFINITIONS = {
+    "Bob": {
+        "type": "object",
+        "description": "A weight on a thread",
+        "properties": {
+            "mass": MASS | {"minimum": 0, "maximum": 1e6},
+            "speeds": {"type": "array", "items": {"type": "number", "unit": "m/s"}, "default": []},
+            "kind": {"type": "string", "const": "bob"},
+            "picture": {"type": "string", "contentEncoding": "base64", "pattern": "^[A-Z]+$"},
+            "shadow": BOB,
+        },
+        "required": ["mass", "kind", "picture", "shadow"],
+    },
+    "Tree": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"$ref": "#/$defs/Tree"}}]},
+}
 FIELDS = {
     "line": {"type": "string"},
     "long": {"type": "string", "maxLength": 2000},
@@ -22,21 +39,33 @@ FIELDS = {
     "made": {"type": "string"},  # by a default_factory, of which a schema says nothing
     "either": {"anyOf": [{"type": "number"}, {"type": "string"}]},
     "moment": {"type": "string", "format": "date-time"},
+    # As pydantic writes Annotated[float, Field(...)] | None, and a list of such
+    "gauge": {"anyOf": [MASS | {"exclusiveMinimum": 0}, {"type": "null"}], "default": None},
+    "masses": {"type": "array", "items": MASS},
+    "lengths": {"type": "array", "items": MASS, "unit": "m", "description": "Each length"},
+    "bob": {"anyOf": [BOB | {"description": "The bob"}, {"type": "null"}], "default": None},
+    "bobs": {"type": "array", "items": BOB, "minItems": 1},
+    "tree": {"$ref": "#/$defs/Tree"},
 }
+MEMBERS = (
+    "mass (number in kg, ≥ 0, ≤ 10^6: The mass), speeds (list of number in m/s, optional), "
+    'kind ("bob"), picture (base64), shadow (JSON: A weight on a thread)'
+)
 REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "default" not in field]
 
 
 @pytest.fixture(autouse=True)
 def fields(monkeypatch):
     """An `Input` with a field of every kind."""
-    for module in (form, inputs, schemas):
+    monkeypatch.setattr(schemas, "SCHEMA", {"$defs": DEFINITIONS})
+    for module in (form, inputs, openapi, schemas):
         monkeypatch.setattr(module, "FIELDS", FIELDS)
         monkeypatch.setattr(module, "REQUIRED", REQUIRED)
 
 
 def test_each_field_gets_the_control_that_suits_it():
     scalars, others = "line long line line line", "list list json json choice json line line line"
-    kinds = f"{scalars} choice choice choice {others}"
+    kinds = f"{scalars} choice choice choice {others} line list list json json json"
     assert [form.control(name, None)["kind"] for name in FIELDS] == kinds.split()
 
 
@@ -73,10 +102,51 @@ def test_only_what_input_asks_for_is_required():
         ("choice", []),
         ("list", ["list of number", "2 or more items", "one per line"]),
         ("words", ["list of text", 'one of ["a", "b"]', "one per line"]),
+        ("gauge", ["number in kg", "> 0", "optional"]),
+        ("masses", ["list of number in kg", "one per line"]),
+        ("lengths", ["list of number in m", "one per line"]),
+        ("table", ["JSON list"]),
+        ("bob", [f"JSON with {MEMBERS}", "optional"]),
+        ("bobs", [f"list of JSON with {MEMBERS}", "1 or more items"]),
+        ("tree", ["list of number or JSON list"]),
     ],
 )
 def test_types_units_and_bounds_are_said(name, facts):
     assert form.control(name, None)["facts"] == facts
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1e6, "10^6"),
+        (-1e6, "-10^6"),
+        (1e22, "10^22"),
+        (2.1e20, "2.1e+20"),
+        (40.0, "40"),
+        (0.1, "0.1"),
+        (100000, "100000"),
+        ("v1.0", "v1.0"),
+    ],
+)
+def test_a_bound_is_read_and_not_counted(value, written):
+    assert schemas.bound(value) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gauge", "The mass"),
+        ("masses", "The mass"),
+        ("lengths", "Each length"),
+        ("bob", "The bob"),
+        ("bobs", "A weight on a thread"),
+        ("line", ""),
+    ],
+)
+def test_a_description_is_found_where_the_field_has_it(name, said):
+    assert form.control(name, None)["description"] == said
+    assert inputs.requirement(name).endswith(f": {said or 'no description'}")
+    assert openapi.parameter(name)["description"] == said
 
 
 @pytest.mark.parametrize(
@@ -85,6 +155,8 @@ def test_types_units_and_bounds_are_said(name, facts):
         ("number", "number in m, > 0.5, required: no description"),
         ("choice", 'text, one of ["a", "b"], required: no description'),
         ("switch", "true or false, default false: no description"),
+        ("gauge", "number in kg, > 0, optional: The mass"),
+        ("bob", f"JSON with {MEMBERS}, optional: The bob"),
     ],
 )
 def test_a_refusal_says_as_much_of_what_is_required(name, line):

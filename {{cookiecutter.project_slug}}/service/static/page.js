@@ -101,7 +101,9 @@ function mark(reasons) {
 function show(state, status, text = "") {
   answer.dataset.state = state;
   document.getElementById("status").textContent = status;
-  Object.assign(document.getElementById("text"), { textContent: text, hidden: !text });
+  const shown = Object.assign(document.getElementById("text"), { textContent: "", hidden: !text });
+  // JSON has no spaces: lines break after its items and names, and not within them.
+  for (const item of text.split(/(?<=,|":)/)) shown.append(document.createElement("wbr"), item);
 }
 
 // A field of nested values must be JSON, or the body would not be.
