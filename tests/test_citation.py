@@ -101,7 +101,11 @@ def test_the_file_is_valid_whatever_was_answered(bake, licence, orcid, given, do
     project = bake(license=licence, orcid=orcid, author_given_names=given)
     text = (project / "CITATION.cff").read_text("utf-8")
     assert text.count("\n# Once it is archived: doi: ") == 1
-    text = text.replace("# Once it is archived: doi: ", "doi: ") if doi else text
+    if doi:
+        text = text.replace("# Once it is archived: doi: ", "doi: ")
+        # What stands there cannot be taken for the DOI of somebody else's work.
+        assert "CITATION.cff cannot be used: doi: " in run(project, text.encode()).stderr.decode()
+        text = text.replace("zenodo.…", "zenodo.1234567")
     said = yaml.safe_load(text)
     CFF.validate(said)
     assert ("doi" in said, "orcid" in said["authors"][0]) == (doi, bool(orcid))
@@ -162,6 +166,8 @@ WAYS = {
         {
             "identifiers": [
                 {"type": "url", "value": "https://example.org"},
+                {"type": "other", "value": "10.5281/zenodo.7654321"},
+                {"type": "doi", "value": "to come"},
                 {"type": "doi", "value": DOI},
             ]
         },
@@ -311,6 +317,8 @@ ACCEPTED = {
     BIBTEX: BIBTEX,
     f"{BIBTEX};q=0.5, text/plain;q=0.4": BIBTEX,
     f"{CSL}, {BIBTEX};q=0.9": CSL,
+    f"{CSL}; style=apa, text/plain;q=0.9": CSL,
+    "text/plain; charset=utf-8": "text/plain",
     "application/json": "application/problem+json",
     "text/plain;q=0": "application/problem+json",
 }

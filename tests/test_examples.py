@@ -100,7 +100,11 @@ def test_no_recorded_example_stops_the_start_and_names_the_command(project, exam
 FAULTS = {
     "not JSON": ("{", "the file: Invalid JSON"),
     "empty": ("", "the file: Invalid JSON"),
-    "not UTF-8": (b"\xff", "the file: Invalid JSON"),
+    "not UTF-8": (b"\xff", "cannot be read: 'utf-8' codec"),
+    "not finite": (
+        '{"request": {"value": 1}, "response": {"y": [NaN]}}',
+        "response: Input should be a finite number",
+    ),
     "a list": ("[]", "the file: Input should be an object"),
     "no request": ("{}", "request: Field required"),
     "request is no object": ('{"request": 1}', "request: Input should be"),
@@ -116,7 +120,7 @@ FAULTS = {
         "tolerance.relative: Extra inputs",
     ),
     "a large tolerance for no reason": (
-        '{"request": {"value": 1}, "response": {"y": 2.5}, "tolerance": {"atol": 0.026}}',
+        '{"request": {}, "response": {"y": 2.5}, "tolerance": {"atol": 0.026}, "note": " "}',
         'y is tolerated to be off by more than 1 %: write down why, as "note"',
     ),
     "any tolerance of nothing, for no reason": (
@@ -133,9 +137,31 @@ def test_a_malformed_example_is_refused_with_file_place_and_reason(
     (examples / "a b.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     result = flask(project, "record")
     assert result.returncode == 1 and "Traceback" not in result.stderr
-    assert f"model/examples/a b.json: {sentence}" in result.stderr
+    assert "model/examples/a b.json" in result.stderr and sentence in result.stderr
     kept = (examples / "a b.json").read_bytes()
     assert kept == (text if isinstance(text, bytes) else text.encode())
+
+
+def test_what_editors_leave_beside_or_in_an_example_does_no_harm(project, examples):
+    (examples / ".#two.json").symlink_to("somebody@here.1234")
+    (examples / "._two.json").write_bytes(b"\0\5\x16\7")
+    (examples / "two.json").write_bytes(b"\xef\xbb\xbf" + (examples / "two.json").read_bytes())
+    result = flask(project, "record")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "model/examples/two.json gives its recorded answer." in result.stdout
+    (examples / "folder.json").mkdir()
+    assert "model/examples/folder.json cannot be read: " in flask(project, "record").stderr
+
+
+def test_a_large_tolerance_without_a_reason_is_not_recorded(project, examples):
+    for path in examples.iterdir():
+        path.unlink()
+    (project / "model/__init__.py").write_text(FLOATS)
+    text = '{"request": {"x": 1.0}, "tolerance": {"rtol": 0.5}}'
+    (examples / "far.json").write_text(text)
+    result = flask(project, "record")
+    assert result.returncode == 1 and "curve[0] is tolerated to be off by more" in result.stderr
+    assert (examples / "far.json").read_text() == text
 
 
 def test_a_request_alone_waits_until_its_answer_is_recorded(project, examples, serve):
@@ -203,11 +229,15 @@ def test_a_model_that_fails_on_an_example_stops_the_start_and_names_it(project):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no full device to write to.")
-def test_an_answer_that_cannot_be_written_costs_nothing(project, examples):
+@pytest.mark.parametrize("reason", ["No space left on device", "Is a directory"])
+def test_an_answer_that_cannot_be_written_costs_nothing(project, examples, reason):
     before = (examples / "two.json").read_text()
-    (examples / "two.part").symlink_to("/dev/full")
+    if reason == "Is a directory":
+        (examples / "two.part").mkdir()
+    else:
+        (examples / "two.part").symlink_to("/dev/full")
     square_differently(project)
     result = flask(project, "record", "--yes")
-    assert result.returncode == 1
-    assert "could not be written, and is as it was: No space left" in result.stderr
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert f"could not be written, and is as it was: {reason}" in result.stderr
     assert (examples / "two.json").read_text() == before

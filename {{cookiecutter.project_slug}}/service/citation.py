@@ -24,8 +24,7 @@ authors:
   - {name: The Tide Office}
 license: MIT
 repository-code: "https://example.org/my-model"
-date-released: 2026-01-31
-doi: 10.5281/zenodo.1234567"""
+date-released: 2026-01-31"""
 IS_DOI = r"^10\.[0-9.]+/[-A-Za-z0-9:/_;.()\[\]\\]+$"
 Words = Annotated[str, Field(pattern=r"\S")]
 Licence = Annotated[str, Field(pattern="^[A-Za-z0-9.+-]+$")]
@@ -80,8 +79,9 @@ TITLE, VERSION, DATE = CITATION["title"], CITATION["version"], CITATION.get("dat
 ORCIDS = [name.pop("orcid", "") for name in CITATION["authors"]]  # of which CSL-JSON has none
 AUTHORS = [" ".join(name.values()) for name in CITATION["authors"]]
 LICENCES = CITATION.get("license", [])
-OTHERS = [found.get("value", "") for found in CITATION.get("identifiers", [])]
-DOI = CITATION.get("doi") or next((one for one in OTHERS if re.fullmatch(IS_DOI, one)), "")
+OTHERS = [one for one in CITATION.get("identifiers", []) if one.get("type") == "doi"]
+OTHERS = [one["value"] for one in OTHERS if re.fullmatch(IS_DOI, one.get("value", ""))]
+DOI = CITATION.get("doi") or next(iter(OTHERS), "")
 # By its DOI, which lasts, or where its code is.
 FOUND_AT = f"https://doi.org/{DOI}" if DOI else CITATION.get("repository-code", "")
 FOUND_AT = quote(FOUND_AT, safe="%:/?#[]@!$&'()*+,;=~")

@@ -1,5 +1,7 @@
 """Every error as problem+json (RFC 9457): what was required, what was supplied."""
 
+import re
+
 from flask import Blueprint, Response, abort, g, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
@@ -12,6 +14,13 @@ class InvalidInput(UnprocessableEntity):
     def __init__(self, errors: dict, required: dict, supplied: dict) -> None:
         super().__init__(" ".join(f"{field}: {reason}." for field, reason in errors.items()))
         self.members = {"errors": errors, "required": required, "supplied": supplied}
+
+
+@bp.before_app_request
+def simplify() -> None:
+    """Take the media types in Accept without charset and the like, which would make them others."""
+    accepted = request.headers.get("Accept", "")
+    request.environ["HTTP_ACCEPT"] = re.sub(r";(?! *q=)[^;,]*", "", accepted)
 
 
 @bp.before_app_request

@@ -1,21 +1,23 @@
 """model/examples/: recorded requests and answers, tests, documentation and proof in one."""
 
+import contextlib
 import difflib
 import functools
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
 from flask import Blueprint
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 import model
 from service.comparison import Deviation, Tolerance, compare
 from service.inputs import from_json
 from service.predictions import STOCHASTIC, answer
+from service.strict import finite
 
 bp = Blueprint("examples", __name__, cli_group=None)
 
@@ -23,11 +25,14 @@ FOLDER = Path(model.__file__).parent / "examples"
 NONE = 'No example is recorded. Put {"request": …} into model/examples/a.json, then: flask record'
 
 
+JSONValue = Annotated[Any, AfterValidator(finite)]  # pydantic would take NaN for one
+
+
 class Example(BaseModel, extra="forbid"):
     """One file: an `Input` as JSON and, once it is recorded, the answer."""
 
-    request: dict[str, Any]
-    response: Any = None
+    request: dict[str, JSONValue]
+    response: JSONValue = None
     tolerance: Tolerance = Tolerance()
     note: str = ""
 
@@ -35,18 +40,25 @@ class Example(BaseModel, extra="forbid"):
 def read(path: Path) -> Example:
     """Read a file, or stop with its name, the place and the reason."""
     try:
-        example = Example.model_validate_json(path.read_bytes())
+        example = Example.model_validate_json(path.read_text("utf-8-sig"))
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
         sys.exit(f"model/examples/{path.name}: {place}: {error.errors()[0]['msg']}.")
-    for value in compare(example.response, example.response, example.tolerance):
-        if value.allowed > 0.01 and not example.note:
-            reason = 'is tolerated to be off by more than 1 %: write down why, as "note".'
-            sys.exit(f"model/examples/{path.name}: {value.path} {reason}")
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"model/examples/{path.name} cannot be read: {error}.")
+    justify(path.name, example, example.response)
     return example
 
 
-EXAMPLES = {path.stem: read(path) for path in sorted(FOLDER.glob("*.json"))}
+def justify(name: str, example: Example, response: Any) -> None:
+    """Stop where an answer may be off by more than 1 %, and nothing says why."""
+    for value in compare(response, response, example.tolerance):
+        if value.allowed > 0.01 and not example.note.strip():
+            reason = 'is tolerated to be off by more than 1 %: write down why, as "note".'
+            sys.exit(f"model/examples/{name}: {value.path} {reason}")
+
+
+EXAMPLES = {path.stem: read(path) for path in sorted(FOLDER.glob("[!.]*.json"))}
 RECORDED = [name for name, example in EXAMPLES.items() if example.response is not None]
 
 
@@ -109,9 +121,10 @@ def record(yes: bool) -> None:
 def write(name: str, got: Any, asks: bool) -> None:
     """Write an answer into its example, whole or not at all, if whoever is asked agrees."""
     path = FOLDER / f"{name}.json"
+    justify(path.name, EXAMPLES[name], got)
     example = EXAMPLES[name].model_dump(exclude_unset=True) | {"response": got}
     text = json.dumps(example, indent=2, ensure_ascii=False) + "\n"
-    lines = path.read_text("utf-8").splitlines(), text.splitlines()
+    lines = path.read_text("utf-8-sig").splitlines(), text.splitlines()
     changes = difflib.unified_diff(*lines, f"{path.name}, recorded", "now", lineterm="")
     if asks and not click.confirm("\n".join([*changes, "Overwrite the recorded answer?"])):
         return
@@ -120,6 +133,7 @@ def write(name: str, got: Any, asks: bool) -> None:
         part.write_text(text, "utf-8", newline="\n")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         sys.exit(f"{path} could not be written, and is as it was: {error.strerror}.")
     print(f"model/examples/{name}.json is recorded.")

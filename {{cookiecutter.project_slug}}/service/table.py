@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from service.contract import Input, Output
 from service.errors import document
 from service.inputs import from_text, refusal, whole
-from service.schemas import FIELDS, is_linkable, items
+from service.schemas import FIELDS, REQUIRED, is_linkable, items
 
 CSV = "text/csv"
 ANSWER = Output.model_json_schema(mode="serialization")
@@ -44,8 +44,7 @@ def check(header: list[str]) -> None:
     unknown = [name for name in header if name not in FIELDS]
     wrong = dict.fromkeys(unknown, "No such field; separate names by commas")
     wrong |= {name: "Name it once" for name in header if header.count(name) > 1}
-    required = [name for name, field in FIELDS.items() if "default" not in field]
-    wrong |= {name: "Field required in the header" for name in required if name not in header}
+    wrong |= {name: "Field required in the header" for name in REQUIRED if name not in header}
     if wrong:
         raise refusal(wrong, {"header": ", ".join(header)})
 

@@ -79,6 +79,12 @@ def test_a_caller_who_takes_no_json_is_told(client, types):
     assert response.status_code == 406, response.text
 
 
+@pytest.mark.parametrize("types", ["application/json; charset=utf-8", "text/html, */*;q=0.1"])
+def test_a_caller_who_takes_json_among_others_is_answered(client, types):
+    response = client.post("/api", json=sample(), headers={"Accept": types})
+    assert response.status_code == 200, response.text
+
+
 def test_a_body_over_the_limit_is_refused(client):
     client.application.config["MAX_CONTENT_LENGTH"] = 1
     assert client.post("/api", json=sample()).status_code == 413
