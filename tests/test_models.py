@@ -218,6 +218,70 @@ def predict(inputs: Input) -> Output:
     return Output(power=10**inputs.exponent)
 """
 )
+PHOTON = (
+    HEAD
+    + r"""
+class Input(BaseModel):
+    lambda_: float = Field(alias="lambda", gt=0, description="Wavelength (nm)", examples=[500.0])
+    note: str = Field("", description="A remark, given back", examples=["it's in \"C:\\new\\\""])
+
+class Output(BaseModel):
+    energy: float = Field(description="Energy (eV)")
+    note: str
+
+def predict(inputs: Input) -> Output:
+    return Output(energy=1239.84198 / inputs.lambda_, note=inputs.note)
+"""
+)
+EITHER = (
+    HEAD
+    + """
+from pydantic import model_validator
+
+class Input(BaseModel):
+    celsius: float | None = Field(None, examples=[20.0])
+    kelvin: float | None = None
+
+    @model_validator(mode="after")
+    def one_scale(self):
+        if (self.celsius is None) == (self.kelvin is None):
+            raise ValueError("Give either celsius or kelvin")
+        return self
+
+class Output(BaseModel):
+    kelvin: float
+
+def predict(inputs: Input) -> Output:
+    return Output(kelvin=inputs.celsius + 273.15 if inputs.kelvin is None else inputs.kelvin)
+"""
+)
+DEFAULTS = (
+    HEAD
+    + """
+class Input(BaseModel):
+    width: float = Field(1.5, gt=0)
+    height: float = Field(2.0, gt=0)
+
+class Output(BaseModel):
+    area: float
+
+def predict(inputs: Input) -> Output:
+    return Output(area=inputs.width * inputs.height)
+"""
+)
+NOTHING = (
+    HEAD
+    + """
+class Input(BaseModel):
+    pass
+
+class Output(BaseModel):
+    answer: int
+
+def predict(inputs: Input) -> Output:
+    return Output(answer=42)
+"""
+)
 MODELS = {
     "pendulum": PENDULUM,
     "nested": NESTED,
@@ -227,6 +291,10 @@ MODELS = {
     "numpy": NUMPY,
     "tree": TREE,
     "power": POWER,
+    "photon": PHOTON,
+    "either": EITHER,
+    "defaults": DEFAULTS,
+    "nothing": NOTHING,
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import ValidationError
 
 import model
 from model import Input, Output
@@ -55,3 +56,13 @@ def expected(client) -> dict:
     """The model's own answer to the first example, once the service has loaded it."""
     inputs = Input.model_validate_json(json.dumps(sample()))
     return json.loads(as_json(model.predict(inputs)))
+
+
+@pytest.fixture
+def missing() -> set[str]:
+    """What `Input` itself misses where nothing is given: fields by name, or `body` as a whole."""
+    try:
+        Input.model_validate_json("{}")
+    except ValidationError as refused:
+        return {".".join(map(str, fault["loc"])) or "body" for fault in refused.errors()}
+    return set()
