@@ -100,7 +100,7 @@ def lines_of_code(path: Path) -> int:
 
 def test_the_plumbing_can_be_read_in_an_hour(bake):
     modules = sorted((bake() / "service").glob("*.py"))
-    assert sum(map(lines_of_code, modules)) <= 1650
+    assert sum(map(lines_of_code, modules)) <= 1780
     for path in modules:
         assert ast.get_docstring(ast.parse(path.read_text())), path
         for function in functions(path):
