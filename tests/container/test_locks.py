@@ -1,5 +1,6 @@
 """The locks: written by Docker alone, followed to the letter, and refused when they do not fit."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -108,6 +109,18 @@ def test_a_locked_build_installs_exactly_the_lock(build, engine, with_locks):
         re.split(r"\.(?:tar\.bz2|conda)#", line.split("/")[-1])[0] for line in packages(lock)
     }
     assert {name.removesuffix(".json") for name in installed.split()} == expected
+
+
+def test_the_lock_is_a_part_of_the_identity(build, image, serve, with_locks):
+    built = build(with_locks)
+    assert built.succeeded, built.output
+    locked, other = (json.loads(serve(i).get("/service-info")[1]) for i in (built.image, image))
+    lock = (with_locks / "locks/linux-amd64.lock").read_bytes()
+    assert locked["lock"] == hashlib.sha256(lock).hexdigest() != other["lock"]
+    assert {name for name, part in locked["parts"].items() if part != other["parts"][name]} == {
+        "lock"
+    }
+    assert locked["fingerprint"] != other["fingerprint"]
 
 
 def test_a_locked_build_runs_no_solver(build, engine, with_locks):

@@ -20,7 +20,7 @@ class InvalidInput(UnprocessableEntity):
 def simplify() -> None:
     """Take the media types in Accept without charset and the like, which would make them others."""
     accepted = request.headers.get("Accept", "")
-    request.environ["HTTP_ACCEPT"] = re.sub(r";(?! *q=)[^;,]*", "", accepted)
+    request.environ["HTTP_ACCEPT"] = re.sub(r"(?i);(?! *q=)[^;,]*", "", accepted)
 
 
 @bp.before_app_request
