@@ -190,7 +190,7 @@ def together(service: Service, path: str, clients: int) -> Counter:
 
 
 def slow_clients(arguments: str = "") -> tuple[bool, str]:
-    """200 connections that say nothing, and 200 that stop within their headers"""
+    """200 connections that say nothing, and 200 that stop within their headers, on one worker"""
     with serve(GUNICORN_CMD_ARGS=arguments, WEB_CONCURRENCY="1") as service:
         before, memory = service.worst("/api"), service.memory()
         silent = [service.open() for _ in range(200)]
