@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,23 +13,35 @@ OK, BUILD, START, VALUE = 0, 3, 4, 6
 
 
 @pytest.fixture
-def reproduce(engine, bases):
-    """Run the command in a project; its exit code and what it says."""
+def begin(engine, bases):
+    """Begin the command in a project; of all that it makes nothing may be left."""
 
-    def run(folder: Path, *words: str) -> tuple[int, str]:
+    def begin(folder: Path, *words: str) -> subprocess.Popen:
         path = f"{Path(engine.docker).parent}:{os.environ['PATH']}"
-        result = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "flask", "reproduce", *words],
             cwd=folder,
             env=os.environ | engine.settings | {"PATH": path, "DOCKER_BUILDKIT": "1"},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        return result.returncode, result.stdout + result.stderr
 
-    yield run
+    yield begin
     assert engine("ps", "--all", "--quiet", "--filter", "name=reproduce-") == ""
     assert engine("image", "ls", "--quiet", "reproduce") == ""
+
+
+@pytest.fixture
+def reproduce(begin):
+    """Run the command in a project; its exit code and what it says."""
+
+    def run(folder: Path, *words: str) -> tuple[int, str]:
+        process = begin(folder, *words)
+        said = "".join(process.communicate())
+        return process.returncode, said
+
+    return run
 
 
 def drift(folder: Path) -> None:
@@ -89,6 +102,26 @@ def test_an_image_whose_model_does_not_load_says_why(reproduce, build, workspace
     assert built.succeeded, built.output
     code, said = reproduce(workspace, "--image", built.image)
     assert code == START and "OSError: no weights" in said, said
+
+
+def test_one_that_is_stopped_while_it_builds_leaves_nothing(begin, workspace):
+    process = begin(workspace)
+    assert process.stderr.readline()
+    process.terminate()
+    assert "Stopped." in process.communicate(timeout=60)[1]
+
+
+def test_one_that_is_stopped_while_it_waits_leaves_nothing(begin, engine, build, workspace):
+    with (workspace / "model/__init__.py").open("a") as model:
+        model.write("\nimport time\n\ndef load():\n    time.sleep(600)\n")
+    built = build(workspace, "--build-arg", "CHECK=false")
+    assert built.succeeded, built.output
+    process = begin(workspace, "--image", built.image)
+    while not engine("ps", "--quiet", "--filter", "name=reproduce-"):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.terminate()
+    assert "Stopped." in process.communicate(timeout=60)[1]
 
 
 def test_docker_alone_is_enough(engine, image):
