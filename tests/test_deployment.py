@@ -166,7 +166,8 @@ def test_compose_hands_every_setting_of_the_service_on(bake):
     readme = (bake() / "README.md").read_text("utf-8")
     table = "\n".join(re.findall(r"(?m)^\|.*", readme))
     told = set(re.findall(r"`([A-Z_]+)[=`]", table))
-    assert {f"MODEL_{name}" for name in settings} | told <= set(handed)
+    assert {f"MODEL_{name}" for name in settings} == {n for n in handed if n.startswith("MODEL_")}
+    assert told <= set(handed)
     web_server = (bake() / "deploy/Caddyfile").read_text("utf-8")
     assert f"{{$MODEL_MAX_CONTENT_LENGTH:{settings['MAX_CONTENT_LENGTH']}}}" in web_server
 

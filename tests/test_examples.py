@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, refused_start
+from conftest import clean_environment, refused_start, swapped
 
 DRAWS = """
 import random
@@ -100,7 +100,6 @@ def test_no_recorded_example_stops_the_start_and_names_the_command(project, exam
 FAULTS = {
     "not JSON": ("{", "the file: Invalid JSON"),
     "empty": ("", "the file: Invalid JSON"),
-    "not UTF-8": (b"\xff", "cannot be read: 'utf-8' codec"),
     "not finite": (
         '{"request": {"value": 1}, "response": {"y": [NaN]}}',
         "response: Input should be a finite number",
@@ -137,7 +136,7 @@ def test_a_malformed_example_is_refused_with_file_place_and_reason(
     (examples / "a b.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     result = flask(project, "record")
     assert result.returncode == 1 and "Traceback" not in result.stderr
-    assert "model/examples/a b.json" in result.stderr and sentence in result.stderr
+    assert f"model/examples/a b.json: {sentence}" in result.stderr
     kept = (examples / "a b.json").read_bytes()
     assert kept == (text if isinstance(text, bytes) else text.encode())
 
@@ -149,14 +148,22 @@ def test_what_editors_leave_beside_or_in_an_example_does_no_harm(project, exampl
     result = flask(project, "record")
     assert (result.returncode, result.stderr) == (0, "")
     assert "model/examples/two.json gives its recorded answer." in result.stdout
-    (examples / "folder.json").mkdir()
-    assert "model/examples/folder.json cannot be read: " in flask(project, "record").stderr
+
+
+def test_what_is_no_text_is_refused_with_file_and_reason(project, examples):
+    (examples / "a folder.json").mkdir()
+    said = flask(project, "record").stderr
+    assert "model/examples/a folder.json cannot be read: [Errno 21] Is a directory" in said
+    (examples / "a folder.json").rmdir()
+    (examples / "a b.json").write_bytes(b"\xff")
+    result = flask(project, "record")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert "model/examples/a b.json cannot be read: 'utf-8' codec" in result.stderr
+    assert (examples / "a b.json").read_bytes() == b"\xff"
 
 
 def test_a_large_tolerance_without_a_reason_is_not_recorded(project, examples):
-    for path in examples.iterdir():
-        path.unlink()
-    (project / "model/__init__.py").write_text(FLOATS)
+    swapped(project, FLOATS, records=False)
     text = '{"request": {"x": 1.0}, "tolerance": {"rtol": 0.5}}'
     (examples / "far.json").write_text(text)
     result = flask(project, "record")
@@ -199,9 +206,7 @@ def test_a_recorded_answer_is_only_overwritten_with_consent(
 
 
 def test_an_answer_within_the_tolerance_is_left_as_it_is_recorded(project, examples):
-    for path in examples.iterdir():
-        path.unlink()
-    (project / "model/__init__.py").write_text(FLOATS)
+    swapped(project, FLOATS, records=False)
     recorded = {"request": {"x": 1.0}, "response": {"curve": [1000.001, 0.001], "label": "é"}}
     (examples / "near.json").write_text(json.dumps(recorded))
     assert "gives its recorded answer" in flask(project, "record").stdout
@@ -209,9 +214,7 @@ def test_an_answer_within_the_tolerance_is_left_as_it_is_recorded(project, examp
 
 
 def test_an_example_of_a_model_that_draws_needs_a_seed(project, examples):
-    for path in examples.iterdir():
-        path.unlink()
-    (project / "model/__init__.py").write_text(DRAWS)
+    swapped(project, DRAWS, records=False)
     (examples / "drawn.json").write_text('{"request": {}}')
     assert 'model/examples/drawn.json: give the request a "seed"' in flask(project, "record").stderr
     (examples / "drawn.json").write_text('{"request": {"seed": 1}}')

@@ -163,7 +163,7 @@ def test_predictions_beyond_the_limit_are_asked_to_come_back(calls, project):
     assert next(ended).result().status == 200
 
 
-def test_a_prediction_gets_its_turn_when_another_ends(busy, project, calls):
+def test_a_prediction_gets_its_turn_when_another_ends(calls, project):
     time.sleep(0.2)
     (project / "hold").unlink()
     assert {call.result().status for call in calls} == {200}

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, free_port, wait_for
+from conftest import clean_environment, free_port, swapped, wait_for
 from test_examples import FLOATS, flask, square_differently
 
 CODES = {"OK": 0, "BUILD": 3, "START": 4, "CONTRACT": 5, "VALUE": 6, "IDENTITY": 7}
@@ -89,9 +89,7 @@ def test_a_drifted_value_is_named_with_the_part_that_differs_first(project, chec
 
 @pytest.mark.parametrize("tolerance", [0.005, 0.001])
 def test_the_worst_deviation_is_told_and_an_example_may_allow_more(project, tolerance):
-    (project / "model/__init__.py").write_text(FLOATS)  # whose curve for 1 is [1000, 0]
-    for path in (project / "model/examples").iterdir():
-        path.unlink()
+    swapped(project, FLOATS, records=False)  # its curve for 1 is [1000, 0]
     example = {
         "request": {"x": 1},
         "response": {"curve": [1000.5, 2.0], "label": "é"},
@@ -250,19 +248,23 @@ def test_a_service_that_takes_no_predictions_has_given_no_other_answer(project, 
     assert outcome == "START" and "takes no predictions now, but answers with 503" in said, said
 
 
+def client(folder: Path, program: str) -> None:
+    """A program that stands in for Docker's client."""
+    (folder / "docker").write_text(program)
+    (folder / "docker").chmod(0o755)
+
+
 @pytest.mark.parametrize("docker", ["", "#!/bin/sh\nexit 1\n"], ids=["no client", "no engine"])
 def test_without_docker_it_says_what_else_can_be_done(project, tmp_path, docker):
     if docker:
-        (tmp_path / "docker").write_text(docker)
-        (tmp_path / "docker").chmod(0o755)
+        client(tmp_path, docker)
     outcome, said, report = reproduce(project, PATH=str(tmp_path))
     assert (outcome, report) == ("failed", None)
     assert said == "Docker does not answer: start or install it, or try --local or --url.\n"
 
 
 def test_weights_that_are_missing_are_told_before_anything_is_built(project, tmp_path):
-    (tmp_path / "docker").write_text("#!/bin/sh\ntouch asked\n")
-    (tmp_path / "docker").chmod(0o755)
+    client(tmp_path, "#!/bin/sh\n")
     weight = {"file": "w.bin", "url": "https://example.org/w", "sha256": "0" * 64, "bytes": 1}
     listed = json.dumps([weight | {"license": "MIT"}])
     (project / "model/weights.json").write_text(listed)

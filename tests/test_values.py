@@ -263,7 +263,7 @@ def test_an_integer_of_any_length_is_answered(cookies, serve):
 
 
 ONE = """
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, Field, RootModel
 
 class Input(BaseModel):
     x: float = Field(-1, examples=[1])

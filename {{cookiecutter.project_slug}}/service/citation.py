@@ -80,8 +80,8 @@ ORCIDS = [name.pop("orcid", "") for name in CITATION["authors"]]  # of which CSL
 AUTHORS = [" ".join(name.values()) for name in CITATION["authors"]]
 LICENCES = CITATION.get("license", [])
 OTHERS = [one for one in CITATION.get("identifiers", []) if one.get("type") == "doi"]
-OTHERS = [one["value"] for one in OTHERS if re.fullmatch(IS_DOI, one.get("value", ""))]
-DOI = CITATION.get("doi") or next(iter(OTHERS), "")
+DOIS = [CITATION.get("doi", ""), *(one.get("value", "") for one in OTHERS)]
+DOI = next((one for one in DOIS if re.fullmatch(IS_DOI, one)), "")
 # By its DOI, which lasts, or where its code is.
 FOUND_AT = f"https://doi.org/{DOI}" if DOI else CITATION.get("repository-code", "")
 FOUND_AT = quote(FOUND_AT, safe="%:/?#[]@!$&'()*+,;=~")

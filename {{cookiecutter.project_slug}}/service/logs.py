@@ -12,6 +12,11 @@ from datetime import UTC, datetime
 
 from flask import g, has_request_context
 
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None
+
 
 class JSONFormatter(logging.Formatter):
     """A record as a line of JSON, in ASCII: no character in it can begin another line."""
@@ -51,14 +56,14 @@ class LineHandler(logging.StreamHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line while no other process does, where the system has such a lock."""
         self.hold("LOCK_EX")
-        super().emit(record)
-        self.hold("LOCK_UN")
+        try:
+            super().emit(record)
+        finally:
+            self.hold("LOCK_UN")
 
     def hold(self, how: str) -> None:
         """Take or release the lock, which also a killed process releases."""
-        with contextlib.suppress(ImportError, OSError, ValueError):
-            import fcntl  # which Windows has not
-
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             fcntl.lockf(self.stream, getattr(fcntl, how))
 
 
