@@ -31,7 +31,8 @@ class Person:
             for what in ("NAME", "EMAIL")
         }
         own |= {"GIT_CONFIG_NOSYSTEM": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
-        own |= {"COLUMNS": "500", "TERM": "dumb", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+        own |= {"COLUMNS": "500", "LINES": "50", "TERM": "dumb"}
+        own |= {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         return clean_environment() | own | variables
 
     def types(
