@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,9 +28,15 @@ def begin(engine, bases):
             text=True,
         )
 
+    def made() -> list[str]:
+        return [
+            engine("ps", "--all", "--quiet", "--filter", "name=reproduce-"),
+            engine("image", "ls", "reproduce", "--format={{.Tag}}"),
+        ]
+
+    before = made()  # by a run that failed, on an engine that outlives it
     yield begin
-    assert engine("ps", "--all", "--quiet", "--filter", "name=reproduce-") == ""
-    assert engine("image", "ls", "--quiet", "reproduce") == ""
+    assert made() == before
 
 
 @pytest.fixture
@@ -109,6 +116,23 @@ def test_one_that_is_stopped_while_it_builds_leaves_nothing(begin, workspace):
     assert process.stderr.readline()
     process.terminate()
     assert "Stopped." in process.communicate(timeout=60)[1]
+
+
+def test_one_that_is_stopped_while_the_engine_exports_leaves_nothing(begin, workspace):
+    process = begin(workspace)
+    assert any("exporting" in line for line in process.stderr)
+    process.terminate()
+    assert "Stopped." in process.communicate(timeout=60)[1]
+    time.sleep(3)  # an engine names what it has exported, whoever still listens
+
+
+def test_one_that_is_stopped_by_the_impatient_leaves_nothing(begin, workspace):
+    process = begin(workspace)
+    assert any("answered with" in line for line in process.stderr)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    process.communicate()
 
 
 def test_one_that_is_stopped_while_it_waits_leaves_nothing(begin, engine, build, workspace):

@@ -7,16 +7,7 @@ from urllib.parse import urlencode, urljoin
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from service.citation import (
-    ANSWERS,
-    AUTHORS,
-    BIBTEX,
-    CITATION,
-    FOUND_AT,
-    LICENCES,
-    ORCIDS,
-    SENTENCE,
-)
+from service import citation
 from service.errors import shorten
 from service.examples import EXAMPLES
 from service.form import control, texts
@@ -55,15 +46,15 @@ def index() -> Response:
     """Say what this is, with a form to try it and calls for the host that it was opened at."""
     example = EXAMPLES.get(request.args.get("example", ""))
     given = example.request if example else sample()
-    people = zip(AUTHORS, ORCIDS, strict=True)
+    people = zip(citation.AUTHORS, citation.ORCIDS, strict=True)
     page = render_template(
         "index.html",
-        citation=CITATION,
-        sentence=SENTENCE,
-        found_at=FOUND_AT,
-        bibtex=ANSWERS[BIBTEX],
+        citation=citation.CITATION,
+        sentence=citation.SENTENCE,
+        found_at=citation.FOUND_AT,
+        bibtex=citation.ANSWERS[citation.BIBTEX],
         orcids={orcid: name for name, orcid in people if orcid},
-        licences=LICENCES,
+        licences=citation.LICENCES,
         controls=[control(name, given.get(name)) for name in FIELDS],
         shapes=SHAPES,
         link=link(given) if is_linkable() else None,

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import IO
@@ -71,9 +71,7 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
     if not (url or local or answers("docker", "version")):
         sys.exit("Docker does not answer: start or install it, or try --local or --url.")
     identity()  # which stops at weights that are missing, and not only after the build
-    for name in ("SIGTERM", "SIGHUP"):  # so that all is cleaned up
-        if hasattr(signal, name):  # Windows has but one
-            signal.signal(getattr(signal, name), lambda *_: sys.exit("Stopped."))
+    answer_stops(lambda *_: sys.exit("Stopped."))
     report = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     try:
         with contextlib.ExitStack() as started:
@@ -85,6 +83,13 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
         report |= {"outcome": end.args[0], "reason": end.args[1]}
     tell(report)
     sys.exit(OUTCOMES[report["outcome"]][0])
+
+
+def answer_stops(handler: Callable | int) -> None:
+    """Do this at every signal that asks for the end."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), handler)
 
 
 def answers(*command: str) -> bool:
@@ -104,7 +109,14 @@ def built() -> Iterator[str]:
             raise Ended("BUILD", "Its last words stand above; --local needs no Docker.")
         yield tag
     finally:
-        subprocess.run(["docker", "rmi", tag], capture_output=True)
+        answer_stops(signal.SIG_IGN)
+        remove, tries = ["docker", "rmi", tag], 1
+        if isinstance(sys.exception(), SystemExit):
+            # An engine that exports already ends that, and names the image only then.
+            print("\nWaiting for up to 10 s for an image to remove.", file=sys.stderr)
+            tries = 20
+        while not answers(*remove) and (tries := tries - 1):
+            time.sleep(0.5)
 
 
 @contextlib.contextmanager
@@ -131,6 +143,7 @@ def served(image: str | None) -> Iterator[str]:
             wait(address, process, log)
             yield address
         finally:
+            answer_stops(signal.SIG_IGN)
             process.terminate()
             if image:
                 subprocess.run(["docker", "rm", "--force", name], capture_output=True)
