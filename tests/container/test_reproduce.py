@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .test_image import not_cached
+
 OK, BUILD, START, VALUE = 0, 3, 4, 6
 
 
@@ -56,9 +58,11 @@ def drift(folder: Path) -> None:
     square.write_text(square.read_text().replace("inputs.value**2", "inputs.value**2 + 1"))
 
 
-def test_a_faithful_project_is_rebuilt_asked_and_cleaned_away(reproduce, workspace):
+def test_a_faithful_project_is_rebuilt_asked_and_cleaned_away(reproduce, image, workspace):
     code, said = reproduce(workspace)
     assert code == OK, said
+    # The same project was built before, but what proves something uses nothing of that.
+    assert "micromamba create" in not_cached(said)
     report = json.loads((workspace / "reproduction.json").read_text())
     assert report["outcome"] == "OK" and report["differs"] == {}, report["differs"]
 
