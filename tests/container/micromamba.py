@@ -185,7 +185,14 @@ def install_with_pip(specs: list[str], prefix: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    code = 0
+    try:
+        main()
+    except SystemExit as refusal:
+        code = refusal.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
     sys.stdout.flush()
     # py-rattler's threads may outlive Python's own end, and fall over it
-    os._exit(0)
+    os._exit(code)
