@@ -110,12 +110,12 @@ def built() -> Iterator[str]:
         yield tag
     finally:
         answer_stops(signal.SIG_IGN)
-        remove, tries = ["docker", "rmi", tag], 1
+        tries = 1
         if isinstance(sys.exception(), SystemExit):
             # An engine that exports already ends that, and names the image only then.
             print("\nWaiting for up to 10 s for an image to remove.", file=sys.stderr)
             tries = 20
-        while not answers(*remove) and (tries := tries - 1):
+        while not answers("docker", "rmi", tag) and (tries := tries - 1):
             time.sleep(0.5)
 
 
