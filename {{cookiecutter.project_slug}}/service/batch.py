@@ -2,94 +2,148 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
-from flask import Blueprint, Response, current_app
-from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
+from flask import Flask, Response, request
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.exceptions import RequestEntityTooLarge as TooLarge
 
-from service import table
-from service.capacity import slot
-from service.contract import Input, predict, predict_batch
-from service.errors import InvalidInput, document
-from service.inputs import body, from_json, refusal, whole
-from service.predictions import JSON, STOCHASTIC, accept, as_json, require
+from service import frames, tables
+from service.bodies import JSON, accept, body, require
+from service.errors import document
+from service.rows import TooManyRows, members
+from service.served import ServedModel
+from service.served import members as named
+from service.words import whole
 
-bp = Blueprint("batch", __name__)
-
-KINDS = [JSON, table.CSV] if table.FITS else [JSON]
-
-
-@bp.post("/api/batch")
-def answer() -> Response:
-    """Run the model on every row; a bad one is reported in its place and costs no other its answer.
-
-    :raise 400: if the body is no JSON or CSV
-    :raise 413: if there are more rows than MODEL_BATCH_ROWS
-    :raise 422: if the body is no array, or the header of the CSV does not fit `Input`
-    :raise 503: if too many predictions run
-    """
-    kind = require(*KINDS)
-    accept(kind)
-    if kind == table.CSV:
-        header, lines = table.lines(body())
-        answers = run([attempt(table.read, header, line) for line in limited(lines)])
-        return Response(table.write(answers), mimetype=kind)
-    rows = [attempt(from_json, json.dumps(row)) for row in limited(array(body()))]
-    return Response("[" + ",\n ".join(texts(run(rows))) + "]\n", mimetype=kind)
+# What costs a whole batch its answers: then each row is asked for alone, and shows whose it is.
+FAILURES = (frames.FAULT, frames.ENDED, frames.TIMEOUT)
 
 
-def array(body: bytes) -> list:
-    """The members of the JSON array in the body."""
-    try:
-        found = json.loads(body.decode(), parse_int=whole)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The body is not JSON. {error}.") from error
-    if not isinstance(found, list):
-        raise refusal({"body": "Send an array of objects"}, {"body": json.dumps(found)})
-    return found
+def register(app: Flask, model: ServedModel) -> None:
+    """Add the route to a service."""
+    kinds = [JSON, tables.CSV] if model.takes_tables else [JSON]
+
+    def answer_batch() -> Response:
+        """Run the model on every row; a bad one is reported in its place, and costs no other."""
+        kind = require(*kinds)
+        accept(kind)
+        run = run_table if kind == tables.CSV else run_array
+        return Response(run(model, body()), mimetype=kind)
+
+    app.add_url_rule("/api/batch", "answer_batch", answer_batch, methods=["POST"])
 
 
-def limited(rows: list) -> list:
-    """The rows, unless they are more than the setting allows."""
-    limit = current_app.config["BATCH_ROWS"]
-    if len(rows) > limit:
-        raise TooLarge(f"Send at most {limit} rows at once, not {len(rows)}.")
+def run_array(model: ServedModel, body: bytes) -> bytes | str:
+    """The answers to a JSON array, as one; a problem document stands where a row was refused."""
+    found = run(model, body, lambda: split(model, body))
+    return found + b"\n" if isinstance(found, bytes) else "[" + ",\n ".join(written(found)) + "]\n"
+
+
+def run_table(model: ServedModel, body: bytes) -> str:
+    """The answers to a CSV table, as one."""
+    header, lines = tables.lines(model, body)
+    most = model.settings["BATCH_ROWS"]
+    if len(lines) > most:
+        raise TooLarge(f"Send at most {most} rows at once, not {len(lines)}.")
+    rows = tables.rows(model, header, lines)
+    texts = [row for row in rows if isinstance(row, str)]
+    found = run(model, array(texts), lambda: texts)
+    if isinstance(found, bytes):
+        answers = iter(json.loads(found, parse_int=whole))
+    else:
+        answers = (json.loads(row, parse_int=whole) if is_answer(row) else row for row in found)
+    return tables.write(model, [next(answers) if isinstance(row, str) else row for row in rows])
+
+
+def run(model: ServedModel, body: bytes, texts: Callable[[], list[str]]) -> bytes | list:
+    """All answers as one JSON array; or where a row has none, or they take long, row by row."""
+    kind, note, found = model.ask(frames.BATCH, body)
+    if kind == frames.ANSWER:
+        done, total = note.split()
+        count(int(done))
+        if done == total:
+            return found
+    elif kind not in (frames.MIXED, *FAILURES):
+        raise model.error(kind, found, lambda: {"body": body.decode()})
+    rows = results(model, kind, found)
+    return rows + spread(model, texts()[len(rows) :], len(rows) or 1)
+
+
+def results(model: ServedModel, kind: bytes, found: bytes) -> list:
+    """A frame row by row: each answer as JSON, or the error in its place."""
+    if kind == frames.ANSWER:
+        return members(found, len(found))
+    if kind != frames.MIXED:
+        return []
+    rows = []
+    for letter, text, row in json.loads(found):
+        name, told = letter.encode(), text.encode()
+        is_good = name == frames.ANSWER
+        count(is_good)
+        rows.append(text if is_good else model.error(name, told, lambda row=row: named(row)))
     return rows
 
 
-def attempt(read: Callable[..., Input], *row: object) -> Input | InvalidInput:
-    """Read a row, or keep the reason why not."""
+def spread(model: ServedModel, texts: list[str], size: int) -> list:
+    """The answers to rows, asked for in parts of a size; as many at once as there are processes."""
+    parts = [texts[start : start + size] for start in range(0, len(texts), size)]
+    pool = ThreadPoolExecutor(max(1, min(model.processes, len(parts))))
     try:
-        inputs = read(*row)
-    except HTTPException as error:
-        return error
-    if STOCHASTIC and inputs.seed is None:  # a batch has no header to give a drawn one back in
-        return refusal({"seed": "Field required in a batch"}, {"seed": "null"})
-    return inputs
+        found = [pool.submit(copy_context().run, finish, model, part) for part in parts]
+        return [row for part in found for row in part.result()]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-@slot()
-def run(rows: list[Input | HTTPException]) -> list[str | HTTPException]:
-    """The answers as JSON, in the order of the rows."""
-    inputs = [row for row in rows if isinstance(row, Input)]
-    # A model of arrays seldom takes an empty list.
-    outputs = predict_batch(inputs) if predict_batch and inputs else inputs
-    if len(outputs) != len(inputs):
-        raise RuntimeError(f"predict_batch gave {len(outputs)} answers to {len(inputs)} inputs")
-    left = iter(outputs)
-    return [finish(next(left)) if isinstance(row, Input) else row for row in rows]
+def finish(model: ServedModel, texts: list[str]) -> list:
+    """The answers to rows, of which a process may give the first only, or none if one fails."""
+    rows = []
+    while rest := texts[len(rows) :]:
+        kind, note, found = model.ask(frames.PART, array(rest))
+        if kind in (frames.ANSWER, frames.MIXED):
+            count(int(note.split()[0]) if note else 0)
+            rows += results(model, kind, found)
+        elif kind not in FAILURES:
+            raise model.error(kind, found, dict)
+        elif len(rest) == 1:
+            rows.append(model.error(kind, found, dict))
+        else:
+            rows += [row for text in rest for row in finish(model, [text])]
+    return rows
 
 
-def finish(found: object) -> str | HTTPException:
-    """A row's answer as JSON; the model's failure is logged, and costs no other row its answer."""
+def split(model: ServedModel, body: bytes) -> list[str]:
+    """The rows of a JSON array, each as it is written.
+
+    :raise 400: if it is no array
+    :raise 413: if there are too many
+    """
     try:
-        return as_json(found if predict_batch else predict(found))
-    except Exception:
-        current_app.logger.exception("The model failed on a row of a batch.")
-        return InternalServerError()
+        return members(body, model.settings["BATCH_ROWS"]) or []
+    except TooManyRows as error:
+        raise model.error(frames.LONG, str(error).encode(), dict) from error
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"The body is not JSON. {error}.") from error
 
 
-def texts(answers: list[str | HTTPException]) -> Iterator[str]:
-    """The answers as JSON; a problem document stands where a row was refused."""
-    for number, found in enumerate(answers, start=1):
-        yield found if isinstance(found, str) else json.dumps(document(found) | {"row": number})
+def array(texts: list[str]) -> bytes:
+    """Rows as a JSON array."""
+    return f"[{','.join(texts)}]".encode()
+
+
+def is_answer(row: object) -> bool:
+    """Whether a row has an answer."""
+    return isinstance(row, str)
+
+
+def count(answers: int) -> None:
+    """Note for the metrics how many inputs were answered."""
+    request.environ["service.answers"] = request.environ.get("service.answers", 0) + answers
+
+
+def written(rows: list[str | HTTPException]) -> Iterator[str]:
+    """The rows as JSON."""
+    for number, row in enumerate(rows, start=1):
+        yield row if is_answer(row) else json.dumps(document(row) | {"row": number})

@@ -1,11 +1,17 @@
 """Every error as problem+json (RFC 9457): what was required, what was supplied."""
 
+import json
 import re
+from http import HTTPStatus
 
-from flask import Blueprint, Response, abort, g, json, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
-bp = Blueprint("errors", __name__)
+from service import logs
+from service.words import shorten
+
+PROBLEM = "application/problem+json"
+OURS = "The model or the service failed. The log says why, beside the request_id."
 
 
 class InvalidInput(UnprocessableEntity):
@@ -16,26 +22,23 @@ class InvalidInput(UnprocessableEntity):
         self.members = {"errors": errors, "required": required, "supplied": supplied}
 
 
-@bp.before_app_request
-def simplify() -> None:
-    """Take the media types in Accept without charset and the like, which would make them others."""
-    accepted = request.headers.get("Accept", "")
-    request.environ["HTTP_ACCEPT"] = re.sub(r"(?i);(?! *q=)[^;,]*", "", accepted)
+def register(app: Flask) -> None:
+    """Answer every error of a service so."""
+    app.register_error_handler(HTTPException, problem)
 
 
-@bp.before_app_request
-def refuse() -> None:
-    """Refuse what the web server could not read, and has handed on with the reason."""
-    if refused := request.environ.get("service.refused"):
-        abort(refused[0], shorten(refused[1]))
+def unread(status: int, reason: str) -> tuple[str, bytes]:
+    """The status line and the problem document for what the web server could not read."""
+    title = HTTPStatus(status).phrase
+    members = {"type": "about:blank", "title": title, "status": status, "detail": shorten(reason)}
+    return f"{status} {title}", json.dumps(members, indent=2).encode() + b"\n"
 
 
-@bp.app_errorhandler(HTTPException)
 def problem(error: HTTPException) -> Response:
     """Answer an error, with its headers (such as Allow), as a problem document."""
     response = error.get_response()
     response.data = json.dumps(document(error), indent=2) + "\n"
-    response.content_type = "application/problem+json"
+    response.content_type = PROBLEM
     return response
 
 
@@ -43,7 +46,7 @@ def document(error: HTTPException) -> dict:
     """The problem document of an error."""
     members = {"type": "about:blank", "title": error.name, "status": error.code}
     if error.code >= 500:
-        members["request_id"] = g.request_id
+        members["request_id"] = logs.request.get()
     return members | {"detail": detail(error)} | getattr(error, "members", {})
 
 
@@ -54,11 +57,16 @@ def detail(error: HTTPException) -> str:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         allowed = ", ".join(sorted(error.valid_methods))
         return f"{request.path} takes {allowed}, not {shorten(request.method)}."
-    if error.code == 500:
-        return "The model or the service failed. The log says why, beside the request_id."
+    if error.code == 500 and error.description == type(error).description:
+        return OURS
     return error.description
 
 
-def shorten(text: str, limit: int = 100) -> str:
-    """Cut a long text, so that an error is read and not scrolled."""
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+def accepts(kind: str) -> bool:
+    """Whether the caller takes a media type; charset and the like do not make it another."""
+    accepted = request.environ.get("HTTP_ACCEPT", "*/*")
+    if accepted == "*/*":
+        return True
+    request.environ["HTTP_ACCEPT"] = re.sub(r"(?i);(?! *q=)[^;,]*", "", accepted)
+    found = request.accept_mimetypes
+    return not found or bool(found.quality(kind))

@@ -1,21 +1,28 @@
-"""The log: every record of the process on standard output, as JSON or for a person to read.
+"""The log: every record of a process on standard output, as JSON or for a person to read.
 
-gunicorn.conf.py reads this file by itself, since with PRELOAD=false the model must not be there
-yet: it imports nothing of the service.
+gunicorn.conf.py, the keeper and the service all use it: it imports nothing of the service.
 """
 
 import contextlib
 import json
 import logging.config
-import sys
+import os
+import select
+from contextvars import ContextVar
 from datetime import UTC, datetime
-
-from flask import g, has_request_context
 
 try:
     import fcntl
 except ImportError:  # Windows has none
     fcntl = None
+
+OUTPUT = 1  # standard output
+WHOLE = 4096  # bytes that the system writes into a pipe at once or not at all
+PATIENCE = 1000  # milliseconds that the rest of a longer line is waited for
+poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
+
+request = ContextVar("request", default="")  # the id of the request that is being answered
+lost = [0]  # lines that could not be written
 
 
 class JSONFormatter(logging.Formatter):
@@ -29,8 +36,8 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if has_request_context() and "request_id" in g:
-            members["request_id"] = g.request_id
+        if request.get():
+            members["request_id"] = request.get()
         members |= getattr(record, "members", {})
         if record.exc_info:
             members["traceback"] = self.formatException(record.exc_info)
@@ -43,38 +50,68 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write out what cannot be printed, and indent all lines but the first."""
         text = super().format(record)
+        if traceback := getattr(record, "members", {}).get("traceback"):
+            text += f"\n{traceback.rstrip()}"
         shown = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
         return "".join(shown).replace("\n", "\n    ")
 
 
-class LineHandler(logging.StreamHandler):
-    """Standard output, where the lines of several workers do not mix.
+class LineHandler(logging.Handler):
+    """Standard output, into which several processes write whole lines.
 
-    The system keeps whole what is written to a pipe at once, but for lines of over 4,096 bytes.
+    A line is lost, and counted, where nobody reads the other end: no answer waits for the log.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line while no other process does, where the system has such a lock."""
-        self.hold("LOCK_EX")
+        """Write the line of a record."""
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            self.write(f"{self.format(record)}\n".encode())
+
+    def write(self, line: bytes) -> None:
+        """Write a line, if there is room for it; a long one while no other process writes."""
+        if not has_room():
+            lost[0] += 1
+            return
+        if lost[0]:
+            record = f"{lost[0]} lines of the log were lost, because nobody read it.", None, None
+            lost[0] = 0
+            self.emit(logging.LogRecord("service", logging.WARNING, "", 0, *record))
+        if len(line) <= WHOLE or not fcntl:
+            os.write(OUTPUT, line)
+            return
+        with contextlib.suppress(OSError):  # the system knows no locks there
+            fcntl.lockf(OUTPUT, fcntl.LOCK_EX)
         try:
-            super().emit(record)
+            while line and has_room(PATIENCE):
+                line = line[os.write(OUTPUT, line[:WHOLE]) :]
         finally:
-            self.hold("LOCK_UN")
-
-    def hold(self, how: str) -> None:
-        """Take or release the lock, which also a killed process releases."""
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            fcntl.lockf(self.stream, getattr(fcntl, how))
+            with contextlib.suppress(OSError):
+                fcntl.lockf(OUTPUT, fcntl.LOCK_UN)
 
 
-FORMATTER = TextFormatter if sys.stdout and sys.stdout.isatty() else JSONFormatter
+def has_room(milliseconds: int = 0) -> bool:
+    """Whether the output takes WHOLE bytes now, or within a time."""
+    if not poll:
+        return True
+    writable = poll()
+    writable.register(OUTPUT, select.POLLOUT)
+    return bool(writable.poll(milliseconds))
+
+
+def is_terminal() -> bool:
+    """Whether a person reads the log as it is written."""
+    with contextlib.suppress(OSError):
+        return os.isatty(OUTPUT)
+    return False
+
+
+FORMATTER = TextFormatter if is_terminal() else JSONFormatter
 TEXT = "%(asctime)s %(levelname)s %(message)s"
-OUTPUT = {"()": LineHandler, "stream": "ext://sys.stdout", "formatter": "line"}
 CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": FORMATTER, "fmt": TEXT, "datefmt": "%H:%M:%S"}},
-    "handlers": {"output": OUTPUT},
+    "handlers": {"output": {"()": LineHandler, "formatter": "line"}},
     "root": {"level": "INFO", "handlers": ["output"]},
     # Flask's own server, which is for whoever writes the model, speaks as it always does.
     "loggers": {"gunicorn.error": {"propagate": True}, "werkzeug": {"propagate": False}},

@@ -1,104 +1,55 @@
 """GET and POST /api: the routes that run the model."""
 
-import secrets
-from operator import methodcaller
+import hashlib
 
-from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
+from flask import Flask, Response, request
 
-from service.capacity import slot
-from service.contract import Input, Output, predict
-from service.inputs import body, from_json, from_text
-from service.schemas import is_linkable, options
-from service.uploads import FORM, TAKES_FILES, from_parts
-
-bp = Blueprint("predictions", __name__)
-
-STOCHASTIC = "seed" in Input.model_fields
-JSON = "application/json"
-BODIES = [JSON, FORM] if TAKES_FILES else [JSON]
+from service.bodies import JSON, accept, body, require, written
+from service.forms import FORM, from_parts
+from service.served import ServedModel
 
 
-def answer_link() -> Response:
-    """Run the model on the input written in the query string, as a link that can be cited.
+def register(app: Flask, model: ServedModel) -> None:
+    """Add the routes to a service."""
+    kinds = [JSON, FORM] if model.takes_files else [JSON]
 
-    :raise 422: if a field is missing, unknown, repeated, or not what `Input` takes
-    :raise 503: if too many predictions run
-    """
-    accept(JSON)
-    inputs = from_text(request.args)
-    with slot():
-        response = answer(inputs)
-    if not STOCHASTIC:
-        response.headers["Cache-Control"] = "no-cache"  # keep it, and ask whether it is still so
-        response.add_etag()
-        response.make_conditional(request)
-    return response
+    def answer_link() -> Response:
+        """Run the model on the input in the query string, as a link that can be cited."""
+        accept(JSON)
+        texts = request.args
+        supplied = {name: ", ".join(texts.getlist(name)) for name in texts}
+        return answer(model, written(model, texts, supplied).encode(), supplied)
 
+    def answer_body() -> Response:
+        """Run the model on the JSON object in the body, or on a form where a field is a file."""
+        accept(JSON)
+        if require(*kinds) == FORM:
+            text, supplied = from_parts(model, body(), request.mimetype_params)
+            return answer(model, text.encode(), supplied)
+        return answer(model, body())
 
-if is_linkable():  # a model with nested inputs takes POST alone
-    bp.get("/api")(answer_link)
-
-
-@bp.post("/api")
-def answer_body() -> Response:
-    """Run the model on the JSON object in the body, or on a form where a field is a file.
-
-    :raise 415: if the body is said to be anything else
-    :raise 503: if too many predictions run
-    """
-    accept(JSON)
-    if require(*BODIES) == FORM:
-        inputs = from_parts(body(), request.mimetype_params)
-    else:
-        inputs = from_json(body())
-    with slot():
-        return answer(inputs)
+    if model.is_linkable:  # a model with nested inputs takes POST alone
+        app.add_url_rule("/api", "answer_link", answer_link, methods=["GET"])
+    app.add_url_rule("/api", "answer_body", answer_body, methods=["POST"])
 
 
-def answer(inputs: Input) -> Response:
-    """Run the model; one that draws numbers gets a seed if it has none, and its answer tells it."""
-    headers = {}
-    if STOCHASTIC:
-        if inputs.seed is None:
-            inputs = inputs.model_copy(update={"seed": draw()})
-        headers = {"Model-Seed": str(inputs.seed), "Cache-Control": "no-store"}
-    return Response(f"{as_json(predict(inputs))}\n", mimetype=JSON, headers=headers)
+def answer(model: ServedModel, text: bytes, supplied: dict[str, str] | None = None) -> Response:
+    """Run the model, and say whether its answer may be kept; one that draws tells its seed."""
+    found, seed = model.predict(text, None if supplied is None else lambda: supplied)
+    data = found + b"\n"
+    if seed:
+        headers = {"Model-Seed": seed, "Cache-Control": "no-store"}
+        return Response(data, mimetype=JSON, headers=headers)
+    if request.method == "POST":
+        return Response(data, mimetype=JSON)
+    # Keep it, and ask whether it is still so
+    tag = f'"{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if tag_is_known(tag):
+        return Response(status=304, headers=headers)
+    return Response(data, mimetype=JSON, headers=headers)
 
 
-def draw() -> int:
-    """A seed within the bounds that `Input` sets, of 32 bits."""
-    (seed,) = (option for option in options("seed") if option["type"] == "integer")
-    least = seed.get("minimum", seed.get("exclusiveMinimum", -1) + 1)
-    most = seed.get("maximum", seed.get("exclusiveMaximum", least + 2**32) - 1)
-    return least + secrets.randbelow(min(most - least + 1, 2**32))
-
-
-def as_json(output: Output) -> str:
-    """What the model gives as JSON, if it is an `Output`; what is not finite is null."""
-    # Where `Output` does not say what it holds, as with dict, numpy's numbers may still be there.
-    as_list = methodcaller("tolist")
-    document = Output.model_validate(output).model_dump_json(by_alias=True, fallback=as_list)
-    if g:  # there is a request, which the metrics count this for
-        g.predictions = g.get("predictions", 0) + 1
-    return document
-
-
-def require(*kinds: str) -> str:
-    """The media type of the body, one of those a route takes.
-
-    :raise 415: if it is another
-    """
-    if request.mimetype not in kinds:
-        supplied = request.mimetype or "nothing"
-        raise UnsupportedMediaType(f"Send {' or '.join(kinds)} as Content-Type, not {supplied}.")
-    return request.mimetype
-
-
-def accept(kind: str) -> None:
-    """Check that the caller takes what the route gives.
-
-    :raise 406: if not
-    """
-    if request.accept_mimetypes and not request.accept_mimetypes.quality(kind):
-        raise NotAcceptable(f"The answer is {kind}, and Accept rules it out.")
+def tag_is_known(tag: str) -> bool:
+    """Whether the caller has the answer of this tag already."""
+    return "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag[1:-1])

@@ -1,0 +1,577 @@
+"""Each model process is an interpreter of its own, in which the model runs as in a script."""
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from conftest import PYTHON, clean_environment, missing, refused_start, swapped, wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+
+# This model runs the Python that it is given, and answers with what that calls `answer`.
+RUNS = """
+import ctypes, os, random, signal, sys, tempfile, threading, time
+from pathlib import Path
+from pydantic import BaseModel, Field, field_validator
+
+class Input(BaseModel):
+    value: str = Field(examples=["1"])
+
+    @field_validator("value")
+    def readable(cls, value):
+        if value == "unreadable":
+            raise TypeError("a fault of this validator")
+        return value
+
+class Output(BaseModel):
+    answer: str
+
+def predict(inputs: Input) -> Output:
+    names = dict(globals())
+    exec(inputs.value, names)
+    return Output(answer=str(names.get("answer", os.getpid())))
+"""
+BATCH = RUNS + "def predict_batch(inputs):\n    return [predict(one) for one in inputs]\n"
+BREAKS = RUNS + "if Path('broken').exists():\n    os._exit(7)\n"
+TELLS = RUNS + "with Path('imported').open('a') as file:\n    print(os.getpid(), file=file)\n"
+SCIENCE = f"""{RUNS}
+import asyncio, decimal, sqlite3
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+
+POOL = ThreadPoolExecutor(2)
+TICKS = []
+SCRATCH = Path(tempfile.gettempdir(), "scratch")
+decimal.getcontext().prec = 50
+np.seterr(all="raise")
+asyncio.set_event_loop(asyncio.new_event_loop())
+
+def tick():
+    while True:
+        TICKS.append(None)
+        time.sleep(0.01)
+
+def ring(*_):
+    raise TimeoutError
+
+def load():
+    global TABLE
+    TABLE = sqlite3.connect(":memory:")
+    list(POOL.map(time.sleep, [0.01, 0.01]))
+
+threading.Thread(target=tick, daemon=True).start()
+"""
+WORKS = {
+    "thread pool": ("answer = sum(POOL.map(int, '123'))", "6"),
+    "thread": ("before = len(TICKS); time.sleep(0.1); answer = len(TICKS) > before", "True"),
+    "decimal": ("answer = decimal.Decimal(1) / 3", "0." + 50 * "3"),
+    "numpy": ("try: np.ones(1) / 0\nexcept FloatingPointError: answer = 'caught'", "caught"),
+    "sqlite3": ("[(answer,)] = TABLE.execute('select 6 * 7')", "42"),
+    "asyncio": (
+        "answer = asyncio.get_event_loop().run_until_complete(asyncio.sleep(0, 'slept'))",
+        "slept",
+    ),
+    "alarm": (
+        "signal.signal(signal.SIGALRM, ring); signal.setitimer(signal.ITIMER_REAL, 0.1)\n"
+        "try: time.sleep(5)\nexcept TimeoutError: answer = 'rang'",
+        "rang",
+    ),
+}
+SHARED = {
+    "numpy's generator": "np.random.seed({}); draw = np.random.rand",
+    "random's generator": "random.seed({}); draw = random.random",
+    "scratch file": "SCRATCH.write_text('{}'); draw = SCRATCH.read_text",
+}
+DRAWS = "answer = [draw() for _ in range(20) if not time.sleep(0.005)]"
+POOL = """
+import multiprocessing
+pool = multiprocessing.get_context("{}").Pool(2)
+pool.apply_async(time.sleep, (60,))
+answer = pool.apply(abs, (-6,))
+"""
+FACTS = """
+import json
+tables = [Path("/proc/self/net", name) for name in ("tcp", "tcp6")]
+rows = [row.split() for table in tables if table.exists() for row in table.open()]
+listening = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A"}
+files = {os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
+answer = json.dumps({
+    "web modules": [name for name in ("flask", "gevent", "gunicorn") if name in sys.modules],
+    "main thread": threading.current_thread() is threading.main_thread(),
+    "SIGTERM": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
+    "SIGINT": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+    "input": sys.stdin.read(),
+    "listens": bool(files & listening),
+    "folder": os.getcwd(),
+})
+"""
+DEAF = "while True:\n    try: time.sleep(60)\n    except BaseException: continue\n"
+LIBRARIES = {
+    "numba": """
+import numba, numpy as np
+
+@numba.njit(parallel=True)
+def halves(count):
+    found = np.zeros(count)
+    for number in numba.prange(count):
+        found[number] = number / 2
+    return found
+
+def compute():
+    return halves(10_000).sum()
+""",
+    "polars": """
+import polars as pl
+TABLE = pl.DataFrame({"kind": ["a", "b"] * 5000, "size": range(10_000)})
+
+def compute():
+    return TABLE.lazy().group_by("kind").agg(pl.col("size").mean()).sort("kind").collect().rows()
+""",
+    "joblib": """
+from joblib import Parallel, delayed
+
+def compute():
+    return Parallel(n_jobs=2)(delayed(abs)(-number) for number in range(10))
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def start(cookies_session, serve):
+    """Serve a model; its recorded answer is a process id, so it is not checked."""
+
+    def started(source: str, *command: str, **settings: str):
+        project = swapped(cookies_session.bake().project_path, source)
+        (project / "imported").unlink(missing_ok=True)  # `flask record` imports the model too
+        return serve(project, *command, MODEL_CHECK="false", **settings)
+
+    return started
+
+
+def shared(source: str, **settings: str):
+    """A fixture: one service for several tests."""
+
+    @pytest.fixture(scope="module")
+    def served(start):
+        with start(source, **settings) as server:
+            yield server
+
+    return served
+
+
+one = shared(RUNS, WEB_CONCURRENCY="1", MODEL_PROCESSES="1", MODEL_TIMEOUT="1")
+two = shared(RUNS, WEB_CONCURRENCY="2", MODEL_PROCESSES="2", MODEL_TIMEOUT="1")
+patient = shared(RUNS, WEB_CONCURRENCY="1", MODEL_PROCESSES="1", MODEL_WAIT="1")
+science = shared(SCIENCE, WEB_CONCURRENCY="2", MODEL_PROCESSES="2")
+
+
+CALLS: list[HTTPConnection] = []
+
+
+@pytest.fixture(autouse=True)
+def hang_up():
+    """Close the connections that a test left open."""
+    yield
+    while CALLS:
+        CALLS.pop().close()
+
+
+def ask(server, code: str) -> HTTPResponse:
+    return server.get(f"/api?value={quote(code)}")
+
+
+def answer(server, code: str = "1") -> str:
+    """What the code calls `answer`, else the id of the process that ran it."""
+    response = ask(server, code)
+    assert response.status == 200, response.body
+    return json.loads(response.body)["answer"]
+
+
+def at_once(server, codes: list[str]) -> list[str]:
+    with ThreadPoolExecutor(len(codes)) as pool:
+        return list(pool.map(lambda code: answer(server, code), codes))
+
+
+def send(server, code: str) -> HTTPConnection:
+    """Ask, and do not wait for the answer."""
+    CALLS.append(HTTPConnection("127.0.0.1", server.port, timeout=20))
+    CALLS[-1].request("GET", f"/api?value={quote(code)}")
+    return CALLS[-1]
+
+
+def status(call: HTTPConnection) -> int:
+    """Wait for the answer."""
+    with call.getresponse() as response:
+        response.read()
+        return response.status
+
+
+def begin(server, code: str) -> HTTPConnection:
+    """Ask, and wait until the model is at it."""
+    mark = folder(server) / "begun"
+    mark.unlink(missing_ok=True)
+    call = send(server, f"Path({str(mark)!r}).touch()\n{code}")
+    wait_for(mark, seconds=10)
+    return call
+
+
+def batch(server, codes: list[str]) -> list[dict]:
+    CALLS.append(HTTPConnection("127.0.0.1", server.port, timeout=20))
+    body = json.dumps([{"value": code} for code in codes])
+    CALLS[-1].request("POST", "/api/batch", body, {"Content-Type": "application/json"})
+    with CALLS[-1].getresponse() as response:
+        assert response.status == 200
+        return json.loads(response.read())
+
+
+def log(server) -> list[dict]:
+    """The lines of the log, each of which must be JSON."""
+    text = server.log.read_bytes().decode("utf-8", "replace")
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def logged(server, response: HTTPResponse, member: str) -> str:
+    """What the log says in this member, in the lines of one request."""
+    name = response.headers["X-Request-ID"]
+    return "\n".join(line.get(member, "") for line in log(server) if line.get("request_id") == name)
+
+
+def folder(server) -> Path:
+    """The project that is served."""
+    return Path(f"/proc/{server.process.pid}/cwd").readlink()
+
+
+def command(process: int) -> str:
+    """The command line of a process; nothing once it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_text()
+    return ""
+
+
+def processes(server, name: str = "") -> list[int]:
+    """The processes below the server's that have this name in their command lines."""
+    children: dict[int, list[int]] = {}
+    for found in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            parent = int((found / "stat").read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(found.name))
+    below = [server.process.pid]
+    for process in below:
+        below += children.get(process, [])
+    return [process for process in below[1:] if name in command(process)]
+
+
+def runners(server, count: int) -> set[int]:
+    """The model processes, as soon as so many answer."""
+    wait_until(lambda: len(set(at_once(server, ["time.sleep(0.1)"] * count))) == count)
+    found = set(processes(server, "service.runner"))
+    assert len(found) == count
+    return found
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"it did not happen within {seconds} s"
+        time.sleep(0.02)
+
+
+def test_only_model_processes_import_the_model(start):
+    with start(TELLS, MODEL_PROCESSES="2") as server:
+        models = runners(server, 2)
+        answering = {int(answer(server)) for _ in range(4)}
+        imported = set(map(int, (folder(server) / "imported").read_text().split()))
+        others = {server.process.pid, *processes(server)} - models
+        assert processes(server, "service.keeper")
+    assert answering <= models <= imported
+    assert not imported & others
+
+
+def test_a_model_process_is_an_interpreter_as_its_author_knows_it(two):
+    assert json.loads(answer(two, FACTS)) == {
+        "web modules": [],
+        "main thread": True,
+        "SIGTERM": True,
+        "SIGINT": True,
+        "input": "",
+        "listens": False,
+        "folder": str(folder(two)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("whom", "stop", "is_busy"),
+    [
+        ("gunicorn", signal.SIGTERM, False),
+        ("gunicorn", signal.SIGKILL, False),
+        ("gunicorn", signal.SIGKILL, True),
+        ("keeper", signal.SIGKILL, False),
+    ],
+)
+def test_model_processes_end_with_the_service(start, whom, stop, is_busy):
+    with start(RUNS, MODEL_PROCESSES="2") as server:
+        models = runners(server, 2)
+        if is_busy:
+            begin(server, "time.sleep(60)")
+        [keeper] = processes(server, "service.keeper")
+        os.kill(keeper if whom == "keeper" else server.process.pid, stop)
+        wait_until(lambda: not any("service.runner" in command(pid) for pid in models), 2)
+
+
+@pytest.mark.parametrize(("code", "expected"), WORKS.values(), ids=WORKS)
+def test_what_works_in_a_script_works_in_predict(science, code, expected):
+    assert answer(science, code) == expected
+
+
+@pytest.mark.parametrize("code", SHARED.values(), ids=SHARED)
+def test_callers_at_once_get_what_each_gets_alone(science, code):
+    codes = [f"{code.format(number)}; {DRAWS}" for number in range(8)]
+    alone = [answer(science, code) for code in codes]
+    assert len(set(alone)) == 8
+    assert at_once(science, codes) == alone
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pool_left_early_answers_and_leaves_nothing_behind(start, method):
+    with start(RUNS) as server:
+        project = folder(server)
+        assert answer(server, POOL.format(method)) == "6"
+        before = processes(server)
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not any(map(command, before)) and not working_in(project), 3)
+        with socket.socket() as port:
+            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            port.bind(("127.0.0.1", server.port))  # fails where another still listens
+
+
+def working_in(project: Path) -> list[str]:
+    """The processes with this working folder, whoever their parent is."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found += [process.name] if (process / "cwd").readlink() == project else []
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("sys.exit(3)", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("class Halt(BaseException): pass\nraise Halt", "Halt"),
+    ],
+)
+def test_an_exception_of_any_kind_costs_one_answer_and_no_process(one, code, name):
+    before = answer(one)
+    response = ask(one, code)
+    assert response.status == 500
+    wait_until(lambda: name in logged(one, response, "traceback"))
+    assert answer(one) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("os._exit(5)", r"\b5\b"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),  # as the kernel does without memory
+    ],
+)
+def test_a_process_that_ends_costs_its_own_answer_alone_and_is_replaced(two, code, how):
+    before = runners(two, 2)
+    other = begin(two, "time.sleep(0.5)")
+    response = ask(two, code)
+    assert response.status == 500
+    assert re.search(how, json.loads(response.body)["detail"])
+    assert status(other) == 200
+    assert len(runners(two, 2) & before) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("sys.exit(3)", 500),
+        ("os._exit(5)", 500),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 500),
+        ("time.sleep(3600)", 504),
+        ("unreadable", 500),
+    ],
+)
+def test_a_bad_row_costs_no_other_row_its_answer(two, code, status):
+    rows = batch(two, ["answer = 1", "answer = 2", code, "answer = 4", "answer = 5"])
+    assert (rows[2]["status"], rows[2]["row"]) == (status, 3)
+    assert [row.get("answer") for row in rows] == ["1", "2", None, "4", "5"]
+
+
+def test_where_predict_batch_raises_each_row_is_tried_alone(start):
+    with start(BATCH, MODEL_PROCESSES="1") as server:
+        rows = batch(server, ["answer = 1", "1 / 0", "answer = 3"])
+    assert (rows[1]["status"], rows[1]["row"]) == (500, 2)
+    assert [row.get("answer") for row in rows] == ["1", None, "3"]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_killed"),
+    [("while True: pass", False), ("time.sleep(3600)", False), (DEAF, True)],
+    ids=["computes", "sleeps", "is deaf"],
+)
+def test_a_prediction_without_end_is_interrupted_and_killed_if_deaf_to_it(one, code, is_killed):
+    before = answer(one)
+    begun = time.monotonic()
+    response = ask(one, code)
+    assert response.status == 504
+    assert time.monotonic() - begun < 4
+    assert "MODEL_TIMEOUT" in json.loads(response.body)["detail"]
+    assert (answer(one) != before) == is_killed
+
+
+def test_a_caller_who_goes_away_frees_the_model(patient):
+    begin(patient, "time.sleep(60)").close()
+    wait_until(lambda: ask(patient, "1").status == 200, 5)
+
+
+def test_the_wait_for_a_model_process_is_bounded(patient):
+    first = begin(patient, "time.sleep(3)")
+    begun = time.monotonic()
+    second = ask(patient, "1")
+    assert second.status == 503 and second.headers["Retry-After"].isdecimal()
+    assert 0.8 < time.monotonic() - begun < 2
+    assert status(first) == 200
+
+
+@pytest.mark.parametrize("code", ["time.sleep(2)", "ctypes.PyDLL(None).sleep(2)"])
+def test_health_is_told_at_once_also_while_the_model_holds_its_interpreter(patient, code):
+    call = begin(patient, code)
+    waits = []
+    for _ in range(20):
+        begun = time.monotonic()
+        assert patient.get("/healthz").status == 200
+        waits.append(time.monotonic() - begun)
+    assert patient.get("/readyz").status == 200
+    assert not select.select([call.sock], [], [], 0)[0], "the model was at it no more"
+    assert statistics.median(waits) < 0.05
+    assert status(call) == 200
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tries"), [(0.4, 20), pytest.param(2, 50, marks=pytest.mark.slow)]
+)
+def test_no_request_waits_while_a_model_process_is_free(start, seconds, tries):
+    with start(RUNS, WEB_CONCURRENCY="2", MODEL_PROCESSES="2") as server:
+        models = runners(server, 2)
+        for _ in range(tries):
+            begun = time.monotonic()
+            assert set(map(int, at_once(server, [f"time.sleep({seconds})"] * 2))) == models
+            assert time.monotonic() - begun < 1.75 * seconds
+
+
+@pytest.mark.parametrize("services", ["1", "2"])
+def test_who_comes_first_is_served_first(start, services):
+    with start(RUNS, WEB_CONCURRENCY=services, MODEL_PROCESSES="1") as server:
+        calls = [begin(server, "time.sleep(0.5)")]
+        for number in range(5):
+            calls.append(send(server, f"Path('order').open('a').write('{number}')"))
+            time.sleep(0.05)
+        assert [status(call) for call in calls] == [200] * 6
+        assert (folder(server) / "order").read_text() == "01234"
+
+
+def test_a_model_that_no_longer_loads_is_told_by_readyz_and_stops_the_next_start(start):
+    with start(BREAKS, MODEL_PROCESSES="1") as server:
+        project = folder(server)
+        (project / "broken").touch()
+        os.kill(int(answer(server)), signal.SIGKILL)
+
+        def is_told() -> bool:
+            response = server.get("/readyz")
+            detail = json.loads(response.body).get("detail", "")
+            return response.status == 503 and bool(re.search(r"\b7\b", detail))
+
+        wait_until(is_told, 20)
+        assert server.get("/healthz").status == 200
+    said = refused_start(project)
+    assert re.search(r"\b7\b", said) and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("print('no line end', end='')", "no line end"),
+        ("print('long' * 250_000, end='')", "long" * 100),
+        (r"sys.stdout.buffer.write(b'\xff\xfe no text\n')", " no text"),
+        (r"os.write(2, b'as C does\n')", "as C does"),
+    ],
+    ids=["without an end", "one megabyte", "no UTF-8", "to the file"],
+)
+def test_what_the_model_prints_goes_into_the_log_with_its_request(two, code, text):
+    response = ask(two, code)
+    assert response.status == 200
+    wait_until(lambda: text in logged(two, response, "message"), 5)
+
+
+@pytest.mark.parametrize("command", [["app.py"], ["-m", "flask", "run", "--port", "PORT"]])
+def test_without_model_processes_flasks_own_server_runs_the_model(start, command):
+    with start(RUNS, *command, MODEL_PROCESSES="0") as server:
+        assert int(answer(server)) == server.process.pid
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["MODEL_PROCESSES=0", "MODEL_PROCESSES=-1", "MODEL_PROCESSES=abc", "MODEL_TIMEOUT=0"],
+)
+def test_a_setting_that_cannot_be_is_refused_at_the_start(bake, setting):
+    name, value = setting.split("=")
+    said = refused_start(bake(), **{name: value})
+    assert name in said and "Traceback" not in said
+
+
+def test_the_log_says_how_many_model_processes_there_are(bake, serve):
+    with serve(bake()) as server:
+
+        def is_said() -> bool:
+            said = [line["message"] for line in log(server) if "model process" in line["message"]]
+            count = len(processes(server, "service.runner"))
+            return [str(count)] in [re.findall(r"\d+", message)[:1] for message in said]
+
+        wait_until(is_said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("package", "source"), LIBRARIES.items(), ids=LIBRARIES)
+def test_a_library_with_threads_or_processes_answers_as_in_a_script(start, package, source):
+    for python in {PYTHON, sys.executable}:
+        if subprocess.run([python, "-c", f"import {package}"], capture_output=True).returncode:
+            missing(package)
+    with start(RUNS + source + "\nload = compute\n", MODEL_PROCESSES="2") as server:
+        script = "import model; model.load(); print(model.compute())"
+        place = {"cwd": folder(server), "env": clean_environment(), "text": True}
+        directly = subprocess.check_output([PYTHON, "-c", script], **place).strip()
+        found = [answer(server, "answer = compute()") for _ in range(6)]
+        found += at_once(server, ["answer = compute()"] * 4)
+    assert found == [directly] * 10
+
+
+@pytest.mark.slow
+def test_a_batch_is_spread_over_the_model_processes(start):
+    times = []
+    for count in (1, 2):
+        with start(RUNS, MODEL_PROCESSES=str(count)) as server:
+            runners(server, count)
+            begun = time.monotonic()
+            assert len(batch(server, ["time.sleep(0.005)"] * 200)) == 200
+            times.append(time.monotonic() - begun)
+    assert times[1] < 0.6 * times[0]

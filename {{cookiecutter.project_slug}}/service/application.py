@@ -1,0 +1,41 @@
+"""create_app: the service, put together from its parts."""
+
+from collections.abc import Mapping
+
+from flask import Flask
+
+from service import batch, errors, health, predictions
+from service.about import citation, headers, openapi, page, provenance
+from service.pool import started
+from service.proof import shown
+from service.proof.record import record
+from service.proof.reproduce import reproduce
+from service.served import ServedModel
+from service.settings import settings
+from service.watch import Watch
+
+
+def create_app(own: Mapping = {}) -> Flask:
+    """Start the model processes, wait until the model is ready, and serve it.
+
+    :raise SystemExit: if it cannot be served, with the reason
+    """
+    found = settings(own)
+    provenance.identity()  # which stops at weights that are missing or changed
+    app = commands()
+    app.json.sort_keys = False  # an answer reads in the order in which it was written
+    app.config.from_mapping(found)
+    model = app.extensions["model"] = ServedModel(started(found), found)
+    for part in (predictions, batch, shown, provenance, citation, openapi, page, health):
+        part.register(app, model)
+    errors.register(app)
+    app.wsgi_app = Watch(app, headers.constant(), headers.links(), found["CORS_ORIGINS"])
+    return app
+
+
+def commands() -> Flask:
+    """An application with nothing but its commands, `flask record` and `flask reproduce`."""
+    app = Flask("service", template_folder="about/templates", static_folder="about/static")
+    app.cli.add_command(record)
+    app.cli.add_command(reproduce)
+    return app

@@ -1,0 +1,112 @@
+"""A field of `Input`, made once from its JSON schema: how its values are read and written as text.
+
+Links, forms, tables, the page, the description and the error messages all ask it.
+"""
+
+import json
+import re
+
+from service import words
+from service.schema import Schemas
+
+# What a text must look like to stand in JSON without quotes. An integer of more than 4,300
+# digits stays text, because Python reads no longer one.
+LITERALS = {
+    "integer": r"-?[0-9]{1,4300}",
+    "number": r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?",
+    "boolean": r"true|false",
+}
+SCALARS = {"string", "integer", "number", "boolean"}
+
+
+class Field:
+    """A field by the name that callers use."""
+
+    def __init__(self, schemas: Schemas, name: str, schema: dict, is_required: bool) -> None:
+        self.name, self.schema, self.is_required = name, schema, is_required
+        self.options = schemas.kinds(schema)  # of a value, or of each item of a list
+        self.is_file = any("contentEncoding" in option for option in self.options)
+        simple = (option.get("type") in SCALARS or "const" in option for option in self.options)
+        self.is_nested = not all(simple)  # more than a scalar, a choice or a file
+        self.is_list = bool(schemas.items(schema))
+        self.repeats = self.is_list and not self.is_nested
+        self.is_linkable = not (self.is_file or self.is_nested)
+        self.choices = choices(schemas.alternatives(schema))
+        self.description = schemas.said(schema, "description")
+        self.facts = words.taken(schemas, schema, is_required)
+        if self.is_file:
+            self.facts[0] = "one or more files" if self.repeats else "file"
+        own = schemas.items(schema) or schemas.alternatives(schema)
+        kinds = [option.get("type") for option in own]
+        # Texts that match go into JSON as they are typed, so that no digit is lost.
+        self.literal = "|".join(LITERALS[kind] for kind in kinds if kind in LITERALS)
+        self.is_literal = re.compile(self.literal or "(?!)").fullmatch
+        self.kinds = {option.get("format", option.get("type")) for option in self.options}
+
+    def requirement(self) -> str:
+        """Say in a line what the field takes."""
+        facts = self.facts + ["required"] * self.is_required
+        return f"{', '.join(facts)}: {self.description or 'no description'}"
+
+    def json(self, texts: list[str]) -> str:
+        """Write the texts of the field as JSON: numbers and truths where it takes them."""
+        if self.is_nested:
+            return texts[0]  # which is JSON already
+        if self.is_list:
+            return "[" + ", ".join(map(self.scalar, texts)) + "]"
+        return self.scalar(texts[0])
+
+    def scalar(self, text: str) -> str:
+        """Write one text as JSON: a number or truth if it is one that is taken, else a string."""
+        if not self.is_literal(text):
+            return json.dumps(text)
+        # JSON knows no leading zeros
+        return re.sub(r"^(-?)0+(?=[0-9])", r"\1", text) if text[0] in "-0" else text
+
+    def misread(self, texts: list[str]) -> str:
+        """Say what to write in the place of texts that look like another way to write a value."""
+        if len(texts) > 1 and not self.repeats:
+            return "Give it once"
+        if self.is_nested:
+            try:
+                json.loads(texts[0], parse_int=words.whole)
+            except (ValueError, RecursionError) as error:
+                return f"Write JSON: {error}"
+        if self.kinds == {"date-time"} and re.fullmatch(r"[0-9T:.-]+ [0-9]{2}:[0-9]{2}", texts[0]):
+            return "Write %2B for the + of the zone in a link"
+        if "string" in self.kinds:  # which any text is
+            return ""
+        if self.repeats and any(re.fullmatch(r"-?[0-9.]+(,-?[0-9.]+)+", text) for text in texts):
+            return f"Write {self.name}= before each item, and a decimal point"
+        if "number" in self.kinds and re.fullmatch(r"-?[0-9]+,[0-9]+", texts[0]):
+            return "Write a decimal point, not a comma"
+        return ""
+
+    def texts(self, value: object, indent: int | None = None) -> list[str]:
+        """Write a value as a person types it, or as a query has it: an item of a list each."""
+        if value is None or self.is_file:  # a page cannot choose a file for its reader
+            return []
+        if self.is_nested:
+            return [json.dumps(value, ensure_ascii=False, indent=indent)]
+        return [words.text(item) for item in (value if isinstance(value, list) else [value])]
+
+
+def choices(options: list[dict]) -> list:
+    """The values that a field chooses from, none if others are allowed or it is a list."""
+    found = []
+    for option in options:
+        if option.get("type") == "boolean":
+            found += [True, False]
+        elif "enum" in option or "const" in option:
+            found += option.get("enum", [option.get("const")])
+        elif option.get("type") != "null":
+            return []
+    return found
+
+
+def fields_of(schemas: Schemas, schema: dict) -> dict[str, Field]:
+    """The fields of `Input`, by name."""
+    found = schemas.alternatives(schema)[0]  # a model in itself is but a reference
+    required = found.get("required", [])
+    members = found.get("properties", {}).items()
+    return {name: Field(schemas, name, part, name in required) for name, part in members}

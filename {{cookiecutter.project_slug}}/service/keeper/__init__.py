@@ -1,0 +1,1 @@
+"""What happens in the keeper: the one process between the service and the model processes."""

@@ -1,0 +1,1 @@
+"""What happens in a model process: the contract with `model/`, reading, predicting, writing."""

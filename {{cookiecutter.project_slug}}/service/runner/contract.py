@@ -1,0 +1,64 @@
+"""The contract with `model/`: what it must export, checked when it is imported."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+
+class Contract(NamedTuple):
+    """What `model/__init__.py` exports."""
+
+    Input: type[BaseModel]
+    Output: type[BaseModel]
+    predict: Callable
+    load: Callable | None
+    predict_batch: Callable | None
+
+
+def exported() -> Contract:
+    """Import the model and check what it exports, or stop with a sentence."""
+    try:
+        model = importlib.import_module("model")
+    except ModuleNotFoundError as error:
+        way_out = "add its package to environment.yml, or correct the name"
+        sys.exit(f"model/ imports {error.name}, which is not installed: {way_out}.")
+
+    def export(name: str, fits: Callable, meaning: str, is_optional: bool = False) -> object:
+        found = getattr(model, name, None)
+        if not fits(found) and not (is_optional and found is None):
+            sys.exit(f"model/__init__.py must export {name}, {meaning}; there it is {found!r}.")
+        return found
+
+    takes = export("Input", is_schema, "a pydantic model of what predict takes")
+    gives = export("Output", is_schema, "a pydantic model of what predict gives")
+    return Contract(
+        takes,
+        gives,
+        export("predict", accepts(takes), "a function that takes an Input and gives an Output"),
+        export("load", accepts(), "a function without arguments", True),
+        export("predict_batch", accepts([]), "a function from list[Input] to list[Output]", True),
+    )
+
+
+def is_schema(found: object) -> bool:
+    """Whether an export is a pydantic model."""
+    return isinstance(found, type) and issubclass(found, BaseModel)
+
+
+def accepts(*arguments: object) -> Callable[[object], bool]:
+    """Whether an export is a function, not async, that can be called with these arguments."""
+
+    def fits(found: object) -> bool:
+        try:
+            inspect.signature(found).bind(*arguments)
+        except TypeError:
+            return False
+        except ValueError:  # one of C may not say what it takes
+            pass
+        return not inspect.iscoroutinefunction(found)
+
+    return fits

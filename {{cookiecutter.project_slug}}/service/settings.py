@@ -1,0 +1,56 @@
+"""The one table of settings: what MODEL_<NAME> in the environment may change."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+
+IS_WINDOWS = sys.platform == "win32"
+HOUR = 3600  # seconds
+
+SETTINGS = {
+    "MAX_CONTENT_LENGTH": 10_000_000,  # bytes; a longer body is answered with 413
+    "BATCH_ROWS": 10_000,  # rows of a batch; more are answered with 413
+    # Processes that run the model, each one prediction at a time. None means one a core, as far as
+    # they fit into the memory; 0 runs the model in the process of Flask's own server, for a
+    # debugger, and on Windows, where processes cannot share a socket so.
+    "PROCESSES": 0 if IS_WINDOWS else None,
+    "TIMEOUT": 600,  # seconds for a prediction; a longer one is stopped and answered with 504
+    "WAIT": 5,  # seconds for which a prediction waits for a free process; then it is a 503
+    # Whose pages may read the answers in a visitor's browser: origins such as
+    # https://example.org with spaces between, * for all, nothing for none. All may, since no
+    # answer depends on a cookie or a password; where only a network guards the service, name them.
+    "CORS_ORIGINS": "*",
+    "CHECK": True,  # whether the recorded examples must give their answers before the port opens
+}
+
+
+def settings(own: Mapping = {}) -> dict:
+    """The settings: the defaults, then the environment, then one's own; or stop with a sentence."""
+    found = dict(SETTINGS)
+    for name in SETTINGS:
+        if (text := os.environ.get(f"MODEL_{name}", "")) != "":
+            try:
+                found[name] = json.loads(text)
+            except ValueError:
+                found[name] = text
+    found |= own
+    for name, value in found.items():
+        check(name, value)
+    return found
+
+
+def check(name: str, value: object) -> None:
+    """Stop at a value that would let nobody in, or everybody wait, by mistake."""
+    default, said = SETTINGS[name], f"MODEL_{name}={value!r}"
+    if name == "PROCESSES":
+        if value is not None and (type(value) is not int or not 0 <= value <= 1000):
+            sys.exit(f"{said} is no number of processes: write one such as 2.")
+    elif type(value) is not type(default) or (type(value) is int and value < 1):
+        sys.exit(f"{said} is not a value like {default!r}.")
+    if name == "WAIT" and value > HOUR:
+        sys.exit(f"{said} is more than an hour: write seconds.")
+    for origin in value.split() if name == "CORS_ORIGINS" else []:
+        if not re.fullmatch(r"\*|https?://[^\s/?#]+", origin):
+            sys.exit(f"MODEL_CORS_ORIGINS: {origin!r} is neither * nor like https://example.org.")

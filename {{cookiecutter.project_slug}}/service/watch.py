@@ -1,0 +1,106 @@
+"""Once around every request: its id, its line in the log, its place in /metrics, its headers.
+
+On plain tuples, since this is done for each request; Flask is for what differs by route.
+"""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+
+import prometheus_client as prometheus
+from flask import Flask
+
+from service import logs
+from service.errors import PROBLEM, unread
+
+logger = logging.getLogger(__name__)
+
+METHODS = {"GET", "HEAD", "OPTIONS", "POST"}
+OTHER = "other"  # stands for what a caller made up, which could be anything and be endless
+STATIC = "/static/<path:filename>"
+PLAIN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")  # an id that a line of the log can hold
+
+REQUESTS = prometheus.Counter("http_requests", "Requests", ["method", "route", "status"])
+PREDICTIONS = prometheus.Counter("model_predictions", "Inputs that the model answered", ["route"])
+DURATION = prometheus.Histogram(
+    "http_request_duration_seconds",
+    "Time to the answer (s)",
+    ["route", "status"],
+    buckets=[0.01, 0.1, 1, 10, 60],
+)
+
+
+class Watch:
+    """The WSGI application around that of Flask."""
+
+    def __init__(self, app: Flask, headers: list[tuple[str, str]], links: str, origins: str) -> None:
+        self.wsgi, self.fingerprint = app.wsgi_app, dict(headers)["Model-Fingerprint"]
+        self.routes = {rule.rule for rule in app.url_map.iter_rules()} - {STATIC}
+        self.headers, self.links, self.origins = headers, links, origins.split()
+        self.counts: dict[tuple, tuple] = {}
+
+    def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
+        """Answer a request, and note what came of it."""
+        started, path = time.perf_counter(), environ["PATH_INFO"]
+        route = path if path in self.routes else OTHER
+        if path.startswith("/static/"):
+            route = STATIC
+        known = environ.get("HTTP_X_REQUEST_ID", "")
+        request = known if PLAIN.fullmatch(known) else secrets.token_hex(8)
+        logs.request.set(request)
+
+        def respond(status: str, headers: list, error: object = None) -> Callable:
+            code = int(status[:3])
+            self.note(environ, route, code, time.perf_counter() - started, request)
+            headers += self.headers
+            headers.append(("X-Request-ID", request))
+            if code < 400 and route not in (OTHER, STATIC):
+                headers.append(("Link", self.links if path.count("/") < 2 else self.up(path)))
+            if self.origins:
+                self.share(environ, headers)
+            return start_response(status, headers, error)
+
+        if refused := environ.get("service.refused"):
+            status, body = unread(*refused)
+            respond(status, [("Content-Type", PROBLEM), ("Content-Length", str(len(body)))])
+            return [body]
+        return self.wsgi(environ, respond)
+
+    def up(self, path: str) -> str:
+        """The links, relative to what was asked for: a web server may give a host and a prefix."""
+        return self.links.replace("<./", "<" + "../" * (path.count("/") - 1))
+
+    def share(self, environ: dict, headers: list) -> None:
+        """Let the pages of the origins in MODEL_CORS_ORIGINS read the answer, and send JSON."""
+        origin = environ.get("HTTP_ORIGIN")
+        if "*" in self.origins:
+            origin = "*"
+        else:  # a cache would give one origin's answer to another
+            headers.append(("Vary", "Origin"))
+        if origin == "*" or origin in self.origins:
+            headers += [
+                ("Access-Control-Allow-Origin", origin),
+                ("Access-Control-Allow-Headers", "*"),
+                ("Access-Control-Expose-Headers", "*"),
+            ]
+
+    def note(self, environ: dict, route: str, status: int, seconds: float, request: str) -> None:
+        """Count a request, and write its line into the log."""
+        method = environ["REQUEST_METHOD"]
+        method = method if method in METHODS else OTHER
+        key = method, route, status
+        if key not in self.counts:
+            children = REQUESTS.labels(*key), DURATION.labels(route, status)
+            self.counts[key] = (*children, PREDICTIONS.labels(route))
+        requests, duration, predictions = self.counts[key]
+        requests.inc()
+        duration.observe(seconds)
+        if answers := environ.get("service.answers"):
+            predictions.inc(answers)
+        seconds = round(seconds, 6)
+        members = {"method": method, "route": route, "status": status, "duration": seconds}
+        members["fingerprint"] = self.fingerprint
+        words = "%s %s %s in %s s [%s]", method, route, status, seconds, request
+        logger.info(*words, extra={"members": members})
