@@ -2,12 +2,11 @@
 
 import socket
 import struct
-from collections.abc import Callable
 
 HEADER = struct.Struct("!cHI")  # kind; length of the note and of the body (bytes)
 
-# What a service process asks for. The keeper answers the first two itself.
-FACTS, STATE, PREDICT, BATCH = b"f", b"s", b"p", b"b"
+# What a service process asks for. The keeper answers the first three itself.
+FACTS, STATE, CANCEL, PREDICT, BATCH = b"f", b"s", b"c", b"p", b"b"
 PART = b"q"  # a part of a batch, which is waited for as long as it takes
 # What a model process says.
 READY = b"R"  # that it takes requests; the body has the facts about the model
@@ -30,41 +29,37 @@ def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
     return HEADER.pack(kind, len(note), len(body)) + note + body
 
 
-def receive(
-    connection: socket.socket, meanwhile: Callable[[], None] = bool, every: float | None = None
-) -> tuple[bytes, bytes, bytes]:
-    """Read a frame: its kind, its note and its body; call `meanwhile` as long as nothing comes.
+def unpack(frame: bytes) -> tuple[bytes, bytes, bytes]:
+    """Take a frame apart: its kind, its note and its body."""
+    kind, note = head(frame)
+    return kind, note, frame[HEADER.size + len(note) :]
+
+
+def head(frame: bytes) -> tuple[bytes, bytes]:
+    """The kind and the note of a frame."""
+    kind, noted, _ = HEADER.unpack_from(frame)
+    return kind, frame[HEADER.size : HEADER.size + noted]
+
+
+def receive(connection: socket.socket, seconds: float | None = None) -> bytes:
+    """Read a frame.
 
     :raise ConnectionError: if the other side has gone away
+    :raise TimeoutError: if it does not begin in time
     """
-    data = b""
-    connection.settimeout(every)
-    while not data:
-        try:
-            data = more(connection, 65536)  # nearly always the whole frame
-        except TimeoutError:
-            meanwhile()
-    connection.settimeout(None)
-    while len(data) < HEADER.size:
-        data += more(connection)
-    kind, noted, length = HEADER.unpack_from(data)
-    start = HEADER.size + noted
-    missing = start + length - len(data)
-    if missing > 0:
-        parts = [data]
-        while missing > 0:
-            parts.append(more(connection))
-            missing -= len(parts[-1])
-        data = b"".join(parts)
-    return kind, data[HEADER.size : start], data[start:]
-
-
-def more(connection: socket.socket, most: int = 2**20) -> bytes:
-    """Read on in a frame.
-
-    :raise ConnectionError: if the other side has gone away
-    """
-    data = connection.recv(most)
-    if not data:
-        raise ConnectionError("the other side has gone away")
-    return data
+    if seconds:
+        connection.settimeout(seconds)
+    data = connection.recv(65536)  # nearly always the whole frame
+    if seconds:
+        connection.settimeout(None)
+    parts, length, whole = [data], len(data), HEADER.size
+    while data:
+        if whole == HEADER.size and length >= whole:
+            parts = [b"".join(parts)]
+            whole += sum(HEADER.unpack_from(parts[0])[1:])
+        if length >= whole:
+            return b"".join(parts)
+        data = connection.recv(2**18)
+        parts.append(data)
+        length += len(data)
+    raise ConnectionError("the other side has gone away")

@@ -1,6 +1,8 @@
 """The model processes, as a service process sees them: something to ask."""
 
+import atexit
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -31,6 +33,7 @@ class Pool:
 
     def __init__(self, settings: dict) -> None:
         self.idle: list[socket.socket] = []
+        self.numbers = itertools.count()  # of the requests
         # Each connection is one end of a socket pair, whose other end goes through the door. So
         # there is no address, which would need a folder to write in and could be called by others.
         self.door, inside = socket.socketpair()
@@ -43,11 +46,13 @@ class Pool:
             start_new_session=True,  # or it would hear the Ctrl-C that is meant for us
         )
         inside.close()
+        atexit.register(self.close)  # so that nothing of the service outlives this process
         # A worker that Gunicorn forks shares the keeper, but neither the connections nor the pipe.
         os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
         """Leave to the parent, after a fork, what is the parent's."""
+        atexit.unregister(self.close)
         self.idle.clear()
         self.keeper.stdin.close()
 
@@ -78,20 +83,34 @@ class Pool:
         :raise CallerHasGone: if the caller's connection ends before the answer comes
         """
         connection = self.idle.pop() if self.idle else self.connected()
+        note = b"%d-%d %s" % (os.getpid(), next(self.numbers), note)  # so that no two are the same
         try:
             connection.sendall(frames.pack(kind, body, note))
-            answer = frames.receive(connection, lambda: has_gone(caller), LOOK)
+            frame = self.answer(connection, note, caller)
         except ConnectionError:
             connection.close()
-            return frames.ENDED, b"", b"ended while it wrote its answer"
+            return frames.ENDED, b"", b"The keeper of the model processes ended"
         except BaseException:
-            connection.close()  # by which the keeper knows that nobody waits
+            connection.close()
             raise
         if len(self.idle) < KEPT:
             self.idle.append(connection)
         else:
             connection.close()
-        return answer
+        return frames.unpack(frame)
+
+    def answer(self, connection: socket.socket, note: bytes, caller: socket.socket | None) -> bytes:
+        """Wait for an answer, as long as the caller does.
+
+        :raise CallerHasGone: if the caller's connection ends before
+        """
+        while True:
+            try:
+                return frames.receive(connection, LOOK)
+            except TimeoutError:
+                if has_gone(caller):
+                    self.ask(frames.CANCEL, note)
+                    raise CallerHasGone from None
 
     def connected(self) -> socket.socket:
         """A new connection to the keeper; where it has ended, the service ends too."""
@@ -154,15 +173,11 @@ def opened(settings: dict) -> Iterator[Pool | InProcess]:
         pool.close()
 
 
-def has_gone(caller: socket.socket | None) -> None:
-    """See whether the caller's connection has ended.
-
-    :raise CallerHasGone: if it has
-    """
+def has_gone(caller: socket.socket | None) -> bool:
+    """Whether the caller's connection has ended."""
     if caller is None:
-        return
+        return False
     try:
-        if select.select([caller], [], [], 0)[0] and not caller.recv(1, socket.MSG_PEEK):
-            raise CallerHasGone
-    except (OSError, ValueError) as error:
-        raise CallerHasGone from error
+        return bool(select.select([caller], [], [], 0)[0]) and not caller.recv(1, socket.MSG_PEEK)
+    except (OSError, ValueError):
+        return True

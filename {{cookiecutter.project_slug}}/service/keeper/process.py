@@ -1,10 +1,9 @@
-"""One model process, as the keeper sees it: its start, its frames, its output and its end."""
+"""One model process, as the keeper sees it: its start, its answers, its output and its end."""
 
 import contextlib
 import json
 import logging
 import os
-import selectors
 import shutil
 import signal
 import socket
@@ -13,44 +12,41 @@ import sys
 import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING
+
+from gevent.os import make_nonblocking, nb_read
 
 from service import frames
-from service.keeper.link import Link
-
-if TYPE_CHECKING:
-    from service.keeper.__main__ import Keeper
-    from service.keeper.caller import Caller
 
 logger = logging.getLogger("model")
 
 GRACE = 2  # seconds that a prediction has to end after it was interrupted
-LEAVE = 0.5  # seconds that a process has to end by itself once its connection has
 LONGEST = 10_000  # bytes of a line of the log; the rest goes into further lines
 
 
-class Process(Link):
-    """A model process; it answers one request at a time."""
+class NotReady(Exception):
+    """A model process has ended while it loaded."""
 
-    def __init__(self, keeper: "Keeper") -> None:
-        """Start a fresh interpreter, with a socket to us, its output to us, and no input.
+
+class Refused(NotReady):
+    """The model cannot be loaded, for a reason that a new try would not change."""
+
+
+class Process:
+    """A model process: a fresh interpreter, with a socket to us, its output to us, and no input."""
+
+    def __init__(self, settings: dict) -> None:
+        """Start it.
 
         :raise OSError: if the system does not let us
         """
-        self.keeper = keeper
-        self.caller: Caller | None = None
-        self.request = self.head = self.line = b""
-        self.left = 0  # bytes of an answer that have yet to come
-        self.is_ready = self.is_refused = self.was_ready = False
-        self.reason = ""  # why it did not get ready
-        self.end: float | None = None  # when to interrupt it, or then to kill it
-        self.is_interrupted = self.is_leaving = False
+        self.request, self.line, self.is_ready = b"", b"", False
         self.folder = folder_for_temporary_files()
+        self.connection, theirs = socket.socketpair()
         self.output, output = os.pipe()
-        ours, theirs = socket.socketpair()
+        words = [str(theirs.fileno()), json.dumps(settings)]
         own = {"TMPDIR": self.folder} if self.folder else {}
-        words = [str(theirs.fileno()), json.dumps(keeper.settings)]
-        try:
+        with theirs, open(output, "wb"):
+            os.set_blocking(theirs.fileno(), True)
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "service.runner", *words],
                 env=os.environ | own,
@@ -60,146 +56,95 @@ class Process(Link):
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a group of its own, which ends with it
             )
+        make_nonblocking(self.output)
+        threading.Thread(target=self.listen).start()
+
+    def load(self) -> dict:
+        """Wait until the model is loaded, and hear what there is to say of it.
+
+        :raise NotReady: if it cannot be loaded, or has ended
+        """
+        try:
+            kind, _, body = frames.unpack(frames.receive(self.connection))
+        except ConnectionError as error:
+            raise NotReady(f"{self.end()} while it loaded.") from error
+        if kind == frames.REFUSED:
+            raise Refused(body.decode().strip())
+        self.is_ready = True
+        return json.loads(body)
+
+    def ask(self, frame: bytes, note: bytes, seconds: float) -> bytes:
+        """Let it answer a request, and stop it after some time."""
+        self.request = note
+        try:
+            self.connection.sendall(frame)
+            return frames.receive(self.connection, seconds)
+        except TimeoutError:
+            self.interrupt()
+            return frames.pack(frames.TIMEOUT)
+        except ConnectionError:
+            return frames.pack(frames.ENDED, self.end().encode())
         finally:
-            theirs.close()
-            os.close(output)
-        os.set_blocking(self.output, False)
-        keeper.selector.register(self.output, selectors.EVENT_READ, lambda _: self.listen())
-        super().__init__(keeper.selector, ours)
+            self.hear()  # what the model has printed belongs to this request
+            self.say_rest()
+            self.request = b""
 
-    def answer(self, caller: "Caller") -> None:
-        """Pass a request on, and wait for its answer as long as MODEL_TIMEOUT says."""
-        self.caller, self.request, caller.process = caller, caller.request, self
-        self.end = time.monotonic() + self.keeper.settings["TIMEOUT"]
-        self.write(caller.head)
-        caller.head = b""
-        if caller.left:
-            caller.read(True)
-
-    def received(self, data: bytes) -> None:
-        """Pass an answer on as it comes."""
-        if not self.left:
-            data = self.head + data
-            if not self.is_ready or len(data) < frames.HEADER.size:
-                self.head = data
-                self.begin()
-                return
-            _, noted, length = frames.HEADER.unpack_from(data)
-            self.left, self.head = frames.HEADER.size + noted + length, b""
-        self.left -= len(data)
-        if self.caller:
-            self.caller.write(data)
-        if not self.left:
-            self.finish()
-
-    def begin(self) -> None:
-        """Hear whether the model is loaded, or why it cannot be."""
-        if self.is_ready or len(self.head) < frames.HEADER.size:
-            return
-        kind, _, length = frames.HEADER.unpack_from(self.head)
-        body = self.head[frames.HEADER.size :]
-        if len(body) < length:
-            return
-        self.head = b""
-        if kind == frames.READY:
-            self.is_ready = self.was_ready = True
-            self.keeper.ready(self, json.loads(body))
-        else:
-            self.is_refused, self.reason = True, body.decode().strip()
-
-    def finish(self) -> None:
-        """Be free for the next request."""
-        self.listen()  # what the model printed belongs to this one
-        self.say_rest()
-        if self.caller:
-            self.caller.process = self.caller = None
-        self.request, self.end, self.is_interrupted = b"", None, False
-        self.keeper.freed(self)
-
-    def interrupt(self, kind: bytes = b"") -> None:
+    def interrupt(self) -> None:
         """Stop a prediction: by KeyboardInterrupt, and if that does not help, by SIGKILL."""
-        caller, self.caller = self.caller, None
-        caller.process = None
-        if kind and self.left:
-            caller.lost()  # half an answer is none
-        elif kind:
-            caller.reply(kind)
-        # A process that still waits for the rest of its request would not be interrupted.
-        self.end = time.monotonic() + (0 if caller.left else GRACE)
-        self.is_interrupted = True
         with contextlib.suppress(ProcessLookupError):
             self.popen.send_signal(signal.SIGINT)
+        try:
+            frames.receive(self.connection, GRACE)
+        except (TimeoutError, ConnectionError):
+            self.end(0)
 
-    def lost(self) -> None:
-        """It has ended, or is about to; or we end, at which one that waits for a request does."""
-        self.close()
-        self.is_ready, self.is_leaving = False, True
-        self.end = time.monotonic() + LEAVE
-        self.keeper.left(self)
-        self.look(time.monotonic())
-
-    def look(self, now: float) -> None:
-        """See whether the process has ended, or has to be interrupted or killed by now."""
-        if self.popen.poll() is not None:
-            if not self.is_leaving:  # its children hold its socket open
-                self.lost()
-                return
-            self.bury()
-        elif self.end is None or now < self.end:
-            return
-        elif self.is_leaving or self.is_interrupted:
+    def cancel(self, request: bytes) -> None:
+        """Stop the prediction of a request for which nobody waits any more."""
+        with contextlib.suppress(ProcessLookupError):
+            self.popen.send_signal(signal.SIGINT)
+        time.sleep(GRACE)
+        if self.request == request:
             self.kill()
-        else:
-            self.interrupt(frames.TIMEOUT)
+
+    def end(self, seconds: float = 0.5) -> str:
+        """Wait a moment for the end of the process, or make it end; say how it did."""
+        self.is_ready = False
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)  # at which one that is free ends
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(seconds)
+        self.kill()
+        code = self.popen.wait()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return f"The model's process {manner(code)}"
 
     def kill(self) -> None:
         """Kill the process, and all that it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.popen.pid, signal.SIGKILL)
 
-    def bury(self) -> None:
-        """Clear up behind a process that has ended, and say how it did."""
-        self.kill()
-        self.listen()
-        self.say_rest()
-        self.close_output()
-        if self.folder:  # by a thread, for it may hold much
-            words = {"ignore_errors": True}
-            threading.Thread(target=shutil.rmtree, args=[self.folder], kwargs=words).start()
-        how = f"The model's process {manner(self.popen.returncode)}"
-        self.reason = self.reason or f"{how} while it loaded."
-        if self.caller and self.left:
-            self.caller.process = None
-            self.caller.lost()
-        elif self.caller:
-            self.caller.process = None
-            self.caller.reply(frames.ENDED, how.encode())
-        self.keeper.buried(self)
-
     def listen(self) -> None:
-        """Take what the model has printed, and write whole lines of it into the log."""
-        while True:
-            try:
-                data = os.read(self.output, 65536)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self.close_output()
-                return
-            *lines, self.line = (self.line + data).split(b"\n")
-            for line in lines:
-                self.say(line)
-            if len(self.line) > LONGEST:
-                self.say_rest()
+        """Write what the model prints into the log, as long as it lives."""
+        while data := nb_read(self.output, 65536):
+            self.heard(data)
+        self.say_rest()
+        os.close(self.output)
+        self.output = -1
 
-    def close_output(self) -> None:
-        """Listen no more."""
-        if self.output >= 0:
-            self.keeper.selector.unregister(self.output)
-            os.close(self.output)
-            self.output = -1
+    def hear(self) -> None:
+        """Write into the log what the model has printed by now."""
+        with contextlib.suppress(OSError):
+            while data := os.read(self.output, 65536):
+                self.heard(data)
+
+    def heard(self, data: bytes) -> None:
+        """Write whole lines of the model's output into the log."""
+        *lines, self.line = (self.line + data).split(b"\n")
+        for line in lines:
+            self.say(line)
+        if len(self.line) > LONGEST:
+            self.say_rest()
 
     def say_rest(self) -> None:
         """Write the line that has not ended yet into the log."""
@@ -208,7 +153,8 @@ class Process(Link):
 
     def say(self, line: bytes) -> None:
         """Write a line of the model's into the log, in parts where it is long."""
-        members = {"request_id": self.request.decode()} if self.request else {}
+        _, _, request = self.request.partition(b" ")
+        members = {"request_id": request.decode()} if request else {}
         for start in range(0, len(line), LONGEST):
             text = line[start : start + LONGEST].decode(errors="replace")
             logger.info("%s", text, extra={"members": members})

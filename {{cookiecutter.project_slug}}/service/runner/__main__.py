@@ -3,12 +3,14 @@
 The keeper starts it, with one end of a socket pair: `python -m service.runner 5 '{…}'`.
 """
 
+import contextlib
 import inspect
 import json
 import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 from service import frames, machine
 from service.proof import examples
@@ -23,6 +25,9 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.setblocking(True)
     settings = json.loads(sys.argv[2])
+    # Where memory runs out, the kernel kills one process: this one, which is replaced.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
     try:
         model, facts = load(settings)
     except SystemExit as refusal:
@@ -36,7 +41,7 @@ def main() -> None:
     send(connection, frames.READY, json.dumps(facts).encode())
     while True:
         try:
-            request = frames.receive(connection)
+            request = frames.unpack(frames.receive(connection))
         except ConnectionError:
             return  # the service has ended
         kind, note, body = interruptible(model, *request)
