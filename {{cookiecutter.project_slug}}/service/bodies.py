@@ -1,6 +1,7 @@
 """The body of a request, and texts by field in the place of one."""
 
 import json
+from collections.abc import Callable
 
 from flask import request
 from werkzeug.datastructures import MultiDict
@@ -58,17 +59,20 @@ def accept(kind: str) -> None:
         raise NotAcceptable(f"The answer is {kind}, and Accept rules it out.")
 
 
-def written(model: ServedModel, texts: MultiDict, supplied: dict[str, str]) -> str:
-    """Texts by field, as a query or a row of a table has them, as the JSON they stand for.
+def written(model: ServedModel, texts: MultiDict, supplied: Callable[[], dict[str, str]]) -> str:
+    """Texts by field, as a query has them, as the JSON that they stand for.
 
     :raise 422: if one looks like another way to write a value; it quotes what was supplied
     """
     wrong, parts = {}, []
     for name, values in texts.lists():
         field = model.fields.get(name)
+        if field and len(values) == 1 and field.is_literal(values[0]) and not field.is_list:
+            parts.append(field.prefix + field.scalar(values[0]))
+            continue
         if why := field.misread(values) if field else "Give it once" * (len(values) > 1):
             wrong[name] = why
         parts.append(f"{json.dumps(name)}: {field.json(values) if field else json.dumps(values)}")
     if wrong:
-        raise model.refusal(wrong, supplied)
+        raise model.refusal(wrong, supplied())
     return "{" + ", ".join(parts) + "}"

@@ -24,6 +24,7 @@ class Field:
 
     def __init__(self, schemas: Schemas, name: str, schema: dict, is_required: bool) -> None:
         self.name, self.schema, self.is_required = name, schema, is_required
+        self.prefix = f"{json.dumps(name)}: "  # of the field as a member of a JSON object
         self.options = schemas.kinds(schema)  # of a value, or of each item of a list
         self.is_file = any("contentEncoding" in option for option in self.options)
         simple = (option.get("type") in SCALARS or "const" in option for option in self.options)

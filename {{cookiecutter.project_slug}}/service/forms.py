@@ -34,7 +34,7 @@ def from_parts(
         raise model.refusal(wrong, supplied)
     encoded = [(name, encode(file.read())) for name, file in files.items(multi=True)]
     parts = MultiDict([*texts.items(multi=True), *encoded])
-    return written(model, parts, supplied), supplied
+    return written(model, parts, lambda: supplied), supplied
 
 
 def split(body: bytes, options: dict[str, str]) -> tuple[MultiDict, MultiDict]:

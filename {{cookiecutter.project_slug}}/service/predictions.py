@@ -1,6 +1,7 @@
 """GET and POST /api: the routes that run the model."""
 
 import hashlib
+from collections.abc import Callable
 
 from flask import Flask, Response, request
 
@@ -17,7 +18,10 @@ def register(app: Flask, model: ServedModel) -> None:
         """Run the model on the input in the query string, as a link that can be cited."""
         accept(JSON)
         texts = request.args
-        supplied = {name: ", ".join(texts.getlist(name)) for name in texts}
+
+        def supplied() -> dict[str, str]:
+            return {name: ", ".join(texts.getlist(name)) for name in texts}
+
         return answer(model, written(model, texts, supplied).encode(), supplied)
 
     def answer_body() -> Response:
@@ -25,7 +29,7 @@ def register(app: Flask, model: ServedModel) -> None:
         accept(JSON)
         if require(*kinds) == FORM:
             text, supplied = from_parts(model, body(), request.mimetype_params)
-            return answer(model, text.encode(), supplied)
+            return answer(model, text.encode(), lambda: supplied)
         return answer(model, body())
 
     if model.is_linkable:  # a model with nested inputs takes POST alone
@@ -33,9 +37,10 @@ def register(app: Flask, model: ServedModel) -> None:
     app.add_url_rule("/api", "answer_body", answer_body, methods=["POST"])
 
 
-def answer(model: ServedModel, text: bytes, supplied: dict[str, str] | None = None) -> Response:
+def answer(model: ServedModel, text: bytes, supplied: Callable | None = None) -> Response:
     """Run the model, and say whether its answer may be kept; one that draws tells its seed."""
-    found, seed = model.predict(text, None if supplied is None else lambda: supplied)
+    found, seed = model.predict(text, supplied)
+    request.environ["service.answers"] = 1
     data = found + b"\n"
     if seed:
         headers = {"Model-Seed": seed, "Cache-Control": "no-store"}

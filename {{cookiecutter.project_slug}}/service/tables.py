@@ -47,18 +47,17 @@ def check(model: ServedModel, header: list[str]) -> None:
 def rows(model: ServedModel, header: list[str], found: list[list[str]]) -> list:
     """Each line as JSON, or the error that says why it is none."""
     fields, read = [model.fields[name] for name in header], []
-    names = [f"{json.dumps(name)}: " for name in header]
     for number, line in enumerate(found):
         if number % TURN == 0:
             time.sleep(0)
         try:
-            read.append(row(model, fields, names, line))
+            read.append(row(model, fields, line))
         except HTTPException as error:
             read.append(error)
     return read
 
 
-def row(model: ServedModel, fields: list[Field], names: list[str], line: list[str]) -> str:
+def row(model: ServedModel, fields: list[Field], line: list[str]) -> str:
     """One line as JSON; an empty cell is a field not given.
 
     :raise 422: if a cell is missing or too many, or looks like another way to write a value
@@ -68,11 +67,11 @@ def row(model: ServedModel, fields: list[Field], names: list[str], line: list[st
         reason = f"{len(line)} under {len(fields)} names; {mend}"
         raise model.refusal({"cells": reason}, {"cells": ", ".join(line)})
     parts, wrong = [], {}
-    for field, name, cell in zip(fields, names, line, strict=True):
+    for field, cell in zip(fields, line, strict=True):
         if not field.is_literal(cell) and (why := cell and field.misread([cell])):
             wrong[field.name] = why
         if cell:
-            parts.append(name + field.scalar(cell))
+            parts.append(field.prefix + field.scalar(cell))
     if wrong:
         raise model.refusal(wrong, cells(fields, line))
     return "{" + ", ".join(parts) + "}"

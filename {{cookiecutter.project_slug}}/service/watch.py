@@ -3,7 +3,6 @@
 On plain tuples, since this is done for each request; Flask is for what differs by route.
 """
 
-import logging
 import re
 import secrets
 import time
@@ -14,8 +13,6 @@ from flask import Flask
 
 from service import logs
 from service.errors import PROBLEM, unread
-
-logger = logging.getLogger(__name__)
 
 METHODS = {"GET", "HEAD", "OPTIONS", "POST"}
 OTHER = "other"  # stands for what a caller made up, which could be anything and be endless
@@ -100,7 +97,6 @@ class Watch:
         if answers := environ.get("service.answers"):
             predictions.inc(answers)
         seconds = round(seconds, 6)
-        members = {"method": method, "route": route, "status": status, "duration": seconds}
-        members["fingerprint"] = self.fingerprint
-        words = "%s %s %s in %s s [%s]", method, route, status, seconds, request
-        logger.info(*words, extra={"members": members})
+        members = {"request_id": request, "method": method, "route": route, "status": status}
+        members |= {"duration": seconds, "fingerprint": self.fingerprint}
+        logs.say(f"{method} {route} {status} in {seconds} s [{request}]", members)
