@@ -5,6 +5,7 @@ What GUNICORN_CMD_ARGS says, such as "--graceful-timeout 60", overrules what sta
 
 import atexit
 import contextlib
+import gc
 import os
 import resource
 import shutil
@@ -15,7 +16,10 @@ import tempfile
 from pathlib import Path
 
 import gevent
+import gevent.events
+from gunicorn.glogging import Logger
 from gunicorn.http import errors
+from gunicorn.workers import base, workertmp
 from gunicorn.workers.ggevent import GeventWorker
 
 sys.path.insert(0, str(Path(__file__).parent))  # Apptainer starts in the folder of its user
@@ -70,6 +74,11 @@ class Worker(GeventWorker):
     not wait for connections on which nothing is asked.
     """
 
+    def patch(self) -> None:
+        """Let all that waits wait in gevent, which need not look for plug-ins in all packages."""
+        gevent.events.notify_and_call_entry_points = gevent.events.notify
+        super().patch()
+
     def run(self) -> None:
         """Serve until the stop."""
         self.idle = set()
@@ -113,7 +122,14 @@ class Worker(GeventWorker):
             client.sendall(b"".join(self.wsgi(environ, respond)))
 
 
-worker_class = Worker
+class Log(Logger):
+    """Gunicorn's log, without a second line for each request, which is made up also if unread."""
+
+    def access(self, *_: object) -> None:
+        """Leave the line of a request to the service."""
+
+
+worker_class, logger_class = Worker, Log
 
 # An open connection is an open file, and so is one to the keeper of the model processes.
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -140,8 +156,19 @@ limit_request_field_size = 8190
 # Gunicorn itself reads FORWARDED_ALLOW_IPS: the addresses or networks, with commas between, of
 # the proxies that are believed when they say in X-Forwarded-Proto that they were asked by https.
 
-# The workers' heartbeat must not wait for a disk; macOS has no /dev/shm.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+class Heartbeat(workertmp.WorkerTmp):
+    """A worker's sign of life: a file in memory, in no folder, since none may be writable."""
+
+    def __init__(self, cfg) -> None:
+        """Make the file."""
+        number = os.memfd_create("heartbeat")
+        os.fchown(number, cfg.uid, cfg.gid)  # whom the worker becomes
+        self._tmp = os.fdopen(number, "w+b", 0)
+
+
+if sys.platform == "linux":
+    base.WorkerTmp = Heartbeat
 
 # Newer Gunicorns open a control socket in the home folder, which an image may not have.
 control_socket_disable = True
@@ -159,17 +186,30 @@ if folder.endswith(f"/metrics-of-{master}"):
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 else:
     # Each by its name, or Python would write into it first to try it, which a full disk refuses.
-    for parent in (os.environ.get("TMPDIR"), worker_tmp_dir, "/tmp"):
-        with contextlib.suppress(OSError, TypeError):
-            owner = tempfile.mkdtemp(prefix="service-", dir=str(Path(parent)))
-            atexit.register(lambda: os.getpid() == master and shutil.rmtree(owner, True))
+    for parent in filter(None, (os.environ.get("TMPDIR"), "/dev/shm", "/tmp")):
+        with contextlib.suppress(OSError):
+            owner = tempfile.mkdtemp(prefix="service-", dir=parent)
+            atexit.register(lambda owner=owner: os.getpid() == master and shutil.rmtree(owner, True))
             folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{owner}/metrics-of-{master}"
             Path(folder).mkdir()
             break
 
 
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def hold_back_stops(how: int) -> None:
+    """Hold back the signals that stop (SIG_BLOCK) or let them through (SIG_UNBLOCK).
+
+    A process just forked has the handlers of the master, which would forget a stop: the master
+    would wait for all of graceful_timeout, and kill.
+    """
+    signal.pthread_sigmask(how, STOPS)
+
+
 def on_starting(server) -> None:
     """Say in a sentence that the port is taken, which Gunicorn would retry in six lines."""
+    os.register_at_fork(after_in_parent=lambda: hold_back_stops(signal.SIG_UNBLOCK))
     if server.cfg.bind != [bind] or "GUNICORN_PID" in os.environ:
         return  # another address, or the heir of a server that is there
     try:
@@ -180,13 +220,19 @@ def on_starting(server) -> None:
     sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={int(port) + 1}.")
 
 
+def pre_fork(server, worker) -> None:
+    """Hold back a stop until the service process listens to it."""
+    hold_back_stops(signal.SIG_BLOCK)
+
+
 def post_fork(server, worker) -> None:
     """Take a stop that comes before the worker listens to it; make its files of counts in full.
 
-    Writing to an unallocated part of a memory-mapped file on a full disk kills the process (SIGBUS).
+    Writing to an unallocated part of a memory-mapped file on a full disk kills a process (SIGBUS).
     """
-    for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+    for stop in STOPS:
         signal.signal(stop, lambda *_: os._exit(0))  # it has accepted nothing yet
+    hold_back_stops(signal.SIG_UNBLOCK)
     from prometheus_client import values
 
     paths = [Path(folder) / f"{kind}_{worker.pid}.db" for kind in ("counter", "histogram")]
@@ -210,4 +256,5 @@ def when_ready(server) -> None:
     """Say where the service answers, and a request to try."""
     address = f"http://localhost:{port}/"
     call = server.app.wsgi().extensions["page"].call(address)
+    gc.freeze()  # so that the service processes share what is in memory by now
     server.log.info("Open %s or type: %s", address.rstrip("/"), call)

@@ -52,5 +52,5 @@ def check(name: str, value: object) -> None:
     if name == "WAIT" and value > HOUR:
         sys.exit(f"{said} is more than an hour: write seconds.")
     for origin in value.split() if name == "CORS_ORIGINS" else []:
-        if not re.fullmatch(r"\*|https?://[^\s/?#]+", origin):
+        if not re.fullmatch(r"\*|https?://[^\s,/?#]+", origin):
             sys.exit(f"MODEL_CORS_ORIGINS: {origin!r} is neither * nor like https://example.org.")

@@ -1,29 +1,23 @@
 """The keeper: it starts the model processes and hands requests to them, first come first served.
 
 The service starts it: `python -m service.keeper 5 '{…}'`. It imports neither the model nor Flask,
-and holds the one queue for all service processes. Its threads are gevent's: they cost little.
+and holds the one queue for all service processes. What waits in it is a greenlet of gevent's.
 """
-
-from gevent import monkey
-
-from service import logs  # before the next line, so that it keeps the system's own poll
-
-monkey.patch_all()
 
 import contextlib
 import json
 import logging
 import os
-import socket
 import sys
-import threading
-import time
 from collections import deque
-from collections.abc import Callable
+from socket import recv_fds
 
+import gevent
+from gevent import socket
+from gevent.event import Event
 from gevent.os import make_nonblocking, nb_read
 
-from service import frames, machine
+from service import frames, logs, machine
 from service.keeper.process import NotReady, Process, Refused
 
 logger = logging.getLogger("service")
@@ -38,7 +32,7 @@ class Turn:
     def __init__(self, request: bytes) -> None:
         self.request = request
         self.process: Process | None = None
-        self.come = threading.Event()
+        self.come = Event()
 
 
 class Keeper:
@@ -51,25 +45,23 @@ class Keeper:
         self.waiting: deque[Turn] = deque()
         self.facts: dict | None = None
         self.reason = ""  # why the last process did not get ready
-        self.is_known = threading.Event()  # whether the model can be served
+        self.is_known = Event()  # whether the model can be served
         self.is_leaving = False
 
     def run(self) -> None:
         """Keep the model processes until the service ends."""
-        start(self.accept)
-        start(self.keep)
+        gevent.spawn(self.accept)
+        gevent.spawn(self.keep)
         make_nonblocking(sys.stdin.fileno())
         while nb_read(sys.stdin.fileno(), 1):  # nothing comes there but the end of the service
             pass
         self.is_leaving = True
-        ends = [start(process.end) for process in self.processes]
-        for end in ends:
-            end.join()
+        gevent.joinall([gevent.spawn(process.end) for process in self.processes])
 
     def accept(self) -> None:
         """Take the other ends of socket pairs through the door."""
-        while found := socket.recv_fds(self.door, 1, 1)[1]:
-            start(self.serve, socket.socket(fileno=found[0]))
+        while found := recv_fds(self.door, 1, 1)[1]:
+            gevent.spawn(self.serve, socket.socket(fileno=found[0]))
 
     def serve(self, connection: socket.socket) -> None:
         """Answer one request after the other, until the service process goes away."""
@@ -123,7 +115,7 @@ class Keeper:
         """Stop the prediction of a request for which nobody waits any more."""
         for process in self.processes:
             if process.request == request:
-                start(process.cancel, request)
+                gevent.spawn(process.cancel, request)
         for turn in list(self.waiting):
             if turn.request == request:
                 self.waiting.remove(turn)
@@ -157,7 +149,7 @@ class Keeper:
                 if pause is None:
                     break
                 logger.warning("%s It is tried again in %s s.", self.reason, pause)
-                time.sleep(pause)
+                gevent.sleep(pause)
         self.is_known.set()
 
     def live(self) -> None:
@@ -191,19 +183,12 @@ class Keeper:
         self.facts = facts | {"processes": wanted}
         self.is_known.set()
         for _ in range(wanted - 1):
-            start(self.keep)
+            gevent.spawn(self.keep)
 
     def turn_away(self) -> None:
         """Send all away who wait, where no process can answer."""
         while self.waiting and self.refusal():
             self.waiting.popleft().come.set()
-
-
-def start(work: Callable, *arguments: object) -> threading.Thread:
-    """Do something beside everything else."""
-    thread = threading.Thread(target=work, args=arguments, daemon=True)
-    thread.start()
-    return thread
 
 
 if __name__ == "__main__":

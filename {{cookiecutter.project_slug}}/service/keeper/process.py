@@ -6,13 +6,11 @@ import logging
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 
+import gevent
+from gevent import socket, subprocess
 from gevent.os import make_nonblocking, nb_read
 
 from service import frames
@@ -57,7 +55,7 @@ class Process:
                 start_new_session=True,  # a group of its own, which ends with it
             )
         make_nonblocking(self.output)
-        threading.Thread(target=self.listen).start()
+        gevent.spawn(self.listen)
 
     def load(self) -> dict:
         """Wait until the model is loaded, and hear what there is to say of it.
@@ -102,7 +100,7 @@ class Process:
         """Stop the prediction of a request for which nobody waits any more."""
         with contextlib.suppress(ProcessLookupError):
             self.popen.send_signal(signal.SIGINT)
-        time.sleep(GRACE)
+        gevent.sleep(GRACE)
         if self.request == request:
             self.kill()
 
