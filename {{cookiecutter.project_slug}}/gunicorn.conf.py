@@ -16,15 +16,11 @@ import tempfile
 from pathlib import Path
 
 import gevent
-import gevent.events
-from gunicorn.glogging import Logger
-from gunicorn.http import errors
-from gunicorn.workers import base, workertmp
-from gunicorn.workers.ggevent import GeventWorker
 
 sys.path.insert(0, str(Path(__file__).parent))  # Apptainer starts in the folder of its user
 
 from service import logs
+from service.worker import Log, Worker
 
 wsgi_app = "app:app"
 
@@ -57,79 +53,7 @@ workers = os.environ.get("WEB_CONCURRENCY") or 2
 if not str(workers).isdecimal() or int(workers) < 1:
     sys.exit(f"WEB_CONCURRENCY={workers!r} is no number of service processes: write one such as 2.")
 
-# What a request that cannot be read is answered with; anything else in it, with 400.
-REFUSED = {
-    errors.ForbiddenProxyRequest: 403,
-    errors.LimitRequestLine: 414,
-    errors.ExpectationFailed: 417,
-    errors.LimitRequestHeaders: 431,
-    errors.UnsupportedTransferCoding: 501,
-}
-
-
-class Worker(GeventWorker):
-    """A service process: slow and idle clients hold no thread, since none of the model runs here.
-
-    What is too long or no HTTP is refused as the service refuses, counted and logged. A stop does
-    not wait for connections on which nothing is asked.
-    """
-
-    def patch(self) -> None:
-        """Let all that waits wait in gevent, which need not look for plug-ins in all packages."""
-        gevent.events.notify_and_call_entry_points = gevent.events.notify
-        super().patch()
-
-    def run(self) -> None:
-        """Serve until the stop."""
-        self.idle = set()
-        gevent.spawn(self.release)
-        super().run()
-
-    def release(self) -> None:
-        """Close the idle connections at the stop."""
-        while True:
-            gevent.sleep(0.1)
-            for connection in () if self.alive else list(self.idle):
-                connection.kill(block=False)
-
-    @contextlib.contextmanager
-    def timeout_ctx(self):
-        """Wait for a request as long as a connection is kept."""
-        greenlet = gevent.getcurrent()
-        self.idle.add(greenlet)
-        try:
-            with super().timeout_ctx():
-                yield
-        finally:
-            self.idle.discard(greenlet)
-
-    def handle_error(self, req, client, addr, exc) -> None:
-        """Let the service answer in the words of Gunicorn, which then closes the connection."""
-        if isinstance(exc, gevent.GreenletExit):
-            return
-        if not isinstance(exc, errors.ParseException):
-            super().handle_error(req, client, addr, exc)
-            return
-        refused = REFUSED.get(type(exc), 400), f"{exc}."
-        environ = {"REQUEST_METHOD": "", "PATH_INFO": "", "service.refused": refused}
-
-        def respond(status: str, headers: list, error: object = None) -> None:
-            lines = [f"{name}: {value}\r\n" for name, value in headers]
-            head = "".join([f"HTTP/1.1 {status}\r\n", *lines, "Connection: close\r\n\r\n"])
-            client.sendall(head.encode("latin-1"))
-
-        with contextlib.suppress(OSError):  # who has gone away gets no answer
-            client.sendall(b"".join(self.wsgi(environ, respond)))
-
-
-class Log(Logger):
-    """Gunicorn's log, without a second line for each request, which is made up also if unread."""
-
-    def access(self, *_: object) -> None:
-        """Leave the line of a request to the service."""
-
-
-worker_class, logger_class = Worker, Log
+worker_class, logger_class = Worker, Log  # of service/worker.py
 
 # An open connection is an open file, and so is one to the keeper of the model processes.
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -156,20 +80,6 @@ limit_request_field_size = 8190
 # Gunicorn itself reads FORWARDED_ALLOW_IPS: the addresses or networks, with commas between, of
 # the proxies that are believed when they say in X-Forwarded-Proto that they were asked by https.
 
-
-class Heartbeat(workertmp.WorkerTmp):
-    """A worker's sign of life: a file in memory, in no folder, since none may be writable."""
-
-    def __init__(self, cfg) -> None:
-        """Make the file."""
-        number = os.memfd_create("heartbeat")
-        os.fchown(number, cfg.uid, cfg.gid)  # whom the worker becomes
-        self._tmp = os.fdopen(number, "w+b", 0)
-
-
-if sys.platform == "linux":
-    base.WorkerTmp = Heartbeat
-
 # Newer Gunicorns open a control socket in the home folder, which an image may not have.
 control_socket_disable = True
 
@@ -189,7 +99,7 @@ else:
     for parent in filter(None, (os.environ.get("TMPDIR"), "/dev/shm", "/tmp")):
         with contextlib.suppress(OSError):
             owner = tempfile.mkdtemp(prefix="service-", dir=parent)
-            atexit.register(lambda owner=owner: os.getpid() == master and shutil.rmtree(owner, True))
+            atexit.register(lambda path=owner: os.getpid() == master and shutil.rmtree(path, True))
             folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{owner}/metrics-of-{master}"
             Path(folder).mkdir()
             break

@@ -57,36 +57,43 @@ class TextFormatter(logging.Formatter):
 
 
 class LineHandler(logging.Handler):
-    """Standard output, into which several processes write whole lines.
-
-    A line is lost, and counted, where nobody reads the other end: no answer waits for the log.
-    """
+    """Standard output, into which several processes write whole lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line of a record."""
-        with contextlib.suppress(OSError):  # nobody reads it any more
-            self.write(f"{self.format(record)}\n".encode())
+        write(self.format(record))
 
-    def write(self, line: bytes) -> None:
-        """Write a line, if there is room for it; a long one while no other process writes."""
-        if not has_room():
-            lost[0] += 1
-            return
-        if lost[0]:
-            record = f"{lost[0]} lines of the log were lost, because nobody read it.", None, None
-            lost[0] = 0
-            self.emit(logging.LogRecord("service", logging.WARNING, "", 0, *record))
+
+def write(text: str) -> None:
+    """Write a line; a long one while no other process writes.
+
+    A line is lost, and counted, where nobody reads the other end: no answer waits for the log.
+    """
+    if not has_room():
+        lost[0] += 1
+        return
+    if lost[0]:
+        words = f"{lost[0]} lines of the log were lost, because nobody read it."
+        lost[0] = 0
+        logging.getLogger("service").warning(words)
+    line = f"{text}\n".encode()
+    with contextlib.suppress(OSError):  # nobody reads it any more
         if len(line) <= WHOLE or not fcntl:
             os.write(OUTPUT, line)
-            return
-        with contextlib.suppress(OSError):  # the system knows no locks there
-            fcntl.lockf(OUTPUT, fcntl.LOCK_EX)
-        try:
-            while line and has_room(PATIENCE):
-                line = line[os.write(OUTPUT, line[:WHOLE]) :]
-        finally:
-            with contextlib.suppress(OSError):
-                fcntl.lockf(OUTPUT, fcntl.LOCK_UN)
+        else:
+            write_long(line)
+
+
+def write_long(line: bytes) -> None:
+    """Write a line that the system would not write at once."""
+    with contextlib.suppress(OSError):  # the system knows no locks there
+        fcntl.lockf(OUTPUT, fcntl.LOCK_EX)
+    try:
+        while line and has_room(PATIENCE):
+            line = line[os.write(OUTPUT, line[:WHOLE]) :]
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.lockf(OUTPUT, fcntl.LOCK_UN)
 
 
 def has_room(milliseconds: int = 0) -> bool:
@@ -105,7 +112,6 @@ def is_terminal() -> bool:
     return False
 
 
-HANDLER = LineHandler()
 FORMATTER = TextFormatter if is_terminal() else JSONFormatter
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 CONFIG = {
@@ -126,8 +132,7 @@ def say(message: str, members: dict) -> None:
         return
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = {"time": now, "level": "INFO", "logger": "service", "message": message, **members}
-    with contextlib.suppress(OSError):  # nobody reads it any more
-        HANDLER.write(f"{json.dumps(line)}\n".encode())
+    write(json.dumps(line))
 
 
 def configure() -> None:

@@ -57,4 +57,5 @@ def answer(model: ServedModel, text: bytes, supplied: Callable | None = None) ->
 
 def tag_is_known(tag: str) -> bool:
     """Whether the caller has the answer of this tag already."""
-    return "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag[1:-1])
+    is_asked = "HTTP_IF_NONE_MATCH" in request.environ
+    return is_asked and request.if_none_match.contains_weak(tag[1:-1])

@@ -32,7 +32,7 @@ DURATION = prometheus.Histogram(
 class Watch:
     """The WSGI application around that of Flask."""
 
-    def __init__(self, app: Flask, headers: list[tuple[str, str]], links: str, origins: str) -> None:
+    def __init__(self, app: Flask, headers: list, links: str, origins: str) -> None:
         self.wsgi, self.fingerprint = app.wsgi_app, dict(headers)["Model-Fingerprint"]
         self.routes = {rule.rule for rule in app.url_map.iter_rules()} - {STATIC}
         self.headers, self.links, self.origins = headers, links, origins.split()

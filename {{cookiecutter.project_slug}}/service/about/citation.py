@@ -89,7 +89,8 @@ class Cited:
         self.names = [dict(name) for name in said["authors"]]
         orcids = [name.pop("orcid", "") for name in self.names]  # of which CSL-JSON has none
         self.authors = [" ".join(name.values()) for name in self.names]
-        self.orcids = {orcid: name for name, orcid in zip(self.authors, orcids, strict=True) if orcid}
+        people = zip(orcids, self.authors, strict=True)
+        self.orcids = {orcid: name for orcid, name in people if orcid}
         others = [one for one in said.get("identifiers", []) if one.get("type") == "doi"]
         dois = [said.get("doi", ""), *(one.get("value", "") for one in others)]
         self.doi = next((one for one in dois if re.fullmatch(IS_DOI, one)), "")
@@ -180,7 +181,8 @@ def register(app: Flask, model: object) -> None:
         is_any = accepts("*/*") and not request.accept_mimetypes
         kind = TEXT if is_any else request.accept_mimetypes.best_match(answers)
         if not kind:
-            raise NotAcceptable(f"The answer is {' or '.join(answers)}, and Accept rules these out.")
+            given = " or ".join(answers)
+            raise NotAcceptable(f"The answer is {given}, and Accept rules these out.")
         kinds = f"{kind}; charset=utf-8"
         return Response(answers[kind], headers={"Vary": "Accept"}, content_type=kinds)
 

@@ -43,7 +43,7 @@ class Process:
         self.output, output = os.pipe()
         words = [str(theirs.fileno()), json.dumps(settings)]
         own = {"TMPDIR": self.folder} if self.folder else {}
-        with theirs, open(output, "wb"):
+        with theirs, os.fdopen(output, "wb"):
             os.set_blocking(theirs.fileno(), True)
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "service.runner", *words],

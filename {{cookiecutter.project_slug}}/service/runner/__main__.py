@@ -91,10 +91,8 @@ def interruptible(model: Model, *request: bytes) -> tuple[bytes, bytes, bytes]:
 def send(connection: socket.socket, kind: bytes, body: bytes, note: bytes = b"") -> None:
     """Send a frame, once all that the model has printed is on its way."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # the model closed it
             stream.flush()
-        except (AttributeError, OSError, ValueError):  # the model may have closed it
-            pass
     connection.sendall(frames.pack(kind, body, note))
 
 

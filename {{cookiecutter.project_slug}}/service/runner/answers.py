@@ -81,9 +81,13 @@ class Model:
     def predictions(self, inputs: list[BaseModel]) -> Iterator[BaseModel]:
         """What the model gives to many inputs, or to the first of them where it takes its time."""
         if self.contract.predict_batch and inputs:  # a model of arrays seldom takes none
-            outputs = self.contract.predict_batch(inputs)
-            if len(outputs) != len(inputs):
-                raise NotOneAnswerEach(f"{len(outputs)} answers to {len(inputs)} inputs")
+            try:
+                outputs = self.contract.predict_batch(inputs)
+                if len(outputs) != len(inputs):
+                    raise NotOneAnswerEach(f"{len(outputs)} answers to {len(inputs)} inputs")
+            except Exception:
+                traceback.print_exc()  # into the log: each row alone may well be answered
+                raise
             yield from map(self.checked, outputs)
             return
         predict, end = self.contract.predict, time.monotonic() + SLICE
