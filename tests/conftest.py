@@ -84,6 +84,19 @@ class Server:
     port: int
     log: Path
 
+    def services(self) -> set[int]:
+        """The service processes."""
+        return children(self.process.pid, "gunicorn")
+
+    def keeper(self) -> int:
+        """The keeper of the model processes."""
+        (keeper,) = children(self.process.pid, "service.keeper")
+        return keeper
+
+    def models(self) -> set[int]:
+        """The model processes."""
+        return children(self.keeper(), "service.runner")
+
     def get(self, target: str, method: str = "GET", timeout: float = 10) -> HTTPResponse:
         """Send one request with the target as it stands, so that broken ones arrive broken."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -164,6 +177,27 @@ def wait_for(path: Path, text: str = "", seconds: float = 30) -> None:
     while not (path.exists() and text in path.read_text("utf-8")):
         assert time.monotonic() < end, f"{text!r} never came in {path}"
         time.sleep(0.05)
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
+    """Poll until something has happened."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"it did not happen within {seconds} s"
+        time.sleep(0.02)
+
+
+def children(process: int, name: str) -> set[int]:
+    """The processes that a process has started, those with this name in their command line."""
+    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return {int(child) for child in found if name in command_line(child)}
+
+
+def command_line(process: object) -> str:
+    """The command line of a process; nothing once it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_text()
+    return ""
 
 
 def missing(tool: str) -> None:

@@ -270,13 +270,13 @@ def test_weights_that_are_missing_are_told_before_anything_is_built(project, tmp
     (project / "model/weights.json").write_text(listed)
     outcome, said, _ = reproduce(project, PATH=f"{tmp_path}:/usr/bin:/bin")
     assert outcome == "failed"
-    assert said == "model/w.bin is missing; run: python service/weights.py\n"
+    assert said == "model/w.bin is missing; run: python service/proof/weights.py\n"
 
 
 def test_without_a_recorded_example_nothing_is_proven(project):
     shutil.rmtree(project / "model/examples")
     outcome, said, report = reproduce(project, "--local")
-    assert (outcome, report) == ("failed", None) and "flask record" in said
+    assert (outcome, report) == ("failed", None) and "make record" in said
 
 
 def test_only_one_way_to_ask_can_be_chosen(project):

@@ -269,14 +269,14 @@ class Input(BaseModel):
     x: float = Field(-1, examples=[1])
 
 """
-OUTPUTS = {
-    "holds itself": """
+HOLDS = """
 class Output(BaseModel):
     below: list["Output"] = []
 
 def predict(inputs: Input) -> Output:
     return Output(below=[Output()])
-""",
+"""
+OUTPUTS = {
     "is a list": """
 class Output(RootModel[list[float]]):
     pass
@@ -300,6 +300,14 @@ def test_an_output_that_is_no_row_of_a_table_comes_as_json_alone(cookies, serve,
         assert post(server, "/api/batch", "x\n1\n", "text/csv")[0] == 415
         status, text = post(server, "/api/batch", '[{"x": 1}, {"y": 1}]')
     assert (status, len(json.loads(text))) == (200, 2)
+
+
+def test_an_output_that_holds_itself_is_a_row_with_json_in_its_cell(cookies, serve):
+    with serve(swapped(cookies.bake().project_path, ONE + HOLDS)) as server:
+        status, text = post(server, "/api/batch", "x\n1\n", "text/csv")
+    assert status == 200, text
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert json.loads(row.pop("below")) == [{"below": []}] and row == {"error": ""}
 
 
 ERRS = """

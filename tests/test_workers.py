@@ -1,148 +1,79 @@
-"""How many workers there are, and when each loads the model."""
+"""The processes: how many there are, how they start and stop, and what replaces one that ends."""
 
+import json
 import os
 import re
-import runpy
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, free_port, missing, refused_start, wait_for
-
-pytestmark = pytest.mark.slow
-
-GIBIBYTE = 2**30
-NONE = 9223372036854771712  # what version 1 says where there is no limit
-TREES = {
-    "nothing": ({}, 2),
-    "version 2, unlimited": ({"cgroup": "0::/", "cpu.max": "max 100000", "memory.max": "max"}, 2),
-    "version 2, one core": ({"cgroup": "0::/", "cpu.max": "100000 100000"}, 1),
-    "version 2, half a core": ({"cgroup": "0::/", "cpu.max": "50000 100000"}, 1),
-    "version 2, a core and a half": ({"cgroup": "0::/", "cpu.max": "150000 100000"}, 2),
-    "version 2, eight cores": ({"cgroup": "0::/", "cpu.max": "800000 100000"}, 8),
-    "version 2, eight cores and 1 GiB": (
-        {"cgroup": "0::/", "cpu.max": "800000 100000", "memory.max": f"{GIBIBYTE}"},
-        4,
-    ),
-    "version 2, less than a worker": ({"cgroup": "0::/", "memory.max": f"{2**27}"}, 1),
-    "version 2, a group in a group": (
-        {
-            "cgroup": "0::/kubepods/pod1/container",
-            "kubepods/pod1/cpu.max": "300000 100000",
-            "kubepods/pod1/container/cpu.max": "max 100000",
-            "kubepods/memory.max": f"{64 * GIBIBYTE}",
-        },
-        3,
-    ),
-    "version 2, a path that only the host knows": (
-        {"cgroup": "0::/docker/0123abcd", "cpu.max": "300000 100000"},
-        3,
-    ),
-    "version 2, a path above the container": (
-        {"cgroup": "0::/../other", "cpu.max": "300000 100000"},
-        3,
-    ),
-    "version 1": (
-        {
-            "cgroup": "7:memory:/docker/1\n4:cpu,cpuacct:/docker/1\n1:name=systemd:/docker/1",
-            "cpu,cpuacct/docker/1/cpu.cfs_quota_us": "250000",
-            "cpu,cpuacct/docker/1/cpu.cfs_period_us": "100000",
-            "memory/docker/1/memory.limit_in_bytes": f"{NONE}",
-        },
-        3,
-    ),
-    "version 1, unlimited": (
-        {
-            "cgroup": "4:cpu:/\n7:memory:/",
-            "cpu/cpu.cfs_quota_us": "-1",
-            "cpu/cpu.cfs_period_us": "100000",
-            "memory/memory.limit_in_bytes": f"{NONE}",
-        },
-        2,
-    ),
-    "version 1, in a container that sees only itself": (
-        {
-            "cgroup": "4:cpuacct,cpu:/docker/1\n7:memory:/docker/1",
-            "cpu/cpu.cfs_quota_us": "600000",
-            "cpu/cpu.cfs_period_us": "100000",
-            "memory/memory.limit_in_bytes": f"{GIBIBYTE}",
-        },
-        4,
-    ),
-    "both versions": (
-        {
-            "cgroup": "4:cpu:/a\n0::/a",
-            "cpu/a/cpu.cfs_quota_us": "500000",
-            "cpu/a/cpu.cfs_period_us": "100000",
-            "memory.max": f"{GIBIBYTE}",
-        },
-        4,
-    ),
-    "files of another kind": (
-        {"cgroup": "0::/", "cpu.max": "many", "memory.max": "", "cpu.cfs_quota_us": "0 0"},
-        2,
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def settings(bake) -> dict:
-    """The names of gunicorn.conf.py."""
-    return runpy.run_path(str(bake() / "gunicorn.conf.py"))
-
-
-def recorded(folder: Path, tree: dict[str, str]) -> Path:
-    """A root with the files that the kernel would show."""
-    for name, text in tree.items():
-        path = folder / ("proc/self/cgroup" if name == "cgroup" else f"sys/fs/cgroup/{name}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n")
-    return folder
-
-
-@pytest.mark.parametrize(("tree", "expected"), TREES.values(), ids=TREES)
-def test_the_workers_fit_into_the_container(settings, tmp_path, tree, expected):
-    root = recorded(tmp_path, tree)
-    assert settings["workers_that_fit"](root, usable=64, existing=64) == expected
-
-
-def test_cores_that_a_container_is_bound_to_are_a_limit(settings, tmp_path):
-    assert settings["workers_that_fit"](tmp_path, usable=3, existing=64) == 3
-
-
-@pytest.mark.parametrize(
-    ("tree", "expected"),
-    [
-        ({}, 600),
-        ({"cgroup": "0::/", "pids.max": "max"}, 600),
-        ({"cgroup": "0::/", "pids.max": "2048"}, 256),
-        ({"cgroup": "8:pids:/docker/1", "pids/docker/1/pids.max": "400"}, 50),
-        ({"cgroup": "0::/", "pids.max": "10"}, 8),
-    ],
+from conftest import (
+    PYTHON,
+    Server,
+    clean_environment,
+    command_line,
+    free_port,
+    missing,
+    refused_start,
+    wait_for,
+    wait_until,
 )
-def test_the_threads_fit_into_the_container(settings, tmp_path, tree, expected):
-    """A worker that is refused a thread ends."""
-    assert settings["threads_that_fit"](recorded(tmp_path, tree), workers=4) == expected
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc"),
+]
+
+FAULT = re.compile(r"ERROR|WARNING|CRITICAL|Traceback")
 
 
-def test_no_workers_is_one_clear_sentence(bake):
+def test_no_service_processes_is_one_clear_sentence(bake):
     said = refused_start(bake(), WEB_CONCURRENCY="0")
-    assert said == "WEB_CONCURRENCY='0' is no number of workers: write one such as 2.\n"
+    assert said == "WEB_CONCURRENCY='0' is no number of service processes: write one such as 2.\n"
 
 
 @pytest.mark.parametrize("number", ["-1", "many", "1.5"])
-def test_another_bad_number_of_workers_is_named_by_gunicorn_itself(bake, number):
+def test_another_bad_number_of_service_processes_is_named_by_gunicorn_itself(bake, number):
     """Which reads it before gunicorn.conf.py can, and says it in fewer words."""
     assert number in refused_start(bake(), WEB_CONCURRENCY=number).splitlines()[-1]
 
 
-def test_preload_is_true_or_false(bake):
-    said = refused_start(bake(), PRELOAD="no")
-    assert said == "PRELOAD='no' is neither true nor false.\n"
+@pytest.mark.parametrize(("variables", "count"), [({}, 2), ({"WEB_CONCURRENCY": "3"}, 3)])
+def test_there_are_as_many_service_processes_as_are_asked_for(bake, serve, variables, count):
+    with serve(bake(), **variables) as server:
+        wait_until(lambda: len(server.services()) == count)
+        time.sleep(0.5)
+        assert len(server.services()) == count
+
+
+def test_another_address_is_taken_while_something_else_is_at_the_port(bake):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken, free = other.getsockname()[1], free_port()
+        command = [PYTHON, "-m", "gunicorn", "--bind", f"127.0.0.1:{free}"]
+        environment = clean_environment() | {"PORT": str(taken)}
+        with subprocess.Popen(command, cwd=bake(), env=environment) as process:
+            try:
+                server = Server(process, free, Path(os.devnull))
+                wait_until(lambda: is_answered(server))
+            finally:
+                process.terminate()
+
+
+def is_answered(server: Server) -> bool:
+    """Whether a prediction is answered; not so where nothing listens, or a process ends."""
+    try:
+        return server.get("/api?value=2").status == 200
+    except (OSError, HTTPException):
+        return False
 
 
 LOADS = """
@@ -156,6 +87,26 @@ def load():
     with Path("loaded").open("a") as file:
         print(IMPORTED, os.getpid(), file=file)
 """
+SLOW = """
+import time
+from pathlib import Path
+from model.square import Input, Output
+from model.square import predict as square
+
+def predict(inputs: Input) -> Output:
+    Path("begun").touch()
+    time.sleep(inputs.value)
+    return square(inputs)
+"""
+BEGINS = """
+import time
+from pathlib import Path
+from model.square import Input, Output, predict
+
+def load():
+    Path("begun").touch()
+    time.sleep(60)
+"""
 
 
 def project_with(cookies, source: str) -> Path:
@@ -164,91 +115,15 @@ def project_with(cookies, source: str) -> Path:
     return project
 
 
-def loads(project: Path, count: int) -> list[list[str]]:
-    """Who imported the model and who loaded it, as soon as so many did."""
-    end = time.monotonic() + 30
-    while True:
-        text = (project / "loaded").read_text() if (project / "loaded").exists() else ""
-        if text.count("\n") >= count:
-            return [line.split() for line in text.splitlines()]
-        assert time.monotonic() < end, text
-        time.sleep(0.05)
-
-
-def test_the_model_is_loaded_once_before_the_workers(cookies, serve):
+def test_each_model_process_loads_the_model_once_before_it_is_asked(cookies, serve):
     project = project_with(cookies, LOADS)
-    with serve(project, WEB_CONCURRENCY="2") as server:
+    with serve(project, MODEL_PROCESSES="2") as server:
+        wait_until(lambda: "model_processes 2.0" in server.get("/metrics").body.decode())
         assert server.get("/api?value=3").status == 200
-        master = str(server.process.pid)
-    assert loads(project, 1) == [[master, master]]
+        loaded = [line.split() for line in (project / "loaded").read_text().splitlines()]
+        assert sorted(loaded) == sorted([str(process)] * 2 for process in server.models())
 
 
-def test_one_setting_loads_in_each_worker_and_not_in_the_master(cookies, serve):
-    project = project_with(cookies, LOADS)
-    with serve(project, WEB_CONCURRENCY="2", PRELOAD="false") as server:
-        assert server.get("/api?value=3").status == 200
-        wait_for(server.log, "once the workers have loaded")
-        found = loads(project, 2)
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=15) == 0
-    assert all(importer == loader for importer, loader in found)
-    assert len({loader for _, loader in found} - {str(server.process.pid)}) == 2
-    assert not re.findall(r"ERROR|WARNING|Traceback", server.log.read_text())
-
-
-BEGINS = """
-import os
-import time
-from pathlib import Path
-from model.square import Input, Output, predict
-
-def begin():
-    Path("begun").touch()
-    time.sleep({seconds})
-
-{when}
-"""
-
-
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize(
-    ("preload", "seconds", "when"),
-    [
-        ("true", 1, "os.register_at_fork(after_in_child=begin)"),
-        ("false", 60, "load = begin"),
-    ],
-    ids=["at its birth", "at its load"],
-)
-def test_a_stop_in_the_first_moments_of_a_worker_is_not_forgotten(
-    cookies, serve, preload, seconds, when, stop
-):
-    project = project_with(cookies, BEGINS.format(seconds=seconds, when=when))
-    with serve(project, WEB_CONCURRENCY="1", PRELOAD=preload) as server:
-        wait_for(project / "begun")
-        server.process.send_signal(stop)
-        assert server.process.wait(timeout=7) == 0  # the master would kill it after 9 seconds
-    assert not re.findall(r"ERROR|WARNING|Traceback", server.log.read_text())
-
-
-def test_a_stop_is_heard_while_process_1_loads_the_model(cookies):
-    """To which the system brings no signal that it has not asked for."""
-    if not shutil.which("unshare"):
-        missing("unshare")
-    project = project_with(cookies, BEGINS.format(seconds=60, when="load = begin"))
-    alone = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
-    environment = clean_environment() | {"PORT": str(free_port())}
-    command = [*alone, sys.executable, "-m", "gunicorn"]
-    with subprocess.Popen(command, cwd=project, env=environment) as process:
-        try:
-            wait_for(project / "begun")
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-            os.kill(int(children), signal.SIGTERM)
-            assert process.wait(timeout=7) == 0
-        finally:
-            process.kill()
-
-
-@pytest.mark.parametrize("preload", ["true", "false"])
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -256,6 +131,186 @@ def test_a_stop_is_heard_while_process_1_loads_the_model(cookies):
         ("del predict\n", "must export predict"),
     ],
 )
-def test_a_load_that_fails_stops_the_start_with_its_reason(cookies, preload, source, reason):
-    project = project_with(cookies, LOADS + source)
-    assert reason in refused_start(project, PRELOAD=preload)
+def test_a_load_that_fails_stops_the_start_with_its_reason(cookies, source, reason):
+    assert reason in refused_start(project_with(cookies, LOADS + source))
+
+
+# Stops
+
+STOPS = pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+
+
+def stopped(server: Server, stop: int) -> float:
+    """Stop a service, which must end well, and say how long that takes (s)."""
+    start = time.monotonic()
+    server.process.send_signal(stop)
+    assert server.process.wait(timeout=15) == 0
+    return time.monotonic() - start
+
+
+@STOPS
+def test_a_stop_while_the_model_loads_is_heard(cookies, stop):
+    project = project_with(cookies, BEGINS)
+    environment = clean_environment() | {"PORT": str(free_port())}
+    command = [PYTHON, "-m", "gunicorn"]
+    with subprocess.Popen(
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            wait_for(project / "begun")
+            start = time.monotonic()
+            process.send_signal(stop)
+            assert process.wait(timeout=15) == (0 if stop == signal.SIGTERM else -stop)
+            assert time.monotonic() - start < 2
+        finally:
+            process.kill()
+        assert not re.search(r"ERROR|WARNING|CRITICAL", process.stdout.read().decode())
+
+
+def test_a_stop_is_heard_while_process_1_loads_the_model(cookies):
+    """To which the system brings no signal that it has not asked for."""
+    if not shutil.which("unshare"):
+        missing("unshare")
+    project = project_with(cookies, BEGINS)
+    alone = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    environment = clean_environment() | {"PORT": str(free_port())}
+    command = [*alone, PYTHON, "-m", "gunicorn"]
+    with subprocess.Popen(command, cwd=project, env=environment) as process:
+        try:
+            wait_for(project / "begun")
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            os.kill(int(children), signal.SIGTERM)
+            assert process.wait(timeout=2) == 0
+        finally:
+            process.kill()
+
+
+# The child of a fork is slow to begin, as it is on a busy machine.
+SLOW_BIRTH = """
+import os
+import time
+from pathlib import Path
+
+def begin():
+    Path("begun").touch()
+    time.sleep(1)
+
+os.register_at_fork(after_in_child=begin)
+"""
+
+
+@STOPS
+def test_a_stop_in_the_first_moments_of_a_service_process_is_not_forgotten(
+    cookies, serve, tmp_path, stop
+):
+    project = cookies.bake().project_path
+    (tmp_path / "sitecustomize.py").write_text(SLOW_BIRTH)
+    with serve(project, WEB_CONCURRENCY="1", PYTHONPATH=str(tmp_path)) as server:
+        wait_for(project / "begun")
+        assert stopped(server, stop) < 3
+    assert not FAULT.search(server.log.read_text())
+
+
+@STOPS
+def test_a_stop_waits_for_no_connection_on_which_nothing_is_asked(cookies, serve, stop):
+    project = project_with(cookies, SLOW)
+    with serve(project, MODEL_CHECK="false") as server:
+        wait_until(lambda: len(server.services()) == 2)
+        models = server.models()
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(10)]
+        kept = [HTTPConnection("127.0.0.1", server.port, timeout=10) for _ in range(10)]
+        for connection in kept:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        assert stopped(server, stop) < 2
+        wait_until(lambda: not any("service.runner" in command_line(pid) for pid in models), 2)
+    assert not FAULT.search(server.log.read_text())
+    for connection in (*silent, *(one.sock for one in kept)):
+        assert connection.recv(1) == b""
+        connection.close()
+
+
+def test_a_stop_lets_all_predictions_end_that_run_or_wait(cookies, serve):
+    project = project_with(cookies, SLOW)
+    one = {"MODEL_CHECK": "false", "MODEL_PROCESSES": "1"}
+    with serve(project, **one) as server, ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(server.get, "/api?value=1") for _ in range(3)]
+        wait_for(project / "begun")
+        wait_until(lambda: "model_waiting 2.0" in server.get("/metrics").body.decode())
+        assert stopped(server, signal.SIGTERM) < 5
+        assert [call.result().status for call in calls] == [200] * 3
+    assert not FAULT.search(server.log.read_text())
+
+
+# Replacements
+
+
+def test_a_reload_replaces_the_service_processes_and_costs_no_answer(cookies, serve):
+    project = project_with(cookies, SLOW)
+    with serve(project, MODEL_CHECK="false") as server, ThreadPoolExecutor(1) as pool:
+        wait_until(lambda: len(server.services()) == 2)
+        before, models = server.services(), server.models()
+        call = pool.submit(server.get, "/api?value=2")
+        wait_for(project / "begun")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(server.services() - before) == 2)
+        assert call.result().status == 200
+        wait_until(lambda: not server.services() & before)
+        assert server.get("/api?value=1").status == 200
+        assert server.models() == models
+        assert stopped(server, signal.SIGTERM) < 2
+    assert not FAULT.search(server.log.read_text())
+
+
+def test_an_heir_takes_over_the_port_with_model_processes_of_its_own(bake, serve):
+    """SIGUSR2 starts it, SIGTERM ends the old server; so Gunicorn itself is updated."""
+    # The heir starts by the same words, and `python -m gunicorn` would find another module http.
+    with serve(bake(), str(Path(PYTHON).with_name("gunicorn"))) as server:
+        old = server.models()
+        server.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: len(re.findall("Open http", server.log.read_text())) == 2)
+        (heir,) = re.findall(r"Listening at: \S+ \((\d+)\)", server.log.read_text())[1:]
+        try:
+            assert stopped(server, signal.SIGTERM) < 2
+            wait_until(lambda: not any(map(command_line, old)), 2)
+            for _ in range(10):
+                assert server.get("/api?value=2").status == 200
+        finally:
+            os.kill(int(heir), signal.SIGTERM)
+            wait_until(lambda: not command_line(heir), 5)
+    assert not FAULT.search(server.log.read_text())
+
+
+def test_a_service_process_that_is_killed_is_replaced_and_costs_no_other_its_answers(
+    cookies, serve
+):
+    project = project_with(cookies, SLOW)
+    with serve(project, MODEL_CHECK="false", MODEL_PROCESSES="2") as server:
+        wait_until(lambda: len(server.services()) == 2)
+        for _ in range(3):
+            before, models = server.services(), server.models()
+            victim = min(before)
+            os.kill(victim, signal.SIGKILL)
+            for _ in range(5):
+                assert server.get("/healthz").status == 200
+            wait_until(lambda old=before: len(server.services() - old) == 1)
+            assert server.services() & before == before - {victim}
+            assert json.loads(server.get("/api?value=0").body) == {"Value Squared": 0}
+            assert server.models() == models
+
+
+def test_the_service_ends_with_its_keeper_and_says_so(bake, serve):
+    """So that whoever started it, such as Docker, can start it anew."""
+    with serve(bake()) as server:
+        server.get("/api?value=2")
+        models = server.models()
+        os.kill(server.keeper(), signal.SIGKILL)
+
+        def has_ended() -> bool:
+            is_answered(server)  # at a request it shows
+            return server.process.poll() is not None
+
+        wait_until(has_ended, 10)
+        assert server.process.returncode != 0
+        assert "The keeper of the model processes has ended" in server.log.read_text()
+        wait_until(lambda: not any("service.runner" in command_line(pid) for pid in models), 2)

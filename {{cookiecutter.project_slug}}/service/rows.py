@@ -23,18 +23,18 @@ def members(body: bytes, most: int) -> list[str] | None:
     if text[place : place + 1] != "[":
         json.loads(text, parse_int=whole)
         return None
-    while len(found) <= most:
+    while True:
         start = SPACE.match(text, place + 1).end()
         if not found and text[start : start + 1] == "]":
             place = start
             break
         end = decoder.raw_decode(text, start)[1]
         found.append(text[start:end])
+        if len(found) > most:
+            raise TooManyRows(f"more than {most}")
         place = SPACE.match(text, end).end()
         if text[place : place + 1] != ",":
             break
-    else:
-        raise TooManyRows(f"more than {most}")
     if text[place : place + 1] != "]" or SPACE.match(text, place + 1).end() != len(text):
         raise json.JSONDecodeError("Expecting ',' or the end", text, place)
     return found

@@ -4,10 +4,23 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from service.citation import AUTHORS, CITATION, LICENCES
+from service.about.citation import cited
 
 PROJECT = Path(__file__).parents[1]
+
+
+def test_the_service_says_how_to_cite_the_project(client):
+    said = client.get("/citation").text
+    assert cited().authors[0] in said and cited().found_at in said
+    assert f"{cited().title} (version {cited().version})" in said
+
+
+def test_zenodo_and_github_find_what_they_need():
+    """What the service does not use; where it is missing or wrong, they do nothing, unsaid."""
+    said = yaml.safe_load((PROJECT / "CITATION.cff").read_text("utf-8"))
+    assert said["cff-version"] == "1.2.0" and said["message"]
 
 
 def label(name: str) -> str:
@@ -20,12 +33,12 @@ def label(name: str) -> str:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("title", CITATION["title"]),
-        ("description", CITATION.get("abstract", "")),
-        ("version", CITATION["version"]),
-        ("authors", ", ".join(AUTHORS)),
-        ("source", CITATION.get("repository-code", "")),
-        ("licenses", " OR ".join(LICENCES)),
+        ("title", cited().title),
+        ("description", cited().abstract),
+        ("version", cited().version),
+        ("authors", ", ".join(cited().authors)),
+        ("source", cited().code),
+        ("licenses", " OR ".join(cited().licences)),
     ],
 )
 def test_the_image_says_what_the_citation_says(name, said):
@@ -35,17 +48,17 @@ def test_the_image_says_what_the_citation_says(name, said):
 @pytest.mark.parametrize("name", ["compose.yaml", "deploy/kubernetes.yaml"])
 def test_the_image_is_tagged_with_the_version(name):
     image = re.search(r"^ +(?:- )?image: (?!caddy)(.+)$", (PROJECT / name).read_text("utf-8"), re.M)
-    version = CITATION["version"]
+    version = cited().version
     assert image[1].strip('"').endswith(f":{version}"), f"{name}: write {version}, as CITATION.cff"
 
 
 def test_the_readme_names_no_other_version_and_licence():
     readme = (PROJECT / "README.md").read_text("utf-8")
     image = re.search(r'image: "?([^\s":]+):', (PROJECT / "compose.yaml").read_text("utf-8"))[1]
-    version = CITATION["version"]
+    version = cited().version
     assert set(re.findall(rf"\b{re.escape(image)}:([^\s`]+)", readme)) <= {version, "debug"}
     for said in re.findall(r"\bVersion (\S+), licence (\S+),", readme):
-        assert said == (version, " OR ".join(LICENCES)), "README.md: write what CITATION.cff says"
+        assert said == (version, " OR ".join(cited().licences)), "README.md: write what CITATION.cff says"
 
 
 @pytest.mark.parametrize(

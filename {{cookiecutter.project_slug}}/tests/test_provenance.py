@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service import provenance
-from service.citation import CITATION
-from service.pages import sample
+from service.about.citation import cited
+from service.proof.examples import recorded
 
 PROJECT = Path(__file__).parents[1]
 
@@ -20,25 +19,17 @@ def info(client) -> dict:
 
 
 def test_it_has_what_ga4gh_asks_of_every_service(info):
-    assert info["name"] == CITATION["title"]
-    assert info["version"] == str(CITATION["version"])
+    assert info["name"] == cited().title
+    assert info["version"] == cited().version
     assert set(info["type"]) == {"group", "artifact", "version"}
     assert info["type"]["group"] != "org.ga4gh"
     assert info["organization"]["name"] and ":" in info["organization"]["url"]
     assert re.fullmatch(r"[^/:\s]+", info["id"])
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/api", sample()),
-        ("/api", {"no-such-field": 1}),
-        ("/api/batch", [sample(), {"no-such-field": 1}]),
-        ("/nowhere", {}),
-    ],
-)
-def test_every_answer_has_the_fingerprint(client, info, path, body):
-    response = client.post(path, json=body)
+@pytest.mark.parametrize("name", recorded())
+def test_every_answer_has_the_fingerprint(client, info, name):
+    response = client.post("/api", json=recorded()[name].request)
     assert response.headers["Model-Fingerprint"] == info["fingerprint"]
     assert re.fullmatch("[0-9a-f]{16}", info["fingerprint"])
     assert list(info["parts"]) == ["model", "service", "lock", "base"]
@@ -63,12 +54,3 @@ def test_what_the_image_leaves_out_is_no_part_of_the_model(info):
 def test_it_names_the_packages_and_no_place_of_the_machine(info):
     assert {"flask", "pydantic"} <= set(info["packages"])
     assert str(Path.home()) not in str(info) and str(PROJECT) not in str(info)
-
-
-def test_what_is_not_known_is_said_to_be_unknown(monkeypatch):
-    for name in ("IMAGE_BASE", "IMAGE_REVISION", "IMAGE_DIRTY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(provenance, "git", lambda *words: None)
-    found = provenance.identity.__wrapped__()
-    assert found["base"] == {"name": "unknown", "digest": "unknown"}
-    assert found["revision"] == found["dirty"] == "unknown"

@@ -14,7 +14,7 @@ from service.rows import TooManyRows, members
 from service.runner.contract import Contract
 from service.runner.strict import reader, writer
 
-SLICE = 0.25  # seconds, after which a batch is answered in part: others may have their turn
+SLICE = 0.1  # seconds, after which a batch is answered in part: others may have their turn
 
 
 class NotOneAnswerEach(Exception):
