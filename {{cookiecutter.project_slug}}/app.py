@@ -3,10 +3,9 @@
 import os
 
 import click
-from flask.cli import FlaskGroup
 
-from service import logs
-from service.application import commands, create_app
+from service import logs, pool
+from service.settings import settings
 
 # One thread a sum, so that its last digits do not depend on the cores; the image sets the same.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -15,7 +14,13 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 logs.configure()
 context = click.get_current_context(silent=True)
 # While `flask` looks a command up, such as `record`, there is nothing to serve yet.
-app = commands() if context and isinstance(context.command, FlaskGroup) else create_app()
+is_serving = not (context and isinstance(context.command, click.Group))
+# The model loads while the rest is imported.
+model = pool.started(settings()) if is_serving else None
+
+from service.application import commands, create_app  # noqa: E402
+
+app = create_app(pool=model) if is_serving else commands()
 
 if __name__ == "__main__":
     app.run(port=int(os.environ.get("PORT", "{{ cookiecutter.port }}")))

@@ -62,6 +62,9 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
 worker_connections = min(10_000, files // 3)
 backlog = 4096
 
+# An answer is sent at once, also one that is a file of the page.
+sendfile = False
+
 # Longer than proxies keep a connection (nginx and AWS 60 seconds, Traefik 90, Caddy 120), so that
 # none sends a request into one that closes.
 keepalive = 125

@@ -6,7 +6,7 @@ from flask import Flask
 
 from service import batch, errors, health, predictions
 from service.about import citation, headers, openapi, page, provenance
-from service.pool import started
+from service.pool import InProcess, Pool, started
 from service.proof import shown
 from service.proof.record import record
 from service.proof.reproduce import reproduce
@@ -15,8 +15,8 @@ from service.settings import settings
 from service.watch import Watch
 
 
-def create_app(own: Mapping = {}) -> Flask:
-    """Start the model processes, wait until the model is ready, and serve it.
+def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask:
+    """Wait until the model is ready, and serve it; its processes are started unless they are.
 
     :raise SystemExit: if it cannot be served, with the reason
     """
@@ -25,7 +25,7 @@ def create_app(own: Mapping = {}) -> Flask:
     app = commands()
     app.json.sort_keys = False  # an answer reads in the order in which it was written
     app.config.from_mapping(found)
-    model = app.extensions["model"] = ServedModel(started(found), found)
+    model = app.extensions["model"] = ServedModel(pool or started(found), found)
     for part in (predictions, batch, shown, provenance, citation, openapi, page, health):
         part.register(app, model)
     errors.register(app)

@@ -6,7 +6,13 @@ import sys
 from collections.abc import Iterator
 
 import gevent
+import gevent.builtins
 import gevent.events
+import gevent.signal
+import gevent.ssl
+import gevent.subprocess
+import gevent.threading
+from gevent.socket import socket
 from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from gunicorn.workers import base, workertmp
@@ -20,6 +26,30 @@ REFUSED = {
     errors.LimitRequestHeaders: 431,
     errors.UnsupportedTransferCoding: 501,
 }
+
+
+class Answer:
+    """The socket of a client, for one answer, whose head and body it sends at once."""
+
+    def __init__(self, client: socket) -> None:
+        self.client, self.parts, self.size = client, [], 0
+
+    def sendall(self, data: bytes) -> None:
+        """Keep a part of the answer, or send what there is of a long one."""
+        self.parts.append(data)
+        self.size += len(data)
+        if self.size > 2**16:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is kept."""
+        parts, self.parts, self.size = self.parts, [], 0
+        if parts:
+            self.client.sendall(b"".join(parts))
+
+    def __getattr__(self, name: str) -> object:
+        """Be the socket in everything else."""
+        return getattr(self.client, name)
 
 
 class Worker(GeventWorker):
@@ -57,6 +87,14 @@ class Worker(GeventWorker):
                 yield
         finally:
             self.idle.discard(greenlet)
+
+    def handle_request(self, listener, request, client, address) -> bool:
+        """Send the head and the body of an answer together, which is one system call less."""
+        answer = Answer(client)
+        try:
+            return super().handle_request(listener, request, answer, address)
+        finally:
+            answer.flush()
 
     def handle_error(self, req, client, addr, exc) -> None:
         """Let the service answer in the words of Gunicorn, which then closes the connection."""
