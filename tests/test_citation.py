@@ -49,8 +49,9 @@ PLAIN = {
     "authors": [{"name": "The authors"}],
 }
 PROGRAM = """
-import json, runpy
-text, bibtex, csl = runpy.run_path("service/citation.py")["ANSWERS"].values()
+import json
+from service.about.citation import cited
+text, bibtex, csl = cited().answers().values()
 print(json.dumps({"text": text, "bibtex": bibtex, "csl": json.loads(csl)[0]}))
 """
 

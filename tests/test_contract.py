@@ -26,17 +26,21 @@ FILES = """
 CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
 deploy/kubernetes.yaml environment.py environment.yml gunicorn.conf.py locks/lock.py
 model/__init__.py model/examples/two.json model/examples/very-large.json model/square.py
-pyproject.toml service/__init__.py service/batch.py service/capacity.py service/citation.py
-service/comparison.py service/contract.py service/errors.py service/examples.py service/form.py
-service/headers.py service/inputs.py service/logs.py service/metrics.py service/monitoring.py
-service/openapi.py service/pages.py service/predictions.py service/provenance.py
-service/reproduce.py service/schemas.py service/static/page.js service/static/style.css
-service/strict.py service/table.py service/templates/index.html service/uploads.py
-service/weights.py tests/conftest.py tests/test_batch.py tests/test_capacity.py
-tests/test_citation.py tests/test_comparison.py tests/test_errors.py tests/test_examples.py
-tests/test_form.py tests/test_headers.py tests/test_identity.py tests/test_logs.py
-tests/test_metrics.py tests/test_model.py tests/test_monitoring.py tests/test_openapi.py
-tests/test_pages.py tests/test_predictions.py tests/test_provenance.py tests/test_strict.py
+pyproject.toml service/__init__.py service/about/__init__.py service/about/citation.py
+service/about/control.py service/about/headers.py service/about/openapi.py service/about/page.py
+service/about/provenance.py service/about/static/page.js service/about/static/style.css
+service/about/templates/index.html service/application.py service/batch.py service/bodies.py
+service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
+service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py service/logs.py
+service/machine.py service/pool.py service/predictions.py service/proof/__init__.py
+service/proof/comparison.py service/proof/examples.py service/proof/record.py
+service/proof/replay.py service/proof/reproduce.py service/proof/shown.py service/proof/target.py
+service/proof/weights.py service/rows.py service/runner/__init__.py service/runner/__main__.py
+service/runner/answers.py service/runner/contract.py service/runner/schemas.py
+service/runner/strict.py service/schema.py service/served.py service/settings.py service/tables.py
+service/watch.py service/words.py service/worker.py tests/conftest.py tests/test_examples.py
+tests/test_identity.py tests/test_model.py tests/test_openapi.py tests/test_page.py
+tests/test_provenance.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt

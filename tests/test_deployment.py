@@ -3,8 +3,8 @@
 tests/container/test_public.py starts what can be started here, which a cluster cannot.
 """
 
-import ast
 import re
+import runpy
 from pathlib import Path
 
 import kubernetes_validate
@@ -155,16 +155,12 @@ def test_the_readme_builds_and_pushes_the_image_that_the_cluster_runs(bake):
 
 
 def test_compose_hands_every_setting_of_the_service_on(bake):
-    tree = ast.parse((bake() / "service/__init__.py").read_text("utf-8"))
-    settings = next(
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "SETTINGS"
-    )
+    settings = runpy.run_path(str(bake() / "service/settings.py"))["SETTINGS"]
     compose = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))
     handed = compose["services"]["service"]["environment"]
-    readme = (bake() / "README.md").read_text("utf-8")
-    table = "\n".join(re.findall(r"(?m)^\|.*", readme))
+    pages = [bake() / "README.md", *bake().glob("docs/*.md")]
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    table = "\n".join(re.findall(r"(?m)^\|.*", text))
     told = set(re.findall(r"`([A-Z_]+)[=`]", table))
     assert {f"MODEL_{name}" for name in settings} == {n for n in handed if n.startswith("MODEL_")}
     assert told <= set(handed)

@@ -68,12 +68,9 @@ def project(cookies, name) -> Path:
 
 
 def own_tests(project: Path, *paths: str) -> subprocess.CompletedProcess:
-    """Run the project's own tests up to the first that fails.
-
-    The service does not check the examples as it starts: that would end the tests before the first.
-    """
+    """Run the project's own tests up to the first that fails."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *paths]
-    environment = clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1", "MODEL_CHECK": "false"}
+    environment = clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
 
 
@@ -157,20 +154,23 @@ def test_a_small_error_is_noticed_by_the_recorded_examples(project, name, field)
 @pytest.mark.parametrize("field", fields("iris"))
 def test_a_small_error_is_noticed_in_a_batch(project, name, field):
     falsify(project, ALTERED.format(name=field), ROW_ALTERED)
-    said = failure(project, "tests/test_batch.py")
+    said = failure(project, "tests/test_examples.py")
     assert "recorded as" in said, said
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_row_that_is_dropped_is_noticed(project, name):
+def test_a_row_that_is_dropped_costs_no_answer_and_is_said(project, name):
     falsify(project, DROPPED)
-    assert failure(project, "tests/test_batch.py")
+    result = own_tests(project, "-s", "tests/test_examples.py")
+    rows = len(list((MODELS[name] / "examples").glob("*.json")))
+    assert result.returncode == 0, result.stdout
+    assert f"NotOneAnswerEach: {rows - 1} answers to {rows} inputs" in result.stdout
 
 
 @pytest.mark.parametrize("name", sorted({*MODELS} - {"counter"}))  # it has one example alone
 def test_rows_that_change_places_are_noticed(project, name):
     falsify(project, SWAPPED)
-    assert failure(project, "tests/test_batch.py")
+    assert "recorded as" in failure(project, "tests/test_examples.py")
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ STANDARD = {
 CHANGES = {
     "a byte of the model": ("model/square.py", "model"),
     "a file of the model": ("model/new.bin", "model"),
-    "a page": ("service/templates/index.html", "service"),
+    "a page": ("service/about/templates/index.html", "service"),
     "a line end alone": ("app.py", "service"),
     "the server": ("gunicorn.conf.py", "service"),
 }
@@ -266,7 +266,7 @@ def listing(project: Path, *entries: dict) -> Path:
 
 
 def fetch(project: Path, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, *options, "service/weights.py"]
+    command = [sys.executable, *options, "service/proof/weights.py"]
     environment = clean_environment()
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
 
@@ -280,7 +280,7 @@ def left(project: Path) -> list[str]:
 def test_weights_are_fetched_once_and_then_named(project, publisher, info):
     path = listing(project, entry(publisher))
     said = refused_start(project)
-    assert "model/net/weights.bin is missing; run: python service/weights.py" in said
+    assert "model/net/weights.bin is missing; run: python service/proof/weights.py" in said
     assert fetch(project).returncode == 0
     assert path.read_bytes() == Publisher.content
     asked = publisher.asked
@@ -374,7 +374,7 @@ def test_a_folder_that_cannot_be_written_is_said(project, publisher):
 def test_without_pooch_it_says_what_to_add(project, publisher):
     listing(project, entry(publisher))
     program = "import runpy, sys; sys.modules['pooch'] = None; "
-    program += "runpy.run_path('service/weights.py', run_name='__main__')"
+    program += "runpy.run_path('service/proof/weights.py', run_name='__main__')"
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=project, capture_output=True, text=True
     )

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -239,13 +241,21 @@ def test_a_service_that_has_moved_is_followed(project, serve, status):
     assert outcome == "OK", said
 
 
-def test_a_service_that_takes_no_predictions_has_given_no_other_answer(project, checkout, serve):
-    busy = "from werkzeug.exceptions import ServiceUnavailable\n\n\ndef predict(inputs: Input):\n"
+@pytest.mark.parametrize(("limit", "status"), [("MODEL_WAIT", 503), ("MODEL_TIMEOUT", 504)])
+def test_a_service_that_takes_no_predictions_has_given_no_other_answer(
+    project, checkout, serve, limit, status
+):
     path = project / "model/__init__.py"
-    path.write_text(f"{path.read_text()}\n{busy}    raise ServiceUnavailable\n")
-    with serve(project, MODEL_CHECK="false") as server:
+    path.write_text(f"{path.read_text()}\nimport time\n\npredict = lambda _: time.sleep(60)\n")
+    settings = {"MODEL_CHECK": "false", "MODEL_PROCESSES": "1", limit: "1"}
+    with (
+        serve(project, **settings) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as other,
+    ):
+        other.sendall(b"GET /api?value=1 HTTP/1.1\r\nHost: here\r\n\r\n")
         outcome, said, _ = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
-    assert outcome == "START" and "takes no predictions now, but answers with 503" in said, said
+    assert outcome == "START", said
+    assert f"takes no predictions now, but answers with {status}" in said
 
 
 def client(folder: Path, program: str) -> None:
@@ -291,21 +301,27 @@ SLOW = """
 import time
 from pathlib import Path
 
-def load():
-    Path("loading").touch()
+def {}:
+    Path("begun").touch()
     time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("stop", ["SIGTERM", "SIGINT", "SIGHUP"])
-def test_one_that_is_stopped_leaves_nothing_running(project, stop):
+@pytest.mark.parametrize("work", ["load()", "predict(inputs)"])
+@pytest.mark.parametrize("stop", ["SIGTERM", "SIGINT", "SIGHUP", "Ctrl-C"])
+def test_one_that_is_stopped_leaves_nothing_running(project, stop, work):
     path = project / "model/__init__.py"
-    path.write_text(path.read_text() + SLOW)
+    path.write_text(path.read_text() + SLOW.format(work))
     command = [sys.executable, "-m", "flask", "reproduce", "--local"]
-    process = subprocess.Popen(command, cwd=project, env=clean_environment())
-    wait_for(project / "loading")
-    process.send_signal(signal.Signals[stop])
-    process.wait(timeout=30)
+    process = subprocess.Popen(
+        command, cwd=project, env=clean_environment(), start_new_session=True
+    )
+    wait_for(project / "begun")
+    if stop == "Ctrl-C":  # which a terminal sends to all that the command has started
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.Signals[stop])
+    assert process.wait(timeout=30) == 1
     assert not servers(project)
 
 

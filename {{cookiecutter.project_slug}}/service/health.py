@@ -1,10 +1,11 @@
 """GET /healthz, /readyz and /metrics: how the service is, for machines that watch it."""
 
 import os
+from collections.abc import Iterator
 
 import prometheus_client as prometheus
 from flask import Flask, Response
-from prometheus_client import multiprocess
+from prometheus_client import metrics_core, multiprocess
 from werkzeug.exceptions import ServiceUnavailable
 
 from service.about.provenance import identity
@@ -15,6 +16,8 @@ BUILD = ("version", "revision", "fingerprint")
 
 def register(app: Flask, model: ServedModel) -> None:
     """Add the routes to a service."""
+    present = prometheus.CollectorRegistry()
+    present.register(Now(model))
 
     def healthz() -> dict:
         """Answer, which only a live service does."""
@@ -35,22 +38,27 @@ def register(app: Flask, model: ServedModel) -> None:
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             counts = prometheus.CollectorRegistry()
             multiprocess.MultiProcessCollector(counts)
-        text = prometheus.generate_latest(counts) + prometheus.generate_latest(now(model))
+        text = prometheus.generate_latest(counts) + prometheus.generate_latest(present)
         return Response(text, content_type=prometheus.CONTENT_TYPE_LATEST)
 
     for view in (healthz, readyz, metrics):
         app.add_url_rule(f"/{view.__name__}", view.__name__, view, methods=["GET"])
 
 
-def now(model: ServedModel) -> prometheus.CollectorRegistry:
-    """What is so at this moment, and is not counted."""
-    registry, state = prometheus.CollectorRegistry(), model.pool.state()
-    build = prometheus.Info("model_build", "The build that answers", registry=registry)
-    build.info({name: identity()[name] for name in BUILD})
-    for name, meaning, value in (
-        ("model_load_seconds", "Time that load() took (s)", model.facts["load_seconds"]),
-        ("model_processes", "Model processes that are ready", state["ready"]),
-        ("model_waiting", "Predictions that wait for a process", state["waiting"]),
-    ):
-        prometheus.Gauge(name, meaning, registry=registry).set(value)
-    return registry
+class Now:
+    """What is so at this moment; it is counted nowhere, and so stands in no file of counts."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self.model = model
+
+    def collect(self) -> Iterator[metrics_core.Metric]:
+        """Say which build of the model answers, and how it is."""
+        state = self.model.pool.state()
+        build = {name: identity()[name] for name in BUILD}
+        yield metrics_core.InfoMetricFamily("model_build", "The build that answers", build)
+        for name, meaning, value in (
+            ("model_load_seconds", "Time that load() took (s)", self.model.facts["load_seconds"]),
+            ("model_processes", "Model processes that are ready", state["ready"]),
+            ("model_waiting", "Predictions that wait for a process", state["waiting"]),
+        ):
+            yield metrics_core.GaugeMetricFamily(name, meaning, value)

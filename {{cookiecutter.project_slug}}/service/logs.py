@@ -23,6 +23,7 @@ poll = getattr(select, "poll", None)  # as it is before gevent puts its own in t
 
 request = ContextVar("request", default="")  # the id of the request that is being answered
 lost = [0]  # lines that could not be written
+cut = [""]  # what ends one that was written in part
 
 
 class JSONFormatter(logging.Formatter):
@@ -65,7 +66,7 @@ class LineHandler(logging.Handler):
 
 
 def write(text: str) -> None:
-    """Write a line; a long one while no other process writes.
+    """Write a line while no other process writes: the system writes only short ones at once.
 
     A line is lost, and counted, where nobody reads the other end: no answer waits for the log.
     """
@@ -76,24 +77,21 @@ def write(text: str) -> None:
         words = f"{lost[0]} lines of the log were lost, because nobody read it."
         lost[0] = 0
         logging.getLogger("service").warning(words)
-    line = f"{text}\n".encode()
+    line = whole = f"{cut[0]}{text}\n".encode()
     with contextlib.suppress(OSError):  # nobody reads it any more
-        if len(line) <= WHOLE or not fcntl:
-            os.write(OUTPUT, line)
-        else:
-            write_long(line)
-
-
-def write_long(line: bytes) -> None:
-    """Write a line that the system would not write at once."""
-    with contextlib.suppress(OSError):  # the system knows no locks there
-        fcntl.lockf(OUTPUT, fcntl.LOCK_EX)
-    try:
+        hold("LOCK_EX")
         while line and has_room(PATIENCE):
             line = line[os.write(OUTPUT, line[:WHOLE]) :]
-    finally:
-        with contextlib.suppress(OSError):
-            fcntl.lockf(OUTPUT, fcntl.LOCK_UN)
+        lost[0] += bool(line)
+        if line != whole:
+            cut[0] = "\n" if line else ""
+    hold("LOCK_UN")
+
+
+def hold(how: str) -> None:
+    """Take or release the lock on the output, which also a killed process releases."""
+    with contextlib.suppress(AttributeError, OSError):  # the system knows no locks there
+        fcntl.lockf(OUTPUT, getattr(fcntl, how))
 
 
 def has_room(milliseconds: int = 0) -> bool:

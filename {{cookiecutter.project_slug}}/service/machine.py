@@ -32,9 +32,11 @@ def fitting(size: int) -> int:
 
 
 def size() -> int:
-    """The most memory that this process has taken so far (bytes)."""
-    import resource  # Windows has none
-
+    """The most memory that this process has taken so far (bytes); 0 where that is not known."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -55,10 +55,10 @@ def test_the_image_is_tagged_with_the_version(name):
 def test_the_readme_names_no_other_version_and_licence():
     readme = (PROJECT / "README.md").read_text("utf-8")
     image = re.search(r'image: "?([^\s":]+):', (PROJECT / "compose.yaml").read_text("utf-8"))[1]
-    version = cited().version
+    version, licences = cited().version, " OR ".join(cited().licences)
     assert set(re.findall(rf"\b{re.escape(image)}:([^\s`]+)", readme)) <= {version, "debug"}
     for said in re.findall(r"\bVersion (\S+), licence (\S+),", readme):
-        assert said == (version, " OR ".join(cited().licences)), "README.md: write what CITATION.cff says"
+        assert said == (version, licences), "README.md: write what CITATION.cff says"
 
 
 @pytest.mark.parametrize(

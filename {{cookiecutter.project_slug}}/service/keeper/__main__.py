@@ -81,9 +81,9 @@ class Keeper:
         if kind == frames.CANCEL:
             self.cancel(frames.unpack(frame)[2])
             return frames.pack(kind)
-        process = self.free.pop() if self.free else self.turn(kind, note)
+        process = self.next(kind, note)
         while process and process.popen.poll() is not None:  # it has just ended
-            process = self.turn(kind, note)
+            process = self.next(kind, note)
         if process is None:
             return frames.pack(*self.refusal() or (frames.BUSY,))
         reply = process.ask(frame, note, self.settings["TIMEOUT"])
@@ -91,8 +91,10 @@ class Keeper:
             self.freed(process)
         return reply
 
-    def turn(self, kind: bytes, request: bytes) -> Process | None:
-        """Wait for a process that is free; there is none where it takes too long."""
+    def next(self, kind: bytes, request: bytes) -> Process | None:
+        """A process that is free, now or soon; there is none where that takes too long."""
+        if self.free:
+            return self.free.pop()
         if self.refusal():
             return None
         turn = Turn(request)
@@ -142,7 +144,10 @@ class Keeper:
                 self.live()
                 pauses = iter(PAUSES)
             except (NotReady, OSError) as error:
-                self.reason = str(error)
+                if self.is_leaving:
+                    break
+                is_known = isinstance(error, NotReady)
+                self.reason = str(error) if is_known else f"No process could be started: {error}."
                 is_final = isinstance(error, Refused) and not self.facts
                 pause = None if is_final else next(pauses, None)
                 self.turn_away()

@@ -74,6 +74,7 @@ class Process:
     def ask(self, frame: bytes, note: bytes, seconds: float) -> bytes:
         """Let it answer a request, and stop it after some time."""
         self.request = note
+        self.connection.settimeout(seconds)
         try:
             self.connection.sendall(frame)
             return frames.receive(self.connection, seconds)
@@ -98,6 +99,8 @@ class Process:
 
     def cancel(self, request: bytes) -> None:
         """Stop the prediction of a request for which nobody waits any more."""
+        if self.request != request:
+            return  # it has its answer by now
         with contextlib.suppress(ProcessLookupError):
             self.popen.send_signal(signal.SIGINT)
         gevent.sleep(GRACE)

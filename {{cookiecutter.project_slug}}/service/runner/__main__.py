@@ -38,14 +38,12 @@ def main() -> None:
     except BaseException as error:
         send(connection, frames.REFUSED, traced(error))
         sys.exit(1)
-    send(connection, frames.READY, json.dumps(facts).encode())
-    while True:
-        try:
+    with contextlib.suppress(ConnectionError):  # the service has ended
+        send(connection, frames.READY, json.dumps(facts).encode())
+        while True:
             request = frames.unpack(frames.receive(connection))
-        except ConnectionError:
-            return  # the service has ended
-        kind, note, body = interruptible(model, *request)
-        send(connection, kind, body, note)
+            kind, note, body = interruptible(model, *request)
+            send(connection, kind, body, note)
 
 
 def load(settings: dict) -> tuple[Model, dict]:

@@ -1,0 +1,134 @@
+"""POST /api/batch answers in kind and in order; a bad row costs no other its answer."""
+
+import csv
+import io
+
+import pytest
+
+from service import tables
+
+BAD = {"no-such-field": 1}
+
+
+@pytest.fixture
+def takes_tables(served) -> None:
+    """There is nothing to test of a model whose inputs or answers do not fit into cells."""
+    if not (served.takes_tables and served.fields):
+        pytest.skip("A cell cannot hold what this model takes or gives.")
+
+
+def as_csv(served, *rows: dict) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(served.fields))
+    writer.writeheader()
+    writer.writerows({name: tables.cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def test_every_row_is_answered_in_its_place(client, sample):
+    response = client.post("/api/batch", json=[sample, BAD, sample])
+    assert response.status_code == 200, response.text
+    first, refused, last = response.json
+    assert first == last == client.post("/api", json=sample).json
+    assert (refused["status"], refused["row"]) == (422, 2)
+    assert list(refused["errors"])[-1] == "no-such-field"
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["without BOM", "with BOM"])
+def test_a_table_is_answered_by_a_table(client, served, sample, takes_tables, end, mark):
+    body = mark + as_csv(served, sample, {}, sample).replace("\r\n", end)
+    response = client.post("/api/batch", data=body.encode(), content_type="text/csv")
+    assert response.status_code == 200, response.text
+    assert response.mimetype == "text/csv"
+    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
+    assert len(rows) == 3
+    answer, error = client.post("/api", json=sample).json, tables.error_column(served)
+    for row in (rows[0], rows[2]):
+        assert list(row) == [*served.columns, error] and row.pop(error) == ""
+        assert row == {name: str(tables.cell(value)) for name, value in answer.items()}
+    is_refused = client.post("/api", json={}).status_code == 422
+    assert rows[1][error].startswith("row 2: ") == is_refused
+
+
+@pytest.mark.parametrize("header", ["no-such-field", "", "a;b", "x,x"])
+def test_a_header_that_does_not_fit_is_refused(client, takes_tables, header):
+    response = client.post("/api/batch", data=f"{header}\n1\n", content_type="text/csv")
+    assert response.status_code == 422, response.text
+    assert response.json["supplied"] == {"header": header.replace(",", ", ") or "1"}
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'"unclosed'])
+def test_what_is_no_table_is_refused(client, takes_tables, body):
+    response = client.post("/api/batch", data=body, content_type="text/csv")
+    assert response.status_code == 400, response.text
+
+
+@pytest.mark.parametrize(("body", "status"), [("{}", 422), ("1", 422), ("[", 400), ("", 400)])
+def test_what_is_no_array_is_refused(client, body, status):
+    response = client.post("/api/batch", data=body, content_type="application/json")
+    assert response.status_code == status, response.text
+
+
+def test_an_empty_array_has_an_empty_answer(client):
+    assert client.post("/api/batch", json=[]).json == []
+
+
+@pytest.fixture
+def small(served, monkeypatch) -> None:
+    """A service that takes one row at once."""
+    monkeypatch.setitem(served.settings, "BATCH_ROWS", 1)
+    monkeypatch.setattr(served.pool.model, "most_rows", 1)
+
+
+def test_more_rows_than_the_limit_are_refused_with_it(client, sample, small):
+    for rows in ([sample, sample], [BAD, BAD], [sample, BAD, 1]):
+        response = client.post("/api/batch", json=rows)
+        assert response.status_code == 413, response.text
+        assert "at most 1 rows" in response.json["detail"]
+    assert client.post("/api/batch", json=[sample]).status_code == 200
+
+
+def test_a_longer_table_is_refused_too(client, served, sample, takes_tables, small):
+    body = as_csv(served, sample, sample).encode()
+    response = client.post("/api/batch", data=body, content_type="text/csv")
+    assert response.status_code == 413, response.text
+    assert "at most 1 rows at once, not 2" in response.json["detail"]
+
+
+def test_a_row_that_the_model_fails_on_costs_no_other_its_answer(
+    client, served, sample, monkeypatch
+):
+    contract, calls = served.pool.model.contract, []
+
+    def predict(inputs: object) -> object:
+        calls.append(inputs)
+        if len(calls) % 2 == 0:
+            raise ZeroDivisionError("a secret of the model")
+        return contract.predict(inputs)
+
+    bent = contract._replace(predict=predict, predict_batch=None)
+    monkeypatch.setattr(served.pool.model, "contract", bent)
+    expected = client.post("/api", json=sample).json
+    calls.clear()
+    good, failed = client.post("/api/batch", json=[sample, sample]).json
+    assert good == expected
+    assert (failed["status"], failed["row"]) == (500, 2) and "secret" not in str(failed)
+
+
+@pytest.mark.parametrize("gives", [[], [1, 2, 3], None], ids=["too few", "too many", "raises"])
+def test_a_predict_batch_that_fails_is_said_and_costs_no_answer(
+    client, served, sample, monkeypatch, capfd, gives
+):
+    def predict_batch(rows: list) -> list:
+        if gives is None:
+            raise ZeroDivisionError("a secret of the model")
+        return gives
+
+    contract = served.pool.model.contract
+    bent = contract._replace(predict_batch=predict_batch)
+    monkeypatch.setattr(served.pool.model, "contract", bent)
+    expected = client.post("/api", json=sample).json
+    assert client.post("/api/batch", json=[sample, sample]).json == [expected, expected]
+    said = capfd.readouterr().err
+    assert ("a secret of the model" if gives is None else "answers to 2 inputs") in said

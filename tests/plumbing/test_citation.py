@@ -1,0 +1,28 @@
+"""GET /citation says how to cite the software, in the form that the caller takes."""
+
+import pytest
+
+from service.about.citation import cited
+
+ANSWERS = cited().answers()
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_each_form_is_given_to_a_caller_who_asks_for_it(client, kind):
+    response = client.get("/citation", headers={"Accept": kind})
+    assert response.mimetype == kind and response.text == ANSWERS[kind]
+    assert "Accept" in response.vary
+
+
+def test_the_text_is_for_all_who_do_not_choose(client):
+    for accept in ({}, {"Accept": "*/*"}, {"Accept": "text/html, */*;q=0.8"}):
+        response = client.get("/citation", headers=accept)
+        assert response.mimetype == "text/plain"
+        assert cited().authors[0] in response.text and cited().found_at in response.text
+        assert f"(version {cited().version})" in response.text
+
+
+def test_a_caller_who_takes_no_form_hears_which_there_are(client):
+    response = client.get("/citation", headers={"Accept": "image/png"})
+    assert response.status_code == 406
+    assert all(kind in response.json["detail"] for kind in ANSWERS)

@@ -1,0 +1,73 @@
+"""What counts as the recorded answer, and how the difference is named."""
+
+import json
+
+import pytest
+
+from service.proof.comparison import Tolerance, compare
+
+ARRAY = [1000.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (4, 4),
+        (4, 4.0),
+        (10**400, 10**400),
+        (1.0, 1.000009),
+        (1.0, 1),
+        (ARRAY, [1000.0, 0.009]),
+        ([ARRAY, [0.0]], [ARRAY, [0.009]]),
+        ({"a": None, "b": True}, {"b": True, "a": None}),
+        ({}, {}),
+        ([], []),
+    ],
+)
+def test_the_same_answer_fits(expected, got):
+    assert all(value.outcome == "OK" for value in compare(expected, got, Tolerance()))
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "path", "outcome"),
+    [
+        (4, 5, "", "VALUE"),
+        (10**20, 10**20 + 1, "", "VALUE"),
+        (4, 4.0001, "", "VALUE"),
+        (4, "4", "", "CONTRACT"),
+        (1, True, "", "CONTRACT"),
+        (1.0, 1.000011, "", "VALUE"),
+        (0.0, 1e-300, "", "VALUE"),
+        (1e-310, 1.0, "", "VALUE"),
+        (1.0, None, "", "VALUE"),
+        (1.0, float("inf"), "", "VALUE"),
+        (1.0, 10**400, "", "VALUE"),
+        (None, 1.0, "", "VALUE"),
+        (ARRAY, [1000.0, 0.011], "[1]", "VALUE"),
+        ([{"a": 1000.0}, {"a": 0.0}], [{"a": 1000.0}, {"a": 0.009}], "[1].a", "VALUE"),
+        ([1, 2], [1], "[1]", "CONTRACT"),
+        ([], [1], "[0]", "CONTRACT"),
+        ([], {}, "", "CONTRACT"),
+        ({"a": {"b": 1}}, {"a": {"c": 1}}, "a.b", "CONTRACT"),
+        ({"a": 1}, {"a": 1, "b": None}, "b", "CONTRACT"),
+        ({}, [], "", "CONTRACT"),
+    ],
+)
+def test_another_answer_is_named_by_its_place(expected, got, path, outcome):
+    wrong = next(value for value in compare(expected, got, Tolerance()) if value.outcome != "OK")
+    assert (wrong.path, wrong.outcome) == (path, outcome)
+    json.dumps(wrong, allow_nan=False)  # as a report has it
+
+
+def test_a_tolerance_of_its_own_widens_what_fits():
+    (wide,) = compare(0.0, 0.5, Tolerance(atol=1))
+    (narrow,) = compare(1.0, 1.000001, Tolerance(rtol=1e-9))
+    assert (wide.outcome, narrow.outcome) == ("OK", "VALUE")
+
+
+def test_a_difference_is_said_with_what_was_expected_and_by_how_much():
+    (value,) = compare({"y": 2.0}, {"y": 2.5}, Tolerance())
+    how_far = "off by 2.50e-01 of the scale (1.00e-05 allowed)"
+    assert str(value) == f"y is 2.5, recorded as 2.0, {how_far}"
+    (text,) = compare("é", "e", Tolerance())
+    assert str(text) == 'the answer is "e", recorded as "é"'

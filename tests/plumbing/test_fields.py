@@ -1,0 +1,253 @@
+"""A field of each kind says what it takes, reads texts, and writes its value as people type it."""
+
+import pytest
+
+from service.about.control import control
+from service.about.openapi import Description
+from service.fields import Field
+from service.served import ServedModel
+from service.settings import settings
+from service.words import bound
+
+MASS = {"type": "number", "unit": "kg", "description": "The mass"}
+BOB = {"$ref": "#/$defs/Bob"}
+DEFINITIONS = {
+    "Bob": {
+        "type": "object",
+        "description": "A weight on a thread",
+        "properties": {
+            "mass": MASS | {"minimum": 0, "maximum": 1e6},
+            "speeds": {"type": "array", "items": {"type": "number", "unit": "m/s"}, "default": []},
+            "kind": {"type": "string", "const": "bob"},
+            "picture": {"type": "string", "contentEncoding": "base64", "pattern": "^[A-Z]+$"},
+            "shadow": BOB,
+        },
+        "required": ["mass", "kind", "picture", "shadow"],
+    },
+    "Tree": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"$ref": "#/$defs/Tree"}}]},
+}
+FIELDS = {
+    "line": {"type": "string"},
+    "long": {"type": "string", "maxLength": 2000},
+    "whole": {"type": "integer", "minimum": 0, "maximum": 10**30},
+    "number": {"type": "number", "exclusiveMinimum": 0.5, "unit": "m"},
+    "maybe": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": None},
+    "switch": {"type": "boolean", "default": False},
+    "choice": {"enum": ["a", "b"], "type": "string"},
+    "only": {"const": 1, "type": "integer"},
+    "list": {"type": "array", "items": {"type": "number"}, "minItems": 2},
+    "words": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
+    "table": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+    "nested": {"type": "object"},
+    "mixed": {"enum": ["a", 1]},
+    "anything": {},
+    "made": {"type": "string"},  # by a default_factory, of which a schema says nothing
+    "either": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+    "moment": {"type": "string", "format": "date-time"},
+    # As pydantic writes Annotated[float, Field(...)] | None, and a list of such
+    "gauge": {"anyOf": [MASS | {"exclusiveMinimum": 0}, {"type": "null"}], "default": None},
+    "masses": {"type": "array", "items": MASS},
+    "lengths": {"type": "array", "items": MASS, "unit": "m", "description": "Each length"},
+    "bob": {"anyOf": [BOB | {"description": "The bob"}, {"type": "null"}], "default": None},
+    "bobs": {"type": "array", "items": BOB, "minItems": 1},
+    "tree": {"$ref": "#/$defs/Tree"},
+}
+MEMBERS = (
+    "mass (number in kg, ≥ 0, ≤ 10^6: The mass), speeds (list of number in m/s, optional), "
+    'kind ("bob"), picture (base64), shadow (JSON: A weight on a thread)'
+)
+REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "default" not in field]
+
+
+class Told:
+    """A pool that says of a model what a model process does."""
+
+    def facts(self) -> dict:
+        takes = {"type": "object", "properties": FIELDS, "required": REQUIRED}
+        gives = {"type": "object", "properties": {"answer": {"type": "number"}}}
+        named = DEFINITIONS | {"Input": takes, "Output": gives}
+        said = {"about": "", "draws": False, "load_seconds": 0, "size": 0, "processes": 1}
+        references = {"input": {"$ref": "#/$defs/Input"}, "output": {"$ref": "#/$defs/Output"}}
+        return said | references | {"named": named}
+
+
+MODEL = ServedModel(Told(), settings())
+
+
+def field(name: str) -> Field:
+    """A field of an `Input` that has one of every kind."""
+    return MODEL.fields[name]
+
+
+def test_each_field_gets_the_control_that_suits_it():
+    scalars, others = "line long line line line", "list list json json choice json line line line"
+    kinds = f"{scalars} choice choice choice {others} line list list json json json"
+    assert [control(field(name), None)["kind"] for name in FIELDS] == kinds.split()
+
+
+@pytest.mark.parametrize("text", ["two\nlines", 61 * "x"])
+def test_a_long_text_has_room(text):
+    assert control(field("line"), text)["kind"] == "long"
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("switch", ["true", "false"]),
+        ("choice", ["a", "b"]),
+        ("only", ["1"]),
+        ("mixed", ['"a"', "1"]),
+    ],
+)
+def test_choices_are_said_as_they_are_sent(name, choices):
+    assert control(field(name), None)["choices"] == choices
+
+
+def test_only_what_input_asks_for_is_required():
+    assert [name for name in FIELDS if control(field(name), None)["required"]] == REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("whole", ["integer", "≥ 0", "≤ 10^30"]),
+        ("number", ["number in m", "> 0.5"]),
+        ("maybe", ["number", "optional"]),
+        ("made", ["text", "optional"]),
+        ("switch", ["default false"]),
+        ("choice", []),
+        ("list", ["list of number", "2 or more items", "one per line"]),
+        ("words", ["list of text", 'one of ["a", "b"]', "one per line"]),
+        ("gauge", ["number in kg", "> 0", "optional"]),
+        ("masses", ["list of number in kg", "one per line"]),
+        ("lengths", ["list of number in m", "one per line"]),
+        ("table", ["JSON list"]),
+        ("bob", [f"JSON with {MEMBERS}", "optional"]),
+        ("bobs", [f"list of JSON with {MEMBERS}", "1 or more items"]),
+        ("tree", ["list of number or JSON list"]),
+    ],
+)
+def test_types_units_and_bounds_are_said(name, facts):
+    assert control(field(name), None)["facts"] == facts
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1e6, "10^6"),
+        (-1e6, "-10^6"),
+        (1e22, "10^22"),
+        (2.1e20, "2.1e+20"),
+        (40.0, "40"),
+        (0.1, "0.1"),
+        (100000, "100000"),
+        ("v1.0", "v1.0"),
+    ],
+)
+def test_a_bound_is_read_and_not_counted(value, written):
+    assert bound(value) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gauge", "The mass"),
+        ("masses", "The mass"),
+        ("lengths", "Each length"),
+        ("bob", "The bob"),
+        ("bobs", "A weight on a thread"),
+        ("line", ""),
+    ],
+)
+def test_a_description_is_found_where_the_field_has_it(name, said):
+    assert control(field(name), None)["description"] == said
+    assert field(name).requirement().endswith(f": {said or 'no description'}")
+    assert Description(MODEL).parameter(field(name))["description"] == said
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("number", "number in m, > 0.5, required: no description"),
+        ("choice", 'text, one of ["a", "b"], required: no description'),
+        ("switch", "true or false, default false: no description"),
+        ("gauge", "number in kg, > 0, optional: The mass"),
+        ("bob", f"JSON with {MEMBERS}, optional: The bob"),
+    ],
+)
+def test_a_refusal_says_as_much_of_what_is_required(name, line):
+    assert field(name).requirement() == line
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("number", "1,5", "Write a decimal point, not a comma"),
+        ("maybe", "-0,5", "Write a decimal point, not a comma"),
+        ("list", "1,-2.5,3", "Write list= before each item, and a decimal point"),
+        ("whole", "1,5", ""),
+        ("number", "1,234.5", ""),
+        ("either", "1,5", ""),
+        ("line", "1,5", ""),
+        ("words", "1,5", ""),
+        ("moment", "2024-02-29T12:00:00 01:00", "Write %2B for the + of the zone in a link"),
+        ("line", "2024-02-29T12:00:00 01:00", ""),
+    ],
+)
+def test_a_comma_or_a_zone_has_its_hint_where_it_can_be_no_text(name, text, hint):
+    assert field(name).misread([text]) == hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("whole", 10**150, "1" + 150 * "0"),
+        ("line", ' "as it is" ', ' "as it is" '),
+        ("switch", False, "false"),
+        ("list", [1, 2.5], "1\n2.5"),
+        ("maybe", None, ""),
+        ("nested", {"é": [1]}, '{\n  "é": [\n    1\n  ]\n}'),
+    ],
+)
+def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
+    assert control(field(name), value)["value"] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "written"),
+    [
+        ("line", ["1"], '"1"'),
+        ("line", [' "é" '], '" \\"\\u00e9\\" "'),
+        ("whole", ["007"], "7"),
+        ("whole", ["-0"], "-0"),
+        ("whole", ["1.5"], '"1.5"'),
+        ("whole", ["1" * 4300], "1" * 4300),
+        ("whole", ["1" * 4301], f'"{"1" * 4301}"'),
+        ("number", ["0.10000000000000000001"], "0.10000000000000000001"),
+        ("number", ["1e5"], "1e5"),
+        ("number", ["NaN"], '"NaN"'),
+        ("switch", ["true"], "true"),
+        ("choice", ["a"], '"a"'),
+        ("only", ["1"], "1"),
+        ("list", ["1", "2.5"], "[1, 2.5]"),
+        ("words", ["a", "1"], '["a", "1"]'),
+        ("table", ["[[1]]"], "[[1]]"),
+    ],
+)
+def test_a_text_is_written_as_the_json_that_it_stands_for(name, texts, written):
+    assert field(name).json(texts) == written
+
+
+def test_a_text_that_is_given_twice_is_a_list_or_a_mistake():
+    assert field("list").misread(["1", "2"]) == ""
+    assert field("number").misread(["1", "2"]) == "Give it once"
+
+
+def test_what_is_nested_is_written_as_json():
+    assert field("nested").misread(['{"a": 1}']) == ""
+    assert field("nested").misread(["{a: 1}"]).startswith("Write JSON: ")
+
+
+def test_a_model_of_nested_fields_has_no_link_and_no_table():
+    assert not MODEL.is_linkable and not MODEL.takes_tables and not MODEL.takes_files
+    assert not field("bob").is_linkable and field("masses").is_linkable

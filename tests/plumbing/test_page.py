@@ -1,0 +1,96 @@
+"""The page loads nothing from elsewhere, works without its script, and its calls work."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from service.about.page import fill, literal
+
+NASTY = """it's "C:\\new\\" $HOME `id` 🚀 שלום </script>"""
+
+
+class Page(HTMLParser):
+    """The elements of a page, each its tag and its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def find(self, *tags: str) -> list[dict]:
+        """The attributes of the elements of some tags."""
+        return [attributes for tag, attributes in self.elements if tag in tags]
+
+
+@pytest.fixture
+def page(client) -> Page:
+    """The page as a browser takes it apart."""
+    return Page(client.get("/").text)
+
+
+def test_it_is_html(client):
+    assert client.get("/").mimetype == "text/html"
+
+
+def test_the_sample_link_answers(client, query):
+    link = html.unescape(re.search(r'href="(/api[^"]*)"', client.get("/").text)[1])
+    assert client.get(link).status_code == 200
+
+
+def test_the_calls_name_the_host_that_the_page_was_opened_at(app, client, sample):
+    base, page = "http://model.example:8080", app.extensions["page"]
+    text = html.unescape(client.get("/", base_url=base).text)
+    address = page.call(f"{base}/").split()[1].strip("'")
+    assert address.startswith(f"{base}/api") and address in text
+    parts = {part["kind"]: part["value"] for part in page.parts(sample, f"{base}/")}
+    assert parts["api"] == f"{base}/api" and parts["url"].startswith(f"{base}/api?")
+
+
+def test_no_identifier_is_given_twice(page):
+    given = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert sorted(given) == sorted(set(given))
+
+
+def test_the_page_loads_nothing_from_elsewhere(client, page):
+    loaded = [found["href"] for found in page.find("link")]
+    loaded += [found["src"] for _, found in page.elements if "src" in found]
+    ours = [address for address in loaded if re.match(r"/(?!/)", address)]
+    assert sorted({*loaded} - {*ours}) == ["data:,"]
+    for address in ours:
+        response = client.get(address, buffered=True)  # which closes the file
+        assert response.status_code == 200, address
+        assert not re.search(r"url\(|@import|https?://(?!\$)", response.text), address
+
+
+def test_the_page_runs_and_wears_nothing_that_stands_in_it(client, page):
+    assert all(set(found) == {"src", "defer"} for found in page.find("script"))
+    assert not page.find("style")
+    names = [name for _, attributes in page.elements for name in attributes]
+    assert not [name for name in names if name == "style" or name.startswith("on")]
+    policy = client.get("/").headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    assert "unsafe" not in str(policy)
+
+
+def test_the_form_works_without_its_script(page, query):
+    assert [form["action"] for form in page.find("form")] == ["/api"]
+
+
+@pytest.mark.parametrize("text", [NASTY, "two\nlines\r", "\\'"])
+def test_a_quoted_text_comes_back(text):
+    assert eval(literal(text)) == text
+
+
+def test_a_call_is_filled_with_the_parts_of_its_kinds():
+    parts = [{"kind": "text", "name": "a b", "value": "it's"}, {"kind": "body", "value": "{}"}]
+    assert fill(parts, "shell", {"text": " -F {name}={value}"}) == """ -F 'a b'='it'"'"'s'"""
+
+
+def test_the_rest_is_linked(page):
+    linked = {found.get("href") for found in page.find("a")}
+    assert {"/openapi.json", "/service-info", "#examples", "#cite"} <= linked

@@ -1,0 +1,29 @@
+"""What is not known of the service is said to be unknown, and every answer has its fingerprint."""
+
+import pytest
+
+from service.about import provenance
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api", {}), ("/api", {"no-such-field": 1}), ("/api/batch", [{}]), ("/nowhere", {})],
+)
+def test_every_answer_has_the_fingerprint(client, path, body):
+    expected = client.get("/service-info").json["fingerprint"]
+    assert client.post(path, json=body).headers["Model-Fingerprint"] == expected
+
+
+def test_what_is_not_known_is_said_to_be_unknown(monkeypatch):
+    for name in ("IMAGE_BASE", "IMAGE_REVISION", "IMAGE_DIRTY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(provenance, "git", lambda *words: None)
+    found = provenance.identity.__wrapped__()
+    assert found["base"] == {"name": "unknown", "digest": "unknown"}
+    assert found["revision"] == found["dirty"] == "unknown"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_whether_the_start_has_checked_the_examples_is_said(app, client, check):
+    app.config["CHECK"] = check
+    assert client.get("/service-info").json["check"] is check

@@ -1,0 +1,230 @@
+"""JSON is read strictly, however deep, and bytes are base64 in it; the classes stay as they are."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import TypeAliasType
+
+from service.runner import strict
+from service.runner.strict import PATTERN, encode, probe, reader, writer
+
+DATA = b"\xfb\xff\xbf"  # +/+/ in the standard alphabet, -_-_ in the other
+
+
+@dataclass
+class Plain:
+    data: bytes
+
+
+class Inner(BaseModel):
+    data: bytes
+
+
+class Tree(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    data: bytes | None = Field(None, max_length=3)
+    items: list[bytes] = []
+    either: bytes | int = 0
+    plain: Plain | None = None
+    inner: Inner | None = None
+    trees: list["Tree"] = []
+    own: Base64Bytes = b""
+    cls: str = "a name that a core schema has too"
+
+
+def read(kind: object, text: str) -> object:
+    """Read JSON as a model process does."""
+    return reader(kind).validate_json(text, strict=True, extra="forbid")
+
+
+def refusals(kind: object, text: str) -> list[tuple]:
+    """The places of what is refused in JSON."""
+    with pytest.raises(ValidationError) as refused:
+        read(kind, text)
+    return [fault["loc"] for fault in refused.value.errors()]
+
+
+def test_bytes_are_read_and_written_wherever_they_stand():
+    text = encode(DATA)
+    inner = {"data": text}
+    document = {"data": text, "items": [text], "either": text, "plain": inner, "inner": inner}
+    document |= {"trees": [document | {"trees": [], "own": "", "cls": ""}], "own": text, "cls": ""}
+    tree = read(Tree, json.dumps(document))
+    assert tree.trees[0].data == tree.items[0] == tree.either == tree.own == DATA
+    assert tree.plain.data == tree.inner.data == DATA
+    assert json.loads(writer(Tree).to_json(tree)) == document
+
+
+def test_in_python_bytes_are_bytes():
+    tree = Tree(data=DATA, inner=Inner(data=b""))
+    assert (tree.data, tree.inner.data) == (DATA, b"")
+    assert writer(Tree).to_python(tree)["data"] == tree.model_dump()["data"] == DATA
+
+
+@pytest.mark.parametrize("text", ["", "+/+", "-_-_", "+/+/\n", "AB==", "AAA=AAA=", "é", 1, None])
+def test_what_is_no_base64_is_refused_where_it_stands(text):
+    assert refusals(Tree, json.dumps({"inner": {"data": text}})) == [("inner", "data")]
+    if text:
+        assert not re.search(PATTERN, str(text).replace("\n", "!"))
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0\xff", DATA, bytes(range(256))])
+def test_what_is_written_fits_the_pattern_of_the_description(data):
+    assert re.search(PATTERN, encode(data))
+
+
+def test_a_bound_counts_bytes():
+    assert read(Tree, '{"data": "AAAA"}').data == bytes(3)
+    with pytest.raises(ValidationError, match="at most 3 bytes"):
+        read(Tree, '{"data": "AAAAAA=="}')
+
+
+class Pair(tuple, Enum):
+    ONE = (1.5, 2.5)
+
+
+class Loose(BaseModel):
+    pair: Pair = Pair.ONE
+    default: date | None = None
+    metadata: list[datetime | int] = []
+    type: int | float = 0
+    table: dict[str, float] = {}
+    anything: Any = {"type": "float"}
+    plain: Plain | None = None
+
+
+@pytest.mark.parametrize("text", ["2024-02-29T12:00:00Z", "2024-02-29T12:00:00+01:00"])
+def test_a_date_is_read_as_one(text):
+    loose = read(Loose, json.dumps({"default": "2024-02-29", "metadata": [text, 3]}))
+    assert loose.default == date(2024, 2, 29)
+    assert loose.metadata == [datetime.fromisoformat(text), 3]
+
+
+@pytest.mark.parametrize(
+    ("member", "place"),
+    [
+        ('"default": "1709208000"', ("default",)),
+        ('"default": "2024-02-30"', ("default",)),
+        ('"default": "2024-02-29T00:00:00Z"', ("default",)),
+        ('"metadata": ["1709208000"]', ("metadata", 0, "datetime")),
+        ('"type": NaN', ("type", "float")),
+        ('"type": 1e999', ("type", "float")),
+        ('"table": {"a": -Infinity}', ("table", "a")),
+        ('"anything": NaN', ("anything",)),
+        ('"anything": [{"a": 1e999}]', ("anything",)),
+    ],
+)
+def test_seconds_are_no_date_and_no_number_is_infinite(member, place):
+    assert place in refusals(Loose, "{" + member + "}")
+
+
+def test_numbers_keep_their_kind_and_python_its_infinity():
+    loose = read(Loose, '{"type": 2, "table": {"a": 2}, "anything": [2, 2.5]}')
+    assert (type(loose.type), type(loose.table["a"]), loose.anything) == (int, float, [2, 2.5])
+    assert Loose(type=float("inf"), anything=float("inf")).type == float("inf")
+    assert Loose().anything == {"type": "float"}
+
+
+@pytest.mark.parametrize("kind", [Tree, Loose, Inner, Plain])
+def test_the_classes_of_the_researcher_are_left_alone(kind):
+    names = [f"__pydantic_{part}__" for part in ("core_schema", "validator", "serializer")]
+    before = [getattr(kind, name, None) for name in [*names, "__pydantic_complete__"]]
+    schema = str(before[0])
+    reader(kind), reader(list[kind]), writer(kind), writer(list[kind])
+    after = [getattr(kind, name, None) for name in [*names, "__pydantic_complete__"]]
+    assert all(one is other for one, other in zip(before, after, strict=True))
+    assert str(after[0]) == schema
+
+
+def test_by_themselves_they_read_and_write_as_pydantic_does():
+    read(Tree, '{"inner": {"data": "AAAA"}}')
+    tree = Tree.model_validate_json('{"inner": {"data": "-_-_"}}')
+    assert tree.inner.data == b"-_-_"
+    assert json.loads(tree.model_dump_json())["inner"] == {"data": "-_-_"}
+    assert Loose.model_validate_json('{"table": {"a": NaN}, "default": "1709164800"}').default
+
+
+# What `type Mass = …` is from Python 3.12 on.
+Mass = TypeAliasType("Mass", Annotated[float, Field(gt=0)])
+Picture = TypeAliasType("Picture", bytes)
+Day = TypeAliasType("Day", date)
+Inners = TypeAliasType("Inners", list[Inner])
+
+
+class Aliased(BaseModel):
+    first: Mass = 1.5
+    second: Mass = 1.5
+    masses: list[Mass] = []
+    front: Picture = DATA
+    back: Picture | None = DATA
+    begin: Day = date(2024, 2, 29)
+    end: Day = date(2024, 2, 29)
+    left: Inners = []
+    right: Inners = []
+
+
+def test_a_type_with_a_name_may_stand_in_two_places():
+    day, inners = "2024-02-28", [{"data": "AAAA"}]
+    document = {"first": 2.5, "second": 0.5, "masses": [1.5], "front": "AAAA", "back": "+/+/"}
+    document |= {"begin": day, "end": day, "left": inners, "right": inners}
+    found = read(Aliased, json.dumps(document))
+    assert (found.second, found.front, found.back) == (0.5, bytes(3), DATA)
+    assert found.end == date(2024, 2, 28) and found.right[0].data == bytes(3)
+    assert json.loads(writer(Aliased).to_json(found)) == document
+
+
+@pytest.mark.parametrize(
+    ("member", "place"),
+    [
+        ('"first": NaN', ("first",)),
+        ('"second": Infinity', ("second",)),
+        ('"second": 0', ("second",)),
+        ('"masses": [1e999]', ("masses", 0)),
+        ('"front": "-_-_"', ("front",)),
+        ('"back": ""', ("back",)),
+        ('"end": "1709208000"', ("end",)),
+        ('"right": [{"data": "-_-_"}]', ("right", 0, "data")),
+    ],
+)
+def test_it_is_read_strictly_in_both(member, place):
+    assert refusals(Aliased, "{" + member + "}") == [place]
+
+
+def test_this_pydantic_reads_as_it_must():
+    assert probe() is None
+
+
+def test_the_service_is_refused_where_nothing_is_read_strictly(monkeypatch):
+    monkeypatch.setattr(strict, "stricter", lambda part, classes: part)
+    with pytest.raises(SystemExit, match="take another"):
+        probe()
+
+
+def test_the_service_is_refused_where_bytes_alone_get_by(monkeypatch):
+    monkeypatch.delitem(strict.READERS, "bytes")
+    with pytest.raises(SystemExit, match="take another"):
+        probe()
+
+
+def test_the_service_is_refused_where_what_is_not_finite_alone_gets_by(monkeypatch):
+    def loose(wrap: object, json: dict, python: dict, **more: object) -> dict:
+        return outermost(wrap, python if python["type"] == "float" else json, python, **more)
+
+    outermost = strict.outermost
+    monkeypatch.setattr(strict, "outermost", loose)
+    with pytest.raises(SystemExit, match="take another"):
+        probe()
+
+
+def test_the_service_is_refused_where_only_the_outermost_class_is_read_strictly(monkeypatch):
+    """As where pydantic takes what it has compiled of a nested class in the place of its schema."""
+    monkeypatch.setattr(strict, "unused", lambda classes: strict.contextmanager(iter)([None]))
+    with pytest.raises(SystemExit, match="take another"):
+        probe()

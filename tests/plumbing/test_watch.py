@@ -1,0 +1,125 @@
+"""Every request has an id and a line in the log, and counts under no name that a caller chose."""
+
+import json
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as families
+
+REFUSED = ["", "a b", 'a"b', "a\\b", "a,b", "é", "a\tb", "x" * 129, "<script>", "$(id)", "%0a"]
+
+
+@pytest.fixture
+def added(client):
+    """How much a call adds to a metric."""
+
+    def counts() -> dict[tuple, float]:
+        found = families(client.get("/metrics").text)
+        samples = [sample for family in found for sample in family.samples]
+        return {(s.name, *sorted(s.labels.items())): s.value for s in samples}
+
+    def difference(name: str, call, **labels: str) -> float:
+        key = (name, *sorted(labels.items()))
+        before = counts().get(key, 0)
+        call()
+        return counts().get(key, 0) - before
+
+    return difference
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "labels"),
+    [
+        ("POST", "/api", ("POST", "/api", "200")),
+        ("POST", "/api?no-such-field=1", ("POST", "/api", "200")),
+        ("DELETE", "/api", ("other", "/api", "405")),
+        ("BREW", "/api", ("other", "/api", "405")),
+        ("POST", "/healthz", ("POST", "/healthz", "405")),
+        ("GET", "/nowhere", ("GET", "other", "404")),
+        ("GET", '/a"b\n', ("GET", "other", "404")),
+        ("GET", "/static/nothing", ("GET", "/static/<path:filename>", "404")),
+    ],
+)
+def test_a_request_counts_under_its_route_method_and_status(
+    client, sample, added, method, path, labels
+):
+    named = dict(zip(("method", "route", "status"), labels, strict=True))
+    name = "http_requests_total"
+    assert added(name, lambda: client.open(path, method=method, json=sample), **named) == 1
+    del named["method"]
+    name = "http_request_duration_seconds_count"
+    assert added(name, lambda: client.open(path, method=method, json=sample), **named) == 1
+
+
+def test_a_failure_counts_too(client, sample, added, failing):
+    labels = {"method": "POST", "route": "/api", "status": "500"}
+    name = "http_requests_total"
+    assert added(name, lambda: client.post("/api", json=sample), **labels) == 1
+    name = "model_predictions_total"
+    assert added(name, lambda: client.post("/api", json=sample), route="/api") == 0
+
+
+def test_predictions_and_rows_are_counted(client, sample, added):
+    def batch(*rows: dict):
+        return lambda: client.post("/api/batch", json=rows)
+
+    name, bad = "model_predictions_total", {"no-such-field": 1}
+    assert added(name, lambda: client.post("/api", json=sample), route="/api") == 1
+    assert added(name, lambda: client.post("/api", json=bad), route="/api") == 0
+    assert added(name, batch(sample, sample, sample), route="/api/batch") == 3
+    assert added(name, batch(sample, bad, sample), route="/api/batch") == 2
+
+
+@pytest.fixture
+def line(client, capfd):
+    """What the log says of a request."""
+
+    def of(*call: object, **options: object) -> dict:
+        capfd.readouterr()
+        client.open(*call, **options)
+        (found,) = capfd.readouterr().out.splitlines()
+        return json.loads(found)
+
+    return of
+
+
+@pytest.mark.parametrize("supplied", ["x", "x" * 128, "6f3a-Z_9.:/+=@"], ids=len)
+@pytest.mark.parametrize("path", ["/", "/healthz", "/nowhere", "/metrics", "/static/style.css"])
+def test_a_plain_id_comes_back_with_every_answer(client, path, supplied):
+    response = client.get(path, headers={"X-Request-ID": supplied}, buffered=True)
+    assert response.headers["X-Request-ID"] == supplied
+
+
+@pytest.mark.parametrize("supplied", REFUSED, ids=ascii)
+def test_another_id_is_replaced(client, supplied):
+    found = client.get("/healthz", headers={"X-Request-ID": supplied}).headers["X-Request-ID"]
+    assert re.fullmatch("[0-9a-f]{16}", found)
+
+
+def test_the_log_says_what_came_of_a_request(line, sample):
+    found = line("/api", method="POST", json=sample, headers={"X-Request-ID": "mine"})
+    assert (found["method"], found["route"], found["status"]) == ("POST", "/api", 200)
+    assert 0 < found["duration"] < 60
+    assert found["message"] == f"POST /api 200 in {found['duration']} s [mine]"
+    assert (found["level"], found["request_id"]) == ("INFO", "mine")
+
+
+def test_the_log_holds_nothing_that_a_caller_wrote(line):
+    said = line("/secret\nb?secret=1", method="SECRET", data="secret", headers={"A": "secret"})
+    assert "secret" not in str(said).lower()
+    assert (said["method"], said["route"], said["status"]) == ("other", "other", 404)
+
+
+def test_the_log_names_the_fingerprint_of_an_answer(client, line):
+    assert line("/healthz")["fingerprint"] == client.get("/healthz").headers["Model-Fingerprint"]
+
+
+def test_a_request_that_the_web_server_cannot_read_is_answered_counted_and_logged(client, line):
+    environ = {"service.refused": (431, "Request Header Fields Too Large. " * 10)}
+    said = line("/", environ_overrides=environ)
+    assert (said["route"], said["status"]) == ("/", 431)
+    response = client.get("/", environ_overrides=environ)
+    assert response.status_code == response.json["status"] == 431
+    assert response.mimetype == "application/problem+json"
+    assert response.json["detail"].endswith("… (330 characters)")
+    assert "X-Request-ID" in response.headers and "Link" not in response.headers
