@@ -3,15 +3,17 @@
 import contextlib
 import json
 import re
-import runpy
+import resource
+import select
 import socket
 import statistics
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from http.client import HTTPConnection
 
 import pytest
-from conftest import refused_start
+from conftest import PYTHON, clean_environment, refused_start
 
 pytestmark = pytest.mark.slow
 
@@ -46,8 +48,8 @@ def project(cookies_session):
 
 @pytest.fixture(scope="module")
 def busy(project, serve):
-    """One worker that runs one prediction at a time; for its turn another waits a second."""
-    limits = {"WEB_CONCURRENCY": "1", "MODEL_CONCURRENCY": "1", "MODEL_WAIT": "1"}
+    """One model process, for which a prediction waits a second."""
+    limits = {"MODEL_PROCESSES": "1", "MODEL_WAIT": "1"}
     with serve(project, MODEL_CHECK="false", **limits) as started:
         yield started
 
@@ -163,6 +165,38 @@ def test_predictions_beyond_the_limit_are_asked_to_come_back(calls, project):
     assert next(ended).result().status == 200
 
 
+def test_no_more_than_a_thousand_predictions_wait(project, serve):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    (project / "hold").touch()
+    limits = {"MODEL_PROCESSES": "1", "MODEL_WAIT": "100"}
+    try:
+        with serve(project, MODEL_CHECK="false", **limits) as server, contextlib.ExitStack() as all:
+            calls = [HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(1011)]
+            for call in calls:
+                all.callback(call.close)
+                call.request("GET", "/api?value=900")
+            refused = [first_answered(calls).getresponse() for _ in range(10)]
+            assert {answer.status for answer in refused} == {503}
+            ready = server.get("/readyz")
+            assert ready.status == 503 and b"too many predictions wait" in ready.body
+            (project / "hold").unlink()
+            assert {call.getresponse().status for call in calls} == {200}
+            assert server.get("/readyz").status == 200
+    finally:
+        (project / "hold").unlink(missing_ok=True)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def first_answered(calls: list[HTTPConnection]) -> HTTPConnection:
+    """Take the call that is answered first out of the list."""
+    watched = select.poll()
+    for call in calls:
+        watched.register(call.sock, select.POLLIN)
+    (found, _), *_ = watched.poll(20_000)
+    return calls.pop([call.sock.fileno() for call in calls].index(found))
+
+
 def test_a_prediction_gets_its_turn_when_another_ends(calls, project):
     time.sleep(0.2)
     (project / "hold").unlink()
@@ -171,7 +205,7 @@ def test_a_prediction_gets_its_turn_when_another_ends(calls, project):
 
 def test_a_client_that_sends_slowly_keeps_no_other_from_a_prediction(busy):
     headers = f"POST /api {HOST}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n"
-    slow = [socket.create_connection(("127.0.0.1", busy.port)) for _ in range(20)]
+    slow = [socket.create_connection(("127.0.0.1", busy.port)) for _ in range(200)]
     for connection in slow:
         connection.sendall(f"{headers}{{".encode())
     assert busy.get("/api?value=3").status == 200
@@ -179,7 +213,7 @@ def test_a_client_that_sends_slowly_keeps_no_other_from_a_prediction(busy):
         connection.close()
 
 
-def test_health_is_told_while_every_slot_is_taken(busy, calls):
+def test_health_is_told_while_the_model_is_busy(busy, calls):
     seconds = []
     while not any(call.done() for call in calls):  # for a second
         start = time.monotonic()
@@ -193,28 +227,50 @@ def test_health_is_told_while_every_slot_is_taken(busy, calls):
     [
         ("MAX_CONTENT_LENGTH", "1MB"),
         ("BATCH_ROWS", "0"),
-        ("CONCURRENCY", "2.5"),
-        ("CONCURRENCY", "1000"),
+        ("PROCESSES", "2.5"),
+        ("PROCESSES", "100000"),
+        ("TIMEOUT", "true"),
         ("WAIT", "-1"),
+        ("WAIT", "5000"),
+        ("CORS_ORIGINS", "example.org"),
+        ("CHECK", "no"),
     ],
 )
 def test_a_bad_limit_stops_the_start_with_a_sentence(bake, name, value):
     said = refused_start(bake(), **{f"MODEL_{name}": value})
     sentences = [line for line in said.splitlines() if "INFO" not in line]
-    assert len(sentences) == 1 and f"MODEL_{name}=" in sentences[0] and "Traceback" not in said
+    assert len(sentences) == 1 and f"MODEL_{name}" in sentences[0] and "Traceback" not in said
+    assert value.lower() in sentences[0].lower()
+
+
+SETTINGS = """
+import json, runpy
+from service.keeper.__main__ import WAITING
+from service.settings import SETTINGS
+
+served = runpy.run_path("gunicorn.conf.py")
+names = ["workers", "graceful_timeout"]
+names += ["limit_request_line", "limit_request_field_size", "limit_request_fields"]
+print(json.dumps([SETTINGS, WAITING, *(served[name] for name in names)]))
+"""
 
 
 def test_the_table_of_the_readme_has_the_limits(bake):
     text = (bake() / "README.md").read_text("utf-8")
     table = "\n".join(re.findall(r"^\| .*", text, re.M))
-    settings = runpy.run_path(str(bake() / "gunicorn.conf.py"))
-    source = (bake() / "service/__init__.py").read_text("utf-8")
-    defaults = {name: int(n) for name, n in re.findall(r'^    "(\w+)": ([\d_]+)', source, re.M)}
-    assert set(defaults) == set(re.findall(r"MODEL_(\w+)", table))
-    assert defaults["MAX_CONTENT_LENGTH"] == 10 * MEGABYTE and "10 MB; 10,000" in table
-    assert defaults["BATCH_ROWS"] == 10_000
-    assert f"{defaults['CONCURRENCY']}; {defaults['WAIT']} s" in table
-    sizes = ("limit_request_line", "limit_request_field_size", "limit_request_fields")
-    line, size, fields = (settings[name] for name in sizes)
-    assert f"{line:,} bytes; {size:,} bytes; {fields}" in table
-    assert f"none; {settings['graceful_timeout']} s" in table
+    command = [PYTHON, "-c", SETTINGS]
+    printed = subprocess.check_output(command, cwd=bake(), env=clean_environment())
+    defaults, waiting, services, grace, line, size, fields = json.loads(printed)
+    limits = set(defaults) - {"CORS_ORIGINS", "CHECK"}  # which are none
+    assert limits == set(re.findall(r"MODEL_(\w+)", table))
+    assert defaults["PROCESSES"] is None and "one per core, if they fit into the memory" in table
+    longest, rows = defaults["MAX_CONTENT_LENGTH"] / MEGABYTE, defaults["BATCH_ROWS"]
+    for row in (
+        f"{longest:g} MB; {rows:,} | 413 | `MODEL_MAX_CONTENT_LENGTH`; `MODEL_BATCH_ROWS`",
+        f"{defaults['WAIT']} s; {waiting:,} | 503 | `MODEL_WAIT`",
+        f"{defaults['TIMEOUT']} s | 504 | `MODEL_TIMEOUT`",
+        f"{services} | | `WEB_CONCURRENCY`",
+        f"{line:,} bytes; {size:,} bytes; {fields} | 414; 431; 431 | ",
+        f"{grace} s | no answer | ",
+    ):
+        assert f"| {row}" in table

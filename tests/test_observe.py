@@ -349,10 +349,10 @@ def test_a_full_disk_costs_no_answer(bake, serve, tmp_path):
             assert server.get(target).status < 500
         assert ask_each(server, "/api?value=2", 2) == 4
         assert totals(server)["http_requests_total"] == before + 25
-        for _ in range(2):  # these find no room for their files
+        for count in (1, 2):  # these find no room for their files
             server.process.send_signal(signal.SIGTTIN)
-        wait_until(lambda: server.log.read_text().count("counts for itself alone") == 2)
-        wait_until(lambda: len(server.services()) == 4)
+            wait_until(lambda seen=count: server.log.read_text().count("for itself alone") == seen)
+        assert len(server.services()) == 4
         for target in ["/api?value=2", "/citation", "/healthz", "/metrics"]:
             assert ask_each(server, target, 2) == 8
         models = server.models()

