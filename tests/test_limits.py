@@ -102,6 +102,25 @@ def test_a_chunk_that_is_none_is_refused_also_where_the_limit_is_reached(server)
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        ("Content-Length: 100", '{"value": 12}'),
+        ("Content-Length: 100", ""),
+        ("Transfer-Encoding: chunked", 'd\r\n{"value": 12}\r\n'),
+        ("Transfer-Encoding: chunked", 'd\r\n{"val'),
+    ],
+)
+def test_a_body_that_breaks_off_is_refused_even_if_it_makes_sense(server, header, body):
+    head = f"POST /api {HOST}Content-Type: application/json\r\n{header}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(f"{head}{body}".encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read().decode()
+    assert answer.startswith("HTTP/1.1 400") and "The body breaks off" in answer
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_a_client_that_asks_whether_to_go_on_is_told_so(server):
     headers = "Content-Type: application/json\r\nContent-Length: 13\r\nConnection: close\r\n"
     answer = exchange(
@@ -267,8 +286,8 @@ def test_the_table_of_the_readme_has_the_limits(bake):
     longest, rows = defaults["MAX_CONTENT_LENGTH"] / MEGABYTE, defaults["BATCH_ROWS"]
     for row in (
         f"{longest:g} MB; {rows:,} | 413 | `MODEL_MAX_CONTENT_LENGTH`; `MODEL_BATCH_ROWS`",
-        f"{defaults['WAIT']} s; {waiting:,} | 503 | `MODEL_WAIT`",
-        f"{defaults['TIMEOUT']} s | 504 | `MODEL_TIMEOUT`",
+        f"time that a prediction waits (at most {waiting:,} do); takes",
+        f"{defaults['WAIT']} s; {defaults['TIMEOUT']} s | 503; 504 | `MODEL_WAIT`; `MODEL_TIMEOUT`",
         f"{services} | | `WEB_CONCURRENCY`",
         f"{line:,} bytes; {size:,} bytes; {fields} | 414; 431; 431 | ",
         f"{grace} s | no answer | ",

@@ -66,6 +66,12 @@ code = service.wait()
 left = [name for name in os.listdir("/proc") if name.isdecimal() and name != "1"]
 print(f"code {code}, left {left}")
 """
+CHOSEN = """
+from pathlib import Path
+for process in Path("/proc").glob("[0-9]*"):
+    name = (process / "cmdline").read_text().split("\\0")
+    print("service.runner" in name, (process / "oom_score_adj").read_text().strip())
+"""
 WRITABLE = """
 import os
 for root in ("/opt/env", "/app"):
@@ -174,6 +180,12 @@ def test_a_model_process_that_takes_all_the_memory_costs_one_answer(build, serve
         assert container.get("/api?value=3") == (200, '{"Value Squared":9}\n')
     killed = [line for line in container.log().splitlines() if "SIGKILL" in line]
     assert len(killed) == 3 and container.inspect("{{.RestartCount}}") == "0"
+
+
+def test_a_model_process_ends_first_where_memory_runs_out(image, serve):
+    container = serve(image, "--memory=300m")
+    container.get("/healthz")
+    assert set(container.python(CHOSEN).stdout.splitlines()) == {"True 500", "False 0"}
 
 
 def test_a_stop_takes_no_time_when_nobody_waits(image, serve, engine):

@@ -7,6 +7,7 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import (
     BadRequest,
+    ClientDisconnected,
     HTTPException,
     NotAcceptable,
     RequestEntityTooLarge,
@@ -17,6 +18,7 @@ from service.errors import accepts
 from service.served import ServedModel
 
 JSON = "application/json"
+BREAKS_OFF = "The body breaks off before its end."
 
 
 def body() -> bytes:
@@ -30,12 +32,16 @@ def body() -> bytes:
     try:
         data = request.get_data(cache=False)
         rest = request.environ["wsgi.input"].read(1) if is_chunked else b""
+    except ClientDisconnected as error:
+        raise BadRequest(BREAKS_OFF) from error
     except HTTPException:
         raise
     except Exception as error:  # each web server has errors of its own for this
         raise BadRequest(f"The body could not be read. {error}.") from error
     if rest:
         raise RequestEntityTooLarge
+    if len(data) < (request.content_length or 0):  # Gunicorn gives what there is
+        raise BadRequest(BREAKS_OFF)
     return data
 
 

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from werkzeug.exceptions import HTTPException
+
 from service import frames
 
 logger = logging.getLogger(__name__)
@@ -24,8 +26,11 @@ LOOK = 1  # seconds, after which it is seen whether the caller still waits
 WORKER_BOOT_ERROR = 3  # the exit code of a worker at which Gunicorn ends with all workers
 
 
-class CallerHasGone(Exception):
-    """Nobody waits for the answer any more."""
+class CallerHasGone(HTTPException):
+    """Nobody waits for the answer any more; the log shows a status of its own for that."""
+
+    code = 499
+    description = "The caller has gone away."
 
 
 class Pool:
