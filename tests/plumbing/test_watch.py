@@ -1,6 +1,7 @@
 """Every request has an id and a line in the log, and counts under no name that a caller chose."""
 
 import json
+import logging
 import re
 
 import pytest
@@ -72,7 +73,10 @@ def test_predictions_and_rows_are_counted(client, sample, added):
 
 @pytest.fixture
 def line(client, capfd):
-    """What the log says of a request."""
+    """What the log says of a request, where it is set up."""
+    logger = logging.getLogger("service")
+    level = logger.level
+    logger.setLevel(logging.INFO)
 
     def of(*call: object, **options: object) -> dict:
         capfd.readouterr()
@@ -80,7 +84,8 @@ def line(client, capfd):
         (found,) = capfd.readouterr().out.splitlines()
         return json.loads(found)
 
-    return of
+    yield of
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("supplied", ["x", "x" * 128, "6f3a-Z_9.:/+=@"], ids=len)

@@ -125,8 +125,9 @@ CONFIG = {
 
 def say(message: str, members: dict) -> None:
     """Write a line for a request: as a record would, at a third of its cost."""
-    if FORMATTER is TextFormatter:
-        logging.getLogger("service").info("%s", message)
+    logger = logging.getLogger("service")
+    if FORMATTER is TextFormatter or not logger.isEnabledFor(logging.INFO):
+        logger.info("%s", message)
         return
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = {"time": now, "level": "INFO", "logger": "service", "message": message, **members}
