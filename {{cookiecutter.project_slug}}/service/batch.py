@@ -62,8 +62,8 @@ def run(model: ServedModel, body: bytes, texts: Callable[[], list[str]]) -> byte
     kind, note, found = model.ask(frames.BATCH, body)
     if kind == frames.ANSWER:
         done, total = note.split()
-        count(int(done))
         if done == total:
+            count(int(done))
             return found
     elif kind not in (frames.MIXED, *FAILURES):
         raise model.error(kind, found, lambda: {"body": body.decode()})
@@ -75,7 +75,9 @@ def run(model: ServedModel, body: bytes, texts: Callable[[], list[str]]) -> byte
 def results(model: ServedModel, kind: bytes, found: bytes) -> list:
     """A frame row by row: each answer as JSON, or the error in its place."""
     if kind == frames.ANSWER:
-        return members(found, len(found))
+        rows = members(found, len(found))
+        count(len(rows))
+        return rows
     if kind != frames.MIXED:
         return []
     rows = []
@@ -102,9 +104,8 @@ def finish(model: ServedModel, texts: list[str]) -> list:
     """The answers to rows, of which a process may give the first only, or none if one fails."""
     rows = []
     while rest := texts[len(rows) :]:
-        kind, note, found = model.ask(frames.PART, array(rest))
+        kind, _, found = model.ask(frames.PART, array(rest))
         if kind in (frames.ANSWER, frames.MIXED):
-            count(int(note.split()[0]) if note else 0)
             rows += results(model, kind, found)
         elif kind not in FAILURES:
             raise model.error(kind, found, dict)
