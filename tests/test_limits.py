@@ -264,7 +264,7 @@ def test_a_bad_limit_stops_the_start_with_a_sentence(bake, name, value):
 
 SETTINGS = """
 import json, runpy
-from service.keeper.__main__ import WAITING
+from service.pool import WAITING
 from service.settings import SETTINGS
 
 served = runpy.run_path("gunicorn.conf.py")

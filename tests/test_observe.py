@@ -301,14 +301,14 @@ def test_the_metrics_name_the_build_and_say_how_the_model_is(sleeping, serve):
         info = json.loads(server.get("/service-info").body)
         with ThreadPoolExecutor(5) as pool:
             calls = [pool.submit(server.get, "/api?value=1000") for _ in range(5)]
-            wait_until(lambda: totals(server)["model_waiting"] == 3)
+            wait_until(lambda: totals(server)["model_busy"] == 2)
             assert [call.result().status for call in calls] == [200] * 5
         found = {sample.name: sample for family in metrics(server) for sample in family.samples}
     assert found["model_build_info"].labels == {
         name: info[name] for name in ("version", "revision", "fingerprint")
     }
     assert 0.3 <= found["model_load_seconds"].value < 10
-    assert (found["model_processes"].value, found["model_waiting"].value) == (2, 0)
+    assert (found["model_processes"].value, found["model_busy"].value) == (2, 0)
 
 
 @pytest.mark.parametrize("output", ["head -1", "true"])

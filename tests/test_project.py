@@ -57,7 +57,7 @@ MUTATIONS = {
     "service/fields.py": ('"true|false"', '"True|False"'),
     "service/forms.py": ("if item[1].filename", ""),
     "service/frames.py": ('"!cHI"', '"!cHH"'),
-    "service/health.py": ('"model_waiting"', '"model_queue"'),
+    "service/health.py": ('"model_busy"', '"model_queue"'),
     "service/logs.py": ("return json.dumps(members)", "return str(members)"),
     "service/machine.py": ("RESERVE = 150_000_000", "RESERVE = 0"),
     "service/pool.py": ("kind != frames.READY", "kind == frames.READY"),

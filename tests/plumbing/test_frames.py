@@ -32,8 +32,7 @@ def test_a_frame_arrives_as_it_was_sent(pair, note, body, size):
     sender.start()
     received = frames.receive(theirs)
     sender.join()
-    assert received == frame
-    assert frames.unpack(received) == (frames.ANSWER, note, body)
+    assert received == (frames.ANSWER, note, body)
 
 
 @pytest.mark.parametrize("length", [0, 1, 6, 7, 8, 11])
@@ -46,5 +45,6 @@ def test_half_a_frame_is_an_error(pair, length):
 
 
 def test_one_that_does_not_begin_in_time_is_waited_for_no_longer(pair):
+    pair[1].settimeout(0.01)
     with pytest.raises(TimeoutError):
-        frames.receive(pair[1], 0.01)
+        frames.receive(pair[1])

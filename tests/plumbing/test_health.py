@@ -21,7 +21,7 @@ def test_it_is_ready_whenever_the_pool_gives_no_reason_against(client):
 @pytest.fixture
 def state(served, monkeypatch) -> dict:
     """What the pool says of its processes; a test may change it."""
-    found = {"ready": 2, "waiting": 3, "reason": ""}
+    found = {"ready": 2, "busy": 3, "reason": ""}
     monkeypatch.setattr(served.pool, "state", lambda: found)
     return found
 
@@ -46,7 +46,7 @@ def test_it_is_text_for_prometheus(client):
 def test_the_metrics_say_what_is_so_now(client, served, state):
     found = list(families(client.get("/metrics").text))
     values = {one.name: one.value for family in found for one in family.samples}
-    assert (values["model_processes"], values["model_waiting"]) == (2, 3)
+    assert (values["model_processes"], values["model_busy"]) == (2, 3)
     assert values["model_load_seconds"] == served.facts["load_seconds"]
     (build,) = [one.labels for family in found for one in family.samples if "build" in one.name]
     assert build == {name: identity()[name] for name in ("version", "revision", "fingerprint")}

@@ -1,27 +1,34 @@
-"""What passes between the processes: frames, each a kind, a short note and a body."""
+"""The messages between the processes: frames, each of a kind, a short note and a body."""
 
 import socket
 import struct
 
+BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
+
 HEADER = struct.Struct("!cHI")  # kind; length of the note and of the body (bytes)
 
-# What a service process asks for. The keeper answers the first three itself.
-FACTS, STATE, CANCEL, PREDICT, BATCH = b"f", b"s", b"c", b"p", b"b"
-PART = b"q"  # a part of a batch, which is waited for as long as it takes
-# What a model process says.
-READY = b"R"  # that it takes requests; the body has the facts about the model
-REFUSED = b"X"  # that it cannot start, and why
+# Questions for the keeper.
+FACTS, STATE = b"f", b"s"
+CANCEL = b"c"  # nobody waits any more for the request named in the note
+# Requests for a model process.
+PREDICT, BATCH = b"p", b"b"
+PART = b"q"  # a part of a batch, which waits as long as it takes
+END = b"e"  # the service ends
+# Answers of a model process.
+DONE = b"D"  # to the keeper: a long prediction is over; it is answered by DONE or TIMEOUT
+READY = b"R"  # it takes requests; the body has the facts about the model
+REFUSED = b"X"  # it cannot start; the body has the reason
 ANSWER = b"A"  # an answer as JSON; the note has the seed, or how many rows are answered
 MIXED = b"M"  # for each row of a batch, or the first of them, the kind and the body of a frame
-INVALID = b"I"  # what `Input` refuses, as JSON
-MALFORMED = b"J"  # a body that is no JSON, and why
-LONG = b"L"  # a batch of too many rows
-FAULT = b"F"  # the traceback of what the model raised
-# What the keeper says in the place of a model process.
+INVALID = b"I"  # the faults that `Input` finds, as JSON
+MALFORMED = b"J"  # the body is no JSON, and why
+LONG = b"L"  # the batch has too many rows
+FAULT = b"F"  # the traceback of an exception in the model
+# Outcomes without an answer.
 BUSY = b"B"  # no process was free in time
 TIMEOUT = b"T"  # the prediction took too long
-ENDED = b"E"  # how the process ended that was to answer
-ABSENT = b"N"  # why no process can answer, now or later
+ENDED = b"E"  # how the process ended; as a question, the one with the request in the note
+ABSENT = b"N"  # no process can answer, and why
 
 
 def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
@@ -29,36 +36,23 @@ def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
     return HEADER.pack(kind, len(note), len(body)) + note + body
 
 
-def unpack(frame: bytes) -> tuple[bytes, bytes, bytes]:
-    """Take a frame apart: its kind, its note and its body."""
-    kind, note = head(frame)
-    return kind, note, frame[HEADER.size + len(note) :]
-
-
-def head(frame: bytes) -> tuple[bytes, bytes]:
-    """The kind and the note of a frame."""
-    kind, noted, _ = HEADER.unpack_from(frame)
-    return kind, frame[HEADER.size : HEADER.size + noted]
-
-
-def receive(connection: socket.socket, seconds: float | None = None) -> bytes:
-    """Read a frame.
+def receive(connection: socket.socket) -> tuple[bytes, bytes, bytes]:
+    """Read a frame: its kind, its note and its body.
 
     :raise ConnectionError: if the other side has gone away
-    :raise TimeoutError: if it does not begin in time
+    :raise TimeoutError: if the frame does not begin within the timeout of the connection
     """
-    if seconds:
-        connection.settimeout(seconds)
     data = connection.recv(65536)  # nearly always the whole frame
-    if seconds:
-        connection.settimeout(None)
     parts, length, whole = [data], len(data), HEADER.size
     while data:
         if whole == HEADER.size and length >= whole:
             parts = [b"".join(parts)]
-            whole += sum(HEADER.unpack_from(parts[0])[1:])
+            kind, noted, size = HEADER.unpack_from(parts[0])
+            whole += noted + size
         if length >= whole:
-            return b"".join(parts)
+            frame, start = b"".join(parts), HEADER.size + noted
+            return kind, frame[HEADER.size : start], frame[start:]
+        connection.settimeout(None)
         data = connection.recv(2**18)
         parts.append(data)
         length += len(data)

@@ -59,6 +59,6 @@ class Now:
         for name, meaning, value in (
             ("model_load_seconds", "Time that load() took (s)", self.model.facts["load_seconds"]),
             ("model_processes", "Model processes that are ready", state["ready"]),
-            ("model_waiting", "Predictions that wait for a process", state["waiting"]),
+            ("model_busy", "Model processes that predict", state["busy"]),
         ):
             yield metrics_core.GaugeMetricFamily(name, meaning, value)

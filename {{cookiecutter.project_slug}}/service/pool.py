@@ -1,16 +1,23 @@
-"""The model processes, as a service process sees them: something to ask."""
+"""The model processes as a service process sees them: something to ask.
+
+The model processes share one listening socket. A request is a connection to it, and so waits in
+the system's own queue, first come first served, until a model process accepts it.
+"""
 
 import atexit
 import contextlib
 import itertools
 import json
 import logging
+import math
 import os
 import select
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,60 +28,78 @@ from service import frames
 logger = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).parents[1]
-KEPT = 100  # connections to the keeper that a process keeps for the next requests
-LOOK = 1  # seconds, after which it is seen whether the caller still waits
+WAITING = 1000  # requests that may wait for a process
+FOREVER = 10**6  # seconds
+LARGE = 100_000  # bytes; a longer body counts for what may wait
+HELD = 50_000_000  # bytes of large bodies that a service process holds for the model processes
+FIRST_LOOK, LOOK = 0.2, 1  # seconds of waiting between looks at the caller and at the keeper
 WORKER_BOOT_ERROR = 3  # the exit code of a worker at which Gunicorn ends with all workers
+
+Frame = tuple[bytes, bytes, bytes]
 
 
 class CallerHasGone(HTTPException):
-    """Nobody waits for the answer any more; the log shows a status of its own for that."""
+    """The caller has closed the connection; the log shows a status of its own for that."""
 
     code = 499
     description = "The caller has gone away."
 
 
 class Pool:
-    """Asks the keeper, which hands each request to a free model process."""
+    """Asks the model processes, which the keeper starts and replaces."""
 
     def __init__(self, settings: dict) -> None:
-        self.idle: list[socket.socket] = []
+        self.settings, self.large = settings, []
         self.numbers = itertools.count()  # of the requests
-        # Each connection is one end of a socket pair, whose other end goes through the door. So
-        # there is no address, which would need a folder to write in and could be called by others.
-        self.door, inside = socket.socketpair()
-        words = [str(inside.fileno()), json.dumps(settings)]
-        self.keeper = subprocess.Popen(
-            [sys.executable, "-m", "service.keeper", *words],
-            cwd=PROJECT,
-            stdin=subprocess.PIPE,  # which ends when this process does, however it does
-            pass_fds=[inside.fileno()],
-            start_new_session=True,  # or it would hear the Ctrl-C that is meant for us
-        )
-        inside.close()
-        atexit.register(self.close)  # so that nothing of the service outlives this process
-        # A worker that Gunicorn forks shares the keeper, but neither the connections nor the pipe.
+        queue, door = listener(), listener()
+        self.queue, self.door = queue.getsockname(), door.getsockname()
+        files = queue.fileno(), door.fileno()
+        with queue, door:
+            self.keeper = subprocess.Popen(
+                [sys.executable, "-m", "service.keeper", *map(str, files), json.dumps(settings)],
+                cwd=PROJECT,
+                stdin=subprocess.PIPE,  # it ends when this process does, in whatever way
+                pass_fds=files,
+                start_new_session=True,  # Ctrl-C in a terminal is for this process alone
+            )
+        atexit.register(self.close)  # so that no model process outlives this process
+        # A worker that Gunicorn forks asks the keeper too, but does not end it.
         os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:
-        """Leave to the parent, after a fork, what is the parent's."""
+        """Leave the keeper to the parent, after a fork."""
         atexit.unregister(self.close)
-        self.idle.clear()
         self.keeper.stdin.close()
 
     def facts(self) -> dict:
-        """What the first model process says of the model, once it is ready.
+        """The facts about the model, once the first process is ready.
 
         :raise SystemExit: if the model cannot be served, with the reason
         """
-        kind, _, body = self.ask(frames.FACTS)
+        kind, _, body = self.told(frames.FACTS)
         if kind != frames.READY:
             self.close()
             sys.exit(body.decode() or "The model processes could not be started.")
         return json.loads(body)
 
     def state(self) -> dict:
-        """How many processes are ready and how many predictions wait, and why if none is taken."""
-        return json.loads(self.ask(frames.STATE)[2])
+        """How many processes are ready and how many are busy, and why no request is taken."""
+        state = json.loads(self.told(frames.STATE)[2])
+        try:
+            connected(self.queue).close()
+        except BlockingIOError:
+            state["reason"] = state["reason"] or "too many predictions wait"
+        return state
+
+    def told(self, kind: bytes, note: bytes = b"") -> Frame:
+        """The keeper's answer to a question."""
+        with connected(self.door) as connection:
+            connection.settimeout(None)
+            try:
+                connection.sendall(frames.pack(kind, note=note))
+                return frames.receive(connection)
+            except ConnectionError:
+                return frames.ENDED, b"", b""
 
     def ask(
         self,
@@ -82,51 +107,59 @@ class Pool:
         body: bytes = b"",
         note: bytes = b"",
         caller: socket.socket | None = None,
-    ) -> tuple[bytes, bytes, bytes]:
-        """Send a request, and give the frame that answers it; the note names the request.
+    ) -> Frame:
+        """Let the next free process answer a request; the note names it in the log.
 
         :raise CallerHasGone: if the caller's connection ends before the answer comes
         """
-        connection = self.idle.pop() if self.idle else self.connected()
-        note = b"%d-%d %s" % (os.getpid(), next(self.numbers), note)  # so that no two are the same
+        if len(body) < LARGE:
+            return self.asked(kind, body, note, caller)
+        if self.large and sum(map(len, self.large)) + len(body) > HELD:
+            return frames.BUSY, b"", b""
+        self.large.append(body)
         try:
-            connection.sendall(frames.pack(kind, body, note))
-            frame = self.answer(connection, note, caller)
+            return self.asked(kind, body, note, caller)
+        finally:
+            self.large.remove(body)
+
+    def asked(self, kind: bytes, body: bytes, note: bytes, caller: socket.socket | None) -> Frame:
+        """The frame that answers a request."""
+        name = b"%d-%d %s" % (os.getpid(), next(self.numbers), note)  # so that no two are the same
+        seconds = FOREVER if kind == frames.PART else self.settings["WAIT"]
+        try:
+            with connected(self.queue) as connection:
+                connection.settimeout(seconds)
+                connection.sendall(frames.pack(kind, body, name))
+                return self.answer(connection, name, time.monotonic() + seconds, caller)
+        except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
+            return frames.BUSY, b"", b""
         except ConnectionError:
-            connection.close()
-            return frames.ENDED, b"", b"The keeper of the model processes ended"
-        except BaseException:
-            connection.close()
-            raise
-        if len(self.idle) < KEPT:
-            self.idle.append(connection)
-        else:
-            connection.close()
-        return frames.unpack(frame)
+            found = self.told(frames.ENDED, name)
+        # Without a manner, the process ended before it began: another one answers.
+        return found if found[2] else self.asked(kind, body, note, caller)
 
-    def answer(self, connection: socket.socket, note: bytes, caller: socket.socket | None) -> bytes:
-        """Wait for an answer, as long as the caller does.
+    def answer(
+        self, connection: socket.socket, name: bytes, end: float, caller: socket.socket | None
+    ) -> Frame:
+        """The frame that comes in answer.
 
+        :raise TimeoutError: if no process takes the request before the end
+        :raise ConnectionError: if the process ends
         :raise CallerHasGone: if the caller's connection ends before
         """
-        while True:
-            try:
-                return frames.receive(connection, LOOK)
-            except TimeoutError:
-                if has_gone(caller):
-                    self.ask(frames.CANCEL, note)
-                    raise CallerHasGone from None
-
-    def connected(self) -> socket.socket:
-        """A new connection to the keeper; where it has ended, the service ends too."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                socket.send_fds(self.door, [b"c"], [theirs.fileno()])
-            except OSError:
-                logger.critical("The keeper of the model processes has ended; so does the service.")
-                os._exit(WORKER_BOOT_ERROR)
-        return ours
+        for pause in itertools.chain([FIRST_LOOK], itertools.repeat(LOOK)):
+            connection.settimeout(max(0.01, min(pause, end - time.monotonic())))
+            with contextlib.suppress(TimeoutError):
+                return frames.receive(connection)
+            if has_gone(caller):
+                self.told(frames.CANCEL, name)
+                raise CallerHasGone
+            if is_taken(connection):
+                end = math.inf  # the keeper sees to it that the prediction takes not too long
+            elif time.monotonic() >= end:
+                raise TimeoutError
+            elif reason := json.loads(self.told(frames.STATE)[2])["reason"]:
+                return frames.ABSENT, b"", reason.encode()
 
     def close(self) -> None:
         """End the keeper, and with it the model processes."""
@@ -144,16 +177,16 @@ class InProcess:
         self.model, self.told = load(settings)
 
     def facts(self) -> dict:
-        """What there is to say of the model."""
+        """The facts about the model."""
         return self.told | {"processes": 1}
 
     def state(self) -> dict:
         """It is ready whenever it answers."""
-        return {"ready": 1, "waiting": 0, "reason": ""}
+        return {"ready": 1, "busy": int(self.lock.locked()), "reason": ""}
 
     def ask(
         self, kind: bytes, body: bytes = b"", note: bytes = b"", caller: object = None
-    ) -> tuple[bytes, bytes, bytes]:
+    ) -> Frame:
         """Let the model answer."""
         with self.lock:
             return self.model.answer(kind, note, body)
@@ -163,7 +196,7 @@ class InProcess:
 
 
 def started(settings: dict) -> Pool | InProcess:
-    """What answers requests, by MODEL_PROCESSES."""
+    """The model processes, or the model in this process, by MODEL_PROCESSES."""
     return InProcess(settings) if settings["PROCESSES"] == 0 else Pool(settings)
 
 
@@ -176,6 +209,42 @@ def opened(settings: dict) -> Iterator[Pool | InProcess]:
         yield pool
     finally:
         pool.close()
+
+
+def listener() -> socket.socket:
+    """A listening socket; on Linux its address is in no folder, since none may be writable."""
+    found = socket.socket(socket.AF_UNIX)
+    found.bind("" if sys.platform == "linux" else f"{tempfile.mkdtemp()}/socket")
+    found.listen(WAITING)
+    return found
+
+
+def connected(address: str | bytes) -> socket.socket:
+    """A connection to a listening socket; where there is none any more, the service ends.
+
+    :raise BlockingIOError: if too many wait there
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    connection.setblocking(False)
+    try:
+        connection.connect(address)
+    except ConnectionRefusedError:
+        logger.critical("The keeper of the model processes has ended; so does the service.")
+        os._exit(WORKER_BOOT_ERROR)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_taken(connection: socket.socket) -> bool:
+    """Whether a process has read the request, as far as the system tells."""
+    import fcntl  # which Windows has not
+    import termios
+
+    with contextlib.suppress(OSError):
+        return not any(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
+    return False
 
 
 def has_gone(caller: socket.socket | None) -> bool:

@@ -1,24 +1,28 @@
-"""One model process, as the keeper sees it: its start, its answers, its output and its end."""
+"""One model process as the keeper sees it: its start, its output and its end."""
 
 import contextlib
 import json
 import logging
 import os
+import secrets
+import select
 import shutil
 import signal
+import socket
+import subprocess
 import sys
 import tempfile
-
-import gevent
-from gevent import socket, subprocess
-from gevent.os import make_nonblocking, nb_read
+import threading
+import time
+from collections.abc import Container
 
 from service import frames
 
 logger = logging.getLogger("model")
 
-GRACE = 2  # seconds that a prediction has to end after it was interrupted
 LONGEST = 10_000  # bytes of a line of the log; the rest goes into further lines
+GATHER = 0.03  # seconds in which output is gathered, so that many requests cost one look
+GRACE = 2  # seconds that a prediction has to end after it was interrupted
 
 
 class NotReady(Exception):
@@ -30,95 +34,102 @@ class Refused(NotReady):
 
 
 class Process:
-    """A model process: a fresh interpreter, with a socket to us, its output to us, and no input."""
+    """A model process: a fresh interpreter without input, whose output comes to the keeper."""
 
-    def __init__(self, settings: dict) -> None:
-        """Start it.
+    def __init__(self, settings: dict, queue: int, door: str) -> None:
+        """Start it; it takes requests from a queue, and reaches the keeper at a door.
 
-        :raise OSError: if the system does not let us
+        :raise OSError: if the system does not allow it
         """
-        self.request, self.line, self.is_ready = b"", b"", False
+        self.settings, self.is_ready, self.lock = settings, False, threading.Lock()
+        self.request, self.since = "", 0.0  # the request at hand, and when it came (s)
+        self.done, self.is_late, self.stopped = "", False, 0.0
+        # A line that starts with the mark names the request that the model has at hand.
+        self.mark, self.rest = f"{secrets.token_hex(8)} ".encode(), b""
         self.folder = folder_for_temporary_files()
+        # The process ends when this connection does, and so with the keeper.
         self.connection, theirs = socket.socketpair()
-        self.output, output = os.pipe()
-        words = [str(theirs.fileno()), json.dumps(settings)]
-        own = {"TMPDIR": self.folder} if self.folder else {}
-        with theirs, os.fdopen(output, "wb"):
-            os.set_blocking(theirs.fileno(), True)
+        told = json.dumps({"settings": settings, "mark": self.mark.decode(), "door": door})
+        words = [str(queue), str(theirs.fileno()), told]
+        with theirs:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "service.runner", *words],
-                env=os.environ | own,
+                env=os.environ | ({"TMPDIR": self.folder} if self.folder else {}),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[theirs.fileno()],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[queue, theirs.fileno()],
                 start_new_session=True,  # a group of its own, which ends with it
             )
-        make_nonblocking(self.output)
-        gevent.spawn(self.listen)
+        os.set_blocking(self.popen.stdout.fileno(), False)
+        threading.Thread(target=self.end_group, daemon=True).start()
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
 
     def load(self) -> dict:
-        """Wait until the model is loaded, and hear what there is to say of it.
+        """Wait until the model is loaded, and return the facts about it.
 
-        :raise NotReady: if it cannot be loaded, or has ended
+        :raise NotReady: if it cannot be loaded, or the process has ended
         """
         try:
-            kind, _, body = frames.unpack(frames.receive(self.connection))
+            kind, _, body = frames.receive(self.connection)
         except ConnectionError as error:
-            raise NotReady(f"{self.end()} while it loaded.") from error
+            raise NotReady(f"{self.manner()} while it loaded.") from error
         if kind == frames.REFUSED:
             raise Refused(body.decode().strip())
         self.is_ready = True
         return json.loads(body)
 
-    def ask(self, frame: bytes, note: bytes, seconds: float) -> bytes:
-        """Let it answer a request, and stop it after some time."""
-        self.request = note
-        self.connection.settimeout(seconds)
-        try:
-            self.connection.sendall(frame)
-            return frames.receive(self.connection, seconds)
-        except TimeoutError:
-            self.interrupt()
-            return frames.pack(frames.TIMEOUT)
-        except ConnectionError:
-            return frames.pack(frames.ENDED, self.end().encode())
-        finally:
-            self.hear()  # what the model has printed belongs to this request
-            self.say_rest()
-            self.request = b""
+    def finish(self, request: str) -> bytes:
+        """Take notice that a long prediction is over, which may not be stopped from now on."""
+        with self.lock:
+            self.done = request
+            outcome = frames.TIMEOUT if self.is_late else frames.DONE
+            self.is_late, self.stopped = False, 0.0
+            return outcome
 
-    def interrupt(self) -> None:
-        """Stop a prediction: by KeyboardInterrupt, and if that does not help, by SIGKILL."""
-        with contextlib.suppress(ProcessLookupError):
-            self.popen.send_signal(signal.SIGINT)
-        try:
-            frames.receive(self.connection, GRACE)
-        except (TimeoutError, ConnectionError):
-            self.end(0)
+    def stop_if_due(self, cancelled: Container[str]) -> None:
+        """Stop a prediction that takes too long or that nobody waits for.
 
-    def cancel(self, request: bytes) -> None:
-        """Stop the prediction of a request for which nobody waits any more."""
-        if self.request != request:
-            return  # it has its answer by now
-        with contextlib.suppress(ProcessLookupError):
-            self.popen.send_signal(signal.SIGINT)
-        gevent.sleep(GRACE)
-        if self.request == request:
-            self.kill()
+        KeyboardInterrupt comes first, and if that does not help, SIGKILL.
+        """
+        with self.lock:
+            self.hear()
+            now = time.monotonic()
+            age = now - self.since
+            if self.request in ("", self.done) or age < 2 * frames.BRIEF:
+                return
+            self.is_late = age > self.settings["TIMEOUT"]
+            if self.stopped and now > self.stopped + GRACE:
+                self.kill()
+            elif not self.stopped and (self.is_late or self.request in cancelled):
+                self.stopped = now
+                self.popen.send_signal(signal.SIGINT)
 
-    def end(self, seconds: float = 0.5) -> str:
-        """Wait a moment for the end of the process, or make it end; say how it did."""
-        self.is_ready = False
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)  # at which one that is free ends
+    def manner(self) -> str:
+        """How the process ended, in words."""
+        code = self.popen.wait()
+        if code >= 0:
+            return f"The model's process ended with exit code {code}"
+        name = signal.Signals(-code).name
+        hint = ", as when memory runs out" if name == "SIGKILL" else ""
+        return f"The model's process was ended by the signal {name}{hint}"
+
+    def end(self, seconds: float = 0) -> None:
+        """Let the process end, or make it end, and remove what it leaves behind."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(seconds)
         self.kill()
-        code = self.popen.wait()
+        self.listener.join(1)
+        self.connection.close()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
-        return f"The model's process {manner(code)}"
+
+    def end_group(self) -> None:
+        """Kill the processes that the model has started, once it has ended itself."""
+        self.popen.wait()
+        self.is_ready = False
+        self.kill()
 
     def kill(self) -> None:
         """Kill the process, and all that it has started."""
@@ -126,36 +137,41 @@ class Process:
             os.killpg(self.popen.pid, signal.SIGKILL)
 
     def listen(self) -> None:
-        """Write what the model prints into the log, as long as it lives."""
-        while data := nb_read(self.output, 65536):
-            self.heard(data)
-        self.say_rest()
-        os.close(self.output)
-        self.output = -1
+        """Write the output of the model into the log, until its end."""
+        output, is_open = self.popen.stdout, True
+        while is_open:
+            select.select([output], [], [])
+            with self.lock:
+                is_open = self.hear()
+            time.sleep(GATHER)
+        self.say(self.rest)
+        output.close()
 
-    def hear(self) -> None:
-        """Write into the log what the model has printed by now."""
-        with contextlib.suppress(OSError):
-            while data := os.read(self.output, 65536):
-                self.heard(data)
+    def hear(self) -> bool:
+        """Write the lines that are there by now into the log; say whether more may come."""
+        with contextlib.suppress(BlockingIOError, ValueError):
+            while data := os.read(self.popen.stdout.fileno(), 2**16):
+                *lines, self.rest = (self.rest + data).split(b"\n")
+                for line in lines:
+                    self.take(line)
+                if len(self.rest) > LONGEST:
+                    self.say(self.rest)
+                    self.rest = b""
+            return False
+        return True
 
-    def heard(self, data: bytes) -> None:
-        """Write whole lines of the model's output into the log."""
-        *lines, self.line = (self.line + data).split(b"\n")
-        for line in lines:
+    def take(self, line: bytes) -> None:
+        """Write a line into the log, or learn from it which request is at hand."""
+        if line.startswith(self.mark):
+            self.request = line.removeprefix(self.mark).decode()
+            self.since = time.monotonic()
+        else:
             self.say(line)
-        if len(self.line) > LONGEST:
-            self.say_rest()
-
-    def say_rest(self) -> None:
-        """Write the line that has not ended yet into the log."""
-        line, self.line = self.line, b""
-        self.say(line)
 
     def say(self, line: bytes) -> None:
         """Write a line of the model's into the log, in parts where it is long."""
-        _, _, request = self.request.partition(b" ")
-        members = {"request_id": request.decode()} if request else {}
+        _, _, request = self.request.partition(" ")
+        members = {"request_id": request} if request else {}
         for start in range(0, len(line), LONGEST):
             text = line[start : start + LONGEST].decode(errors="replace")
             logger.info("%s", text, extra={"members": members})
@@ -163,17 +179,8 @@ class Process:
 
 def folder_for_temporary_files() -> str:
     """A new folder that is this process's own, or nothing where none can be made."""
-    # Where to is said, or Python would write a file first to try, which a full disk refuses.
+    # The parent is given: without one Python writes a file to try it, which a full disk refuses.
     parent = os.environ.get("TMPDIR") or "/tmp"
     with contextlib.suppress(OSError):
         return tempfile.mkdtemp(prefix="model-", dir=parent)
     return ""
-
-
-def manner(code: int) -> str:
-    """How a process ended, in words."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
-    hint = ", as when memory runs out" if name == "SIGKILL" else ""
-    return f"was ended by the signal {name}{hint}"

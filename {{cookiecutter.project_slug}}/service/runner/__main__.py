@@ -1,11 +1,13 @@
 """A model process: `model/` alone, in the main thread of a fresh interpreter.
 
-The keeper starts it, with one end of a socket pair: `python -m service.runner 5 '{…}'`.
+The keeper starts it: `python -m service.runner 5 6 '{…}'`, with the socket at which it takes
+requests, one end of a socket pair that says whether the keeper lives, and the mark of the log.
 """
 
 import contextlib
 import inspect
 import json
+import os
 import signal
 import socket
 import sys
@@ -19,31 +21,90 @@ from service.runner.contract import exported
 from service.runner.schemas import schemas
 from service.runner.strict import probe
 
+Frame = tuple[bytes, bytes, bytes]
+
+
+class Log:
+    """The output of this process, in which lines with the mark name the request at hand."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark, self.file = mark.encode(), os.dup(1)
+
+    def begin(self, request: bytes) -> None:
+        """Let the lines that follow belong to a request."""
+        os.write(self.file, b"\n%b%b\n" % (self.mark, request))
+
+    def end(self) -> None:
+        """Let all that the model has printed belong to the request, and nothing that follows."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):  # the model closed it
+                stream.flush()
+        self.begin(b"")
+
 
 def main() -> None:
     """Load the model, say that it is ready, and answer one request after the other."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    connection.setblocking(True)
-    settings = json.loads(sys.argv[2])
+    queue, keeper = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    end_with(keeper)
+    for file in (queue, keeper):
+        os.set_inheritable(file.fileno(), False)  # programs that the model starts have no use
     # Where memory runs out, the kernel kills one process: this one, which is replaced.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
+    told = json.loads(sys.argv[3])
+    log = Log(told["mark"])
     try:
-        model, facts = load(settings)
-    except SystemExit as refusal:
-        if not isinstance(refusal.code, str):  # of the model's own: it ends, and the keeper says so
-            raise
-        send(connection, frames.REFUSED, refusal.code.encode())
-        sys.exit(1)
+        model, facts = load(told["settings"])
     except BaseException as error:
-        send(connection, frames.REFUSED, traced(error))
+        reason = traced(error)
+        if isinstance(error, SystemExit):
+            if not isinstance(error.code, str):  # of the model's own, which ends the process
+                raise
+            reason = error.code.encode()
+        keeper.sendall(frames.pack(frames.REFUSED, reason))
         sys.exit(1)
-    with contextlib.suppress(ConnectionError):  # the service has ended
-        send(connection, frames.READY, json.dumps(facts).encode())
-        while True:
-            request = frames.unpack(frames.receive(connection))
-            kind, note, body = interruptible(model, *request)
-            send(connection, kind, body, note)
+    keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
+    kind = b""
+    while kind != frames.END:
+        connection, _ = queue.accept()
+        with connection, contextlib.suppress(ConnectionError):  # the service process has gone
+            kind, note, body = frames.receive(connection)
+            if kind != frames.END:
+                serve(connection, told["door"], model, log, (kind, note, body))
+
+
+def serve(connection: socket.socket, door: str, model: Model, log: Log, request: Frame) -> None:
+    """Answer a request."""
+    if has_gone(connection):
+        return
+    begun, name = time.monotonic(), request[1]
+    log.begin(name)
+    kind, note, body = interruptible(model, *request)
+    log.end()
+    # A long prediction may be interrupted until the keeper knows that it is over.
+    if time.monotonic() > begun + frames.BRIEF:
+        with socket.socket(socket.AF_UNIX) as keeper:
+            keeper.connect(door)
+            keeper.sendall(frames.pack(frames.DONE, b"%d" % os.getpid(), name))
+            if frames.receive(keeper)[0] == frames.TIMEOUT:
+                kind, body = frames.TIMEOUT, b""
+    connection.sendall(frames.pack(kind, body, note))
+
+
+def has_gone(connection: socket.socket) -> bool:
+    """Whether nobody waits for the answer any more."""
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+
+
+def end_with(keeper: socket.socket) -> None:
+    """End at once when the keeper does: its end of the socket pair closes, and SIGIO comes."""
+    import fcntl
+
+    fcntl.fcntl(keeper, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(keeper, fcntl.F_SETFL, fcntl.fcntl(keeper, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def load(settings: dict) -> tuple[Model, dict]:
@@ -69,11 +130,11 @@ def load(settings: dict) -> tuple[Model, dict]:
     }
 
 
-def interruptible(model: Model, *request: bytes) -> tuple[bytes, bytes, bytes]:
+def interruptible(model: Model, *request: bytes) -> Frame:
     """Answer a request; meanwhile SIGINT raises KeyboardInterrupt, as it does in any program.
 
-    The keeper sends it when the prediction takes too long or nobody waits for it any more. At
-    other times it is ignored: it would break a frame, or meet the next request.
+    The keeper sends it when the prediction takes too long or its caller has gone. At other times it
+    is ignored.
     """
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -84,14 +145,6 @@ def interruptible(model: Model, *request: bytes) -> tuple[bytes, bytes, bytes]:
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return frames.FAULT, b"", traced(error)
-
-
-def send(connection: socket.socket, kind: bytes, body: bytes, note: bytes = b"") -> None:
-    """Send a frame, once all that the model has printed is on its way."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # the model closed it
-            stream.flush()
-    connection.sendall(frames.pack(kind, body, note))
 
 
 if __name__ == "__main__":
