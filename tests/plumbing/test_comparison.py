@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.proof.comparison import Tolerance, compare
+from service.proof.comparison import Tolerance
 
 ARRAY = [1000.0, 0.0]
 
@@ -25,7 +25,7 @@ ARRAY = [1000.0, 0.0]
     ],
 )
 def test_the_same_answer_fits(expected, got):
-    assert all(value.outcome == "OK" for value in compare(expected, got, Tolerance()))
+    assert Tolerance().worst(expected, got).outcome == "OK"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_same_answer_fits(expected, got):
         (1, True, "", "CONTRACT"),
         (1.0, 1.000011, "", "VALUE"),
         (0.0, 1e-300, "", "VALUE"),
-        (1e-310, 1.0, "", "VALUE"),
+        (1e-300, 1.0, "", "VALUE"),
         (1.0, None, "", "VALUE"),
         (1.0, float("inf"), "", "VALUE"),
         (1.0, 10**400, "", "VALUE"),
@@ -54,20 +54,20 @@ def test_the_same_answer_fits(expected, got):
     ],
 )
 def test_another_answer_is_named_by_its_place(expected, got, path, outcome):
-    wrong = next(value for value in compare(expected, got, Tolerance()) if value.outcome != "OK")
+    wrong = Tolerance().worst(expected, got)
     assert (wrong.path, wrong.outcome) == (path, outcome)
     json.dumps(wrong, allow_nan=False)  # as a report has it
 
 
 def test_a_tolerance_of_its_own_widens_what_fits():
-    (wide,) = compare(0.0, 0.5, Tolerance(atol=1))
-    (narrow,) = compare(1.0, 1.000001, Tolerance(rtol=1e-9))
+    wide = Tolerance(atol=1).worst(0.0, 0.5)
+    narrow = Tolerance(rtol=1e-9).worst(1.0, 1.000001)
     assert (wide.outcome, narrow.outcome) == ("OK", "VALUE")
 
 
 def test_a_difference_is_said_with_what_was_expected_and_by_how_much():
-    (value,) = compare({"y": 2.0}, {"y": 2.5}, Tolerance())
+    value = Tolerance().worst({"y": 2.0}, {"y": 2.5})
     how_far = "off by 2.50e-01 of the scale (1.00e-05 allowed)"
     assert str(value) == f"y is 2.5, recorded as 2.0, {how_far}"
-    (text,) = compare("é", "e", Tolerance())
+    text = Tolerance().worst("é", "e")
     assert str(text) == 'the answer is "e", recorded as "é"'

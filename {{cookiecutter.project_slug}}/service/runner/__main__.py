@@ -120,7 +120,7 @@ def load(settings: dict) -> tuple[Model, dict]:
     loaded = time.perf_counter() - start
     model = Model(contract, settings["BATCH_ROWS"])
     if settings["CHECK"]:
-        examples.check(lambda request: model.answer(frames.PREDICT, b"", request))
+        examples.check(lambda kind, body: model.answer(kind, b"", body))
     return model, {
         "about": inspect.getdoc(contract.predict) or "",
         "draws": model.seeds is not None,
