@@ -29,12 +29,13 @@ model/__init__.py model/examples/two.json model/examples/very-large.json model/s
 pyproject.toml service/__init__.py service/about/__init__.py service/about/citation.py
 service/about/control.py service/about/headers.py service/about/openapi.py service/about/page.py
 service/about/provenance.py service/about/static/page.js service/about/static/style.css
-service/about/templates/index.html service/application.py service/batch.py service/bodies.py
+service/about/templates/index.html service/about/templates/reproduction.txt
+service/application.py service/batch.py service/bodies.py
 service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
 service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py service/logs.py
 service/machine.py service/pool.py service/predictions.py service/proof/__init__.py
 service/proof/comparison.py service/proof/examples.py service/proof/record.py
-service/proof/replay.py service/proof/reproduce.py service/proof/shown.py service/proof/target.py
+service/proof/replay.py service/proof/reproduce.py service/proof/shown.py
 service/proof/weights.py service/rows.py service/runner/__init__.py service/runner/__main__.py
 service/runner/answers.py service/runner/contract.py service/runner/schemas.py
 service/runner/strict.py service/schema.py service/served.py service/settings.py service/tables.py
