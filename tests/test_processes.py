@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import quote
 
@@ -173,9 +173,10 @@ def shared(source: str, **settings: str):
     return served
 
 
-one = shared(RUNS, WEB_CONCURRENCY="1", MODEL_PROCESSES="1", MODEL_TIMEOUT="1")
+ONE = {"WEB_CONCURRENCY": "1", "MODEL_PROCESSES": "1"}
+one = shared(RUNS, MODEL_TIMEOUT="1", **ONE)
 two = shared(RUNS, WEB_CONCURRENCY="2", MODEL_PROCESSES="2", MODEL_TIMEOUT="1")
-patient = shared(RUNS, WEB_CONCURRENCY="1", MODEL_PROCESSES="1", MODEL_WAIT="1")
+patient = shared(RUNS, MODEL_WAIT="1", **ONE)
 science = shared(SCIENCE, WEB_CONCURRENCY="2", MODEL_PROCESSES="2")
 
 
@@ -210,6 +211,14 @@ def send(server, code: str) -> HTTPConnection:
     """Ask, and do not wait for the answer."""
     CALLS.append(HTTPConnection("127.0.0.1", server.port, timeout=20))
     CALLS[-1].request("GET", f"/api?value={quote(code)}")
+    return CALLS[-1]
+
+
+def post(server, code: str) -> HTTPConnection:
+    """Ask with a body, and do not wait for the answer."""
+    CALLS.append(HTTPConnection("127.0.0.1", server.port, timeout=20))
+    headers = {"Content-Type": "application/json"}
+    CALLS[-1].request("POST", "/api", json.dumps({"value": code}), headers)
     return CALLS[-1]
 
 
@@ -442,6 +451,29 @@ def test_a_prediction_without_end_is_interrupted_and_killed_if_deaf_to_it(one, c
 def test_a_caller_who_goes_away_frees_the_model(patient):
     begin(patient, "time.sleep(60)").close()
     wait_until(lambda: ask(patient, "1").status == 200, 5)
+
+
+def test_a_prediction_is_stopped_also_where_its_service_process_has_ended(one):
+    begin(one, DEAF)
+    (service,) = one.services()
+    os.kill(service, signal.SIGKILL)
+    wait_until(lambda: is_answered(one), 10)
+
+
+def is_answered(server) -> bool:
+    with contextlib.suppress(OSError, HTTPException):
+        return ask(server, "1").status == 200
+    return False
+
+
+def test_large_bodies_that_wait_are_bounded_in_bytes(start):
+    with start(RUNS, MODEL_MAX_CONTENT_LENGTH="60000000", **ONE) as server:
+        first = begin(server, "time.sleep(3)")
+        large = [post(server, "1" + " " * 30_000_000) for _ in range(2)]
+        begun = time.monotonic()
+        assert sorted([status(large[0]), status(large[1]), status(first)]) == [200, 200, 503]
+        assert time.monotonic() - begun > 1
+        assert status(post(server, "1" + " " * 50_000_000)) == 200
 
 
 def test_the_wait_for_a_model_process_is_bounded(patient):

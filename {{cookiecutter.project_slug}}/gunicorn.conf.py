@@ -56,7 +56,7 @@ if not str(workers).isdecimal() or int(workers) < 1:
 
 worker_class, logger_class = Worker, Log  # of service/worker.py
 
-# An open connection is an open file, and so is one to the keeper of the model processes.
+# An open connection is an open file, and so is one to a model process.
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 files = min(max(soft, 20_000), hard)
 resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))

@@ -21,6 +21,7 @@ WHOLE = 4096  # bytes that the system writes into a pipe at once or not at all
 PATIENCE = 1000  # milliseconds that the rest of a longer line is waited for
 poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
 
+logger = logging.getLogger("service")
 request = ContextVar("request", default="")  # the id of the request that is being answered
 lost = [0]  # lines that could not be written
 cut = [""]  # what ends one that was written in part
@@ -76,7 +77,7 @@ def write(text: str) -> None:
     if lost[0]:
         words = f"{lost[0]} lines of the log were lost, because nobody read it."
         lost[0] = 0
-        logging.getLogger("service").warning(words)
+        logger.warning(words)
     line = whole = f"{cut[0]}{text}\n".encode()
     with contextlib.suppress(OSError):  # nobody reads it any more
         hold("LOCK_EX")
@@ -125,7 +126,6 @@ CONFIG = {
 
 def say(message: str, members: dict) -> None:
     """Write a line for a request: as a record would, at a third of its cost."""
-    logger = logging.getLogger("service")
     if FORMATTER is TextFormatter or not logger.isEnabledFor(logging.INFO):
         logger.info("%s", message)
         return

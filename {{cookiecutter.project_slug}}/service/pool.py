@@ -134,9 +134,7 @@ class Pool:
         except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
             return frames.BUSY, b"", b""
         except ConnectionError:
-            found = self.told(frames.ENDED, name)
-        # Without a manner, the process ended before it began: another one answers.
-        return found if found[2] else self.asked(kind, body, note, caller)
+            return self.told(frames.ENDED, name)
 
     def answer(
         self, connection: socket.socket, name: bytes, end: float, caller: socket.socket | None

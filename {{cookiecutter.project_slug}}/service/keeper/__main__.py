@@ -22,7 +22,7 @@ logger = logging.getLogger("service")
 
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds between the tries to start a process that ends while it loads
 TURN = 0.2  # seconds between looks for a prediction that takes too long
-PATIENCE = 1  # seconds until the end of a process is known
+PATIENCE = 5  # seconds until the end of a process is known
 GRACE = 0.5  # seconds that the model processes have to end with the service
 
 
@@ -60,6 +60,7 @@ class Keeper:
         end = time.monotonic() + GRACE
         for process in processes:
             process.end(max(0, end - time.monotonic()))
+            process.tidy_up()
 
     def accept(self) -> None:
         """Take questions."""
@@ -87,7 +88,7 @@ class Keeper:
             connection.sendall(frames.pack(kind, told.encode()))
 
     def outcome(self, request: str) -> tuple[bytes, str]:
-        """How the process ended that had a request at hand; nothing if none had."""
+        """How the process ended that had a request at hand."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             for process in list(self.ended):
@@ -95,7 +96,7 @@ class Keeper:
                     kind = frames.TIMEOUT if process.is_late else frames.ENDED
                     return kind, process.manner()
             time.sleep(0.01)
-        return frames.ENDED, ""
+        return frames.ENDED, "The model's process ended"
 
     def state(self) -> dict:
         """How many processes are ready and how many are busy, and why none is ready."""
@@ -138,6 +139,7 @@ class Keeper:
             process.end()
             self.ended.append(process)
             self.processes.discard(process)
+            process.tidy_up()
 
     def ready(self, facts: dict) -> None:
         """Learn of the first process what the model is, and how many processes fit by its size."""

@@ -62,7 +62,6 @@ class Process:
                 start_new_session=True,  # a group of its own, which ends with it
             )
         os.set_blocking(self.popen.stdout.fileno(), False)
-        threading.Thread(target=self.end_group, daemon=True).start()
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
 
@@ -72,6 +71,9 @@ class Process:
         :raise NotReady: if it cannot be loaded, or the process has ended
         """
         try:
+            while not select.select([self.connection], [], [], 0.1)[0]:
+                if self.popen.poll() is not None:  # but a process that it has forked lives on
+                    raise ConnectionError
             kind, _, body = frames.receive(self.connection)
         except ConnectionError as error:
             raise NotReady(f"{self.manner()} while it loaded.") from error
@@ -116,20 +118,18 @@ class Process:
         return f"The model's process was ended by the signal {name}{hint}"
 
     def end(self, seconds: float = 0) -> None:
-        """Let the process end, or make it end, and remove what it leaves behind."""
+        """Let the process end, or make it end, and all that it has started."""
+        self.is_ready = False
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(seconds)
         self.kill()
         self.listener.join(1)
         self.connection.close()
+
+    def tidy_up(self) -> None:
+        """Remove its temporary files."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def end_group(self) -> None:
-        """Kill the processes that the model has started, once it has ended itself."""
-        self.popen.wait()
-        self.is_ready = False
-        self.kill()
 
     def kill(self) -> None:
         """Kill the process, and all that it has started."""

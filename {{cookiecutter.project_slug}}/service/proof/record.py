@@ -38,4 +38,5 @@ def write(name: str, example: Example) -> None:
         part.write_text(f"{text}\n", "utf-8", newline="\n")
         part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         sys.exit(f"{path} could not be written, and is as it was: {error.strerror}.")

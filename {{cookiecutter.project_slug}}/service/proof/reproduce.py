@@ -100,7 +100,7 @@ def serve(started: ExitStack, image: str | None) -> str:
         command = ["docker", "run", "--name", name, *options, image]
     environment = {"PYTHONHASHSEED": "0"} | os.environ  # as make and the image set it
     environment |= {"PORT": port, "LISTEN": "127.0.0.1", "MODEL_CHECK": "false"}
-    print(f"Starting {image or 'this project'}", file=sys.stderr)
+    print(f"Starting {image or 'this project'}", end="", file=sys.stderr, flush=True)
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         started.callback(process.wait)  # the stack calls these in reverse order
@@ -108,7 +108,9 @@ def serve(started: ExitStack, image: str | None) -> str:
             started.callback(docker, "rm", "--force", name)
         started.callback(process.terminate)
         started.callback(on_stop, signal.SIG_IGN)
-        if not answers(address, process):
+        is_there = answers(address, process)
+        print(file=sys.stderr)
+        if not is_there:
             log.seek(0)
             raise Ended("START", f"The service does not start. It says:\n{log.read()}")
     return address
@@ -121,5 +123,6 @@ def answers(address: str, process: subprocess.Popen) -> bool:
     while process.poll() is None and time.monotonic() < end:
         with suppress(Ended):
             return bool(ask(f"{address}/healthz"))
+        print(".", end="", file=sys.stderr, flush=True)
         time.sleep(0.5)
     return False

@@ -50,6 +50,7 @@ def fetch(weight: Weight, path: Path) -> None:
         import pooch  # a model without such files does not need it
 
         pooch.retrieve(weight.url, f"sha256:{weight.sha256}", path.name, path.parent)
+        path.chmod(0o644)  # pooch lets nobody else read it
     except ImportError:
         sys.exit("model/weights.json lists files to fetch: add pooch>=1.8,<2 to environment.yml.")
     except (OSError, ValueError) as error:  # of the network, of the disk, or another hash
