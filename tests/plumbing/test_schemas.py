@@ -42,3 +42,12 @@ def test_bytes_are_base64_not_empty_in_a_request_and_their_lengths_are_those_of_
         assert schema["pattern"] == PATTERN
     assert (taken["minLength"], taken["maxLength"], taken["default"]) == (4, 8, "AA==")
     assert "minLength" not in given
+
+
+class Open(BaseModel, extra="allow"):
+    mass: float
+
+
+def test_an_input_says_that_it_takes_other_members_where_its_author_does():
+    found = schemas(Contract(Open, Output, lambda inputs: inputs, None, None))
+    assert found["named"]["Open"]["additionalProperties"] is True

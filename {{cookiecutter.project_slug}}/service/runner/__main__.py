@@ -110,7 +110,8 @@ def end_with(keeper: socket.socket) -> None:
 def load(settings: dict) -> tuple[Model, dict]:
     """The model, loaded and proven by its recorded examples, and what to tell about it."""
     probe()
-    contract, start = exported(), time.perf_counter()
+    contract = exported()
+    described, start = schemas(contract), time.perf_counter()
     try:
         if contract.load:
             contract.load()
@@ -126,7 +127,7 @@ def load(settings: dict) -> tuple[Model, dict]:
         "draws": model.seeds is not None,
         "load_seconds": loaded,
         "size": machine.size(),
-        **schemas(contract),
+        **described,
     }
 
 

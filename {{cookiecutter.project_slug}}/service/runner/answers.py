@@ -40,7 +40,7 @@ class Model:
     def one(self, body: bytes, is_row: bool = False) -> tuple[bytes, bytes, bytes]:
         """Predict from one JSON object; the note of an answer tells the seed, if there is one."""
         try:
-            inputs = self.input.validate_json(body, strict=True, extra="forbid")
+            inputs = self.input.validate_json(body, strict=True)
         except ValidationError as error:
             return refusal(error)
         note = b""
@@ -62,7 +62,7 @@ class Model:
     def rows(self, body: bytes) -> tuple[bytes, bytes, bytes]:
         """Predict from a JSON array."""
         try:
-            inputs = self.inputs.validate_json(body, strict=True, extra="forbid")
+            inputs = self.inputs.validate_json(body, strict=True)
             if len(inputs) > self.most_rows:
                 return frames.LONG, b"", str(len(inputs)).encode()
             if not self.seeds or all(one.seed is not None for one in inputs):

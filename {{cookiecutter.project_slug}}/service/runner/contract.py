@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 
 class Contract(NamedTuple):
@@ -17,6 +17,7 @@ class Contract(NamedTuple):
     predict: Callable
     load: Callable | None
     predict_batch: Callable | None
+    Refusal: type[Exception] | tuple = ()  # of nothing, where the model has none
 
 
 def exported() -> Contract:
@@ -33,7 +34,7 @@ def exported() -> Contract:
             sys.exit(f"model/__init__.py must export {name}, {meaning}; there it is {found!r}.")
         return found
 
-    takes = export("Input", is_schema, "a pydantic model of what predict takes")
+    takes = export("Input", is_object, "a pydantic model of what predict takes, no RootModel")
     gives = export("Output", is_schema, "a pydantic model of what predict gives")
     return Contract(
         takes,
@@ -41,12 +42,23 @@ def exported() -> Contract:
         export("predict", accepts(takes), "a function that takes an Input and gives an Output"),
         export("load", accepts(), "a function without arguments", True),
         export("predict_batch", accepts([]), "a function from list[Input] to list[Output]", True),
+        export("Refusal", is_exception, "a class of exceptions", True) or (),
     )
 
 
 def is_schema(found: object) -> bool:
     """Whether an export is a pydantic model."""
     return isinstance(found, type) and issubclass(found, BaseModel)
+
+
+def is_object(found: object) -> bool:
+    """Whether an export is a pydantic model of an object."""
+    return is_schema(found) and not issubclass(found, RootModel)
+
+
+def is_exception(found: object) -> bool:
+    """Whether an export is a class of exceptions."""
+    return isinstance(found, type) and issubclass(found, Exception)
 
 
 def accepts(*arguments: object) -> Callable[[object], bool]:

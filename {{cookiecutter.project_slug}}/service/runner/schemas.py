@@ -1,5 +1,8 @@
 """What programs and people are told of `Input` and `Output`, as JSON schemas."""
 
+import sys
+
+from pydantic import BaseModel, PydanticUserError, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.runner.contract import Contract
@@ -24,9 +27,10 @@ class Schemas(GenerateJsonSchema):
         return {"type": "string", "contentEncoding": "base64", "pattern": PATTERN} | lengths
 
     def model_schema(self, schema: dict) -> dict:
-        """An object, which in a request has no unknown members."""
-        members = super().model_schema(schema)
-        return members | {"additionalProperties": False} if self.mode == "validation" else members
+        """An object, which in a request has no unknown members unless its author allows them."""
+        is_open = "extra_fields_behavior" in schema.get("config", {})
+        own = {} if is_open or self.mode != "validation" else {"additionalProperties": False}
+        return super().model_schema(schema) | own
 
     def encode_default(self, default: object) -> object:
         """A default as JSON has it."""
@@ -36,6 +40,25 @@ class Schemas(GenerateJsonSchema):
 def schemas(contract: Contract) -> dict:
     """The schemas of what the model takes and gives, and all that these refer to by name."""
     kinds = [(contract.Input, "validation"), (contract.Output, "serialization")]
-    found, named = models_json_schema(kinds, ref_template=REFERENCE, schema_generator=Schemas)
+    try:
+        found, named = models_json_schema(kinds, ref_template=REFERENCE, schema_generator=Schemas)
+    except PydanticUserError:
+        stop_at_fault(kinds)
+        raise
     takes, gives = found.values()
     return {"input": takes, "output": gives, "named": named.get("$defs", {})}
+
+
+def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
+    """Stop with the name of the first field that JSON cannot say."""
+    for kind, mode in kinds:
+        for name, field in kind.model_fields.items():
+            alone = {name: (field.annotation, field)}
+            try:
+                create_model("Alone", __config__=kind.model_config, **alone).model_json_schema(
+                    mode=mode
+                )
+            except PydanticUserError:
+                way_out = "write float, str, list[float], bytes or a pydantic model instead"
+                place = f"model/__init__.py: {kind.__name__}.{name}"
+                sys.exit(f"{place} is {field.annotation!r}, which JSON cannot say: {way_out}.")

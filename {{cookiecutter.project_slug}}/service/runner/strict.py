@@ -8,7 +8,7 @@ import base64
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import partial
@@ -66,9 +66,32 @@ def finite(value: object) -> object:
     return value
 
 
-# What reads a value before pydantic does, by the type of its core schema.
-READERS = {"bytes": decode, "any": finite}
-READERS |= {kind.__name__: partial(dated, TypeAdapter(kind)) for kind in (date, datetime)}
+def integral(value: object) -> object:
+    """Take 8.0 for 8, as long as a float is exact; true and texts stay what they are."""
+    is_exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if is_exact else value
+
+
+def chosen(values: list, value: object) -> object:
+    """Leave one of some values as it is; true and 1 are different values, as they are in JSON.
+
+    :raise PydanticCustomError: if it equals one of them and is another
+    """
+    value = integral(tuple(value) if isinstance(value, list) else value)
+    equal = [one for one in values if one == value]
+    if equal and all(isinstance(one, bool) is not isinstance(value, bool) for one in equal):
+        words = " or ".join(map(repr, values))
+        raise PydanticCustomError("literal_error", "Input should be {words}", {"words": words})
+    return value
+
+
+def in_order(values: Iterable, write: Callable) -> list:
+    """Write a set in an order that is the same in every process."""
+    written = write(values)
+    try:
+        return sorted(written)
+    except TypeError:
+        return sorted(written, key=repr)
 
 
 def reader(kind: object) -> SchemaValidator:
@@ -100,48 +123,99 @@ def unused(classes: list[type]) -> Iterator[None]:
             found.__pydantic_complete__ = True
 
 
-def stricter(part: object, classes: list[type]) -> object:
-    """A part of a core schema that reads JSON strictly; lists the classes in it."""
+def stricter(part: object, classes: list[type], has_float: bool = False) -> object:
+    """A part of a core schema that reads JSON strictly; it lists the classes in it.
+
+    Beside a float, in a union, 8.0 is no integer.
+    """
     if type(part) in (list, tuple):
-        return type(part)(stricter(member, classes) for member in part)
+        return type(part)(stricter(member, classes, has_float) for member in part)
     if type(part) is not dict:  # such as a member of an Enum, whatever else that is
         return part
     kind = part.get("type")
-    if not isinstance(kind, str):  # not a schema, but schemas by name
-        return {name: stricter(member, classes) for name, member in part.items()}
+    has_float = has_float or (kind == "union" and holds_float(part))
     if kind == "function-after" and "serialization" in part:
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
-    opaque = ("default", "metadata")  # may look like a schema, and are none
-    part = {name: part[name] if name in opaque else stricter(part[name], classes) for name in part}
-    if kind == "union":
-        part["choices"] = [choice(found) for found in part["choices"]]
-    if kind == "float":
-        return outermost(core_schema.json_or_python_schema, part | {"allow_inf_nan": False}, part)
-    if kind not in READERS:
+    # These may look like a schema, and are none, except where they are the names of fields.
+    opaque = ("default", "metadata") if isinstance(kind, str) else ()
+    part = {
+        name: found if name in opaque else stricter(found, classes, has_float)
+        for name, found in part.items()
+    }
+    if not opaque or (kind == "int" and has_float):
         return part
-    read = core_schema.no_info_before_validator_function(READERS[kind], part)
-    write = None
-    if kind == "bytes":
-        write = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
-    own = part.get("serialization", write)  # a field_serializer goes first
-    return outermost(core_schema.json_or_python_schema, read, part, serialization=own)
+    return CHANGES.get(kind, lambda found: found)(part)
 
 
-def outermost(wrap: object, json: dict, python: dict, **more: object) -> dict:
-    """Wrap a schema; the name by which others refer to it (PEP 695) goes to the outside."""
+def holds_float(part: object) -> bool:
+    """Whether a float is in a core schema."""
+    if isinstance(part, dict):
+        return part.get("type") == "float" or any(map(holds_float, part.values()))
+    return isinstance(part, (list, tuple)) and any(map(holds_float, part))
+
+
+def closed(part: dict) -> dict:
+    """An object that refuses unknown members, unless its author has decided on them."""
+    if part["type"] == "typed-dict":  # for which pydantic decides otherwise
+        is_undecided = part.get("extra_behavior", "ignore") == "ignore"
+        return part | ({"extra_behavior": "forbid"} if is_undecided else {})
+    return part | {"config": {"extra_fields_behavior": "forbid"} | part.get("config", {})}
+
+
+def union(part: dict) -> dict:
+    """A union whose choices have plain names; errors would list all that stands in them."""
+    found = part["choices"]
+    is_wrapped = (isinstance(one, dict) and one["type"] == "json-or-python" for one in found)
+    named = zip(found, is_wrapped, strict=True)
+    return part | {"choices": [(a, a["python_schema"]["type"]) if b else a for a, b in named]}
+
+
+def number(part: dict) -> dict:
+    """A float that is finite in JSON."""
+    return outermost(part | {"allow_inf_nan": False}, part)
+
+
+def ordered(part: dict) -> dict:
+    """A set that is written in an order."""
+    write = core_schema.wrap_serializer_function_ser_schema(in_order, when_used="json")
+    return {"serialization": write} | part
+
+
+def choice(part: dict) -> dict:
+    """A literal or a member of an Enum."""
+    values = [getattr(one, "value", one) for one in part.get("expected", part.get("members"))]
+    return read_by(partial(chosen, values))(part)
+
+
+def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
+    """Let a function read a value of JSON before pydantic does."""
+
+    def changed(part: dict) -> dict:
+        wrapped = core_schema.no_info_before_validator_function(read, part)
+        own = {name: part[name] for name in ("serialization",) if name in part}
+        return outermost(wrapped, part, **more | own)  # a field_serializer goes first
+
+    return changed
+
+
+def outermost(json: dict, python: dict, **more: object) -> dict:
+    """A schema for JSON and one for Python; the name for references (PEP 695) goes outside."""
     name = python.get("ref")
     for inner in (json, json.get("schema", {}), python):
         inner.pop("ref", None)
-    return wrap(json, python, ref=name, **more)
+    return core_schema.json_or_python_schema(json, python, ref=name, **more)
 
 
-def choice(found: dict | tuple) -> dict | tuple:
-    """A choice of a union under its plain name, or errors would list all that stands in it."""
-    if isinstance(found, dict) and found["type"] == "json-or-python":
-        return found, found["python_schema"]["type"]
-    return found
+BASE64 = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
+DATES = {kind.__name__: partial(dated, TypeAdapter(kind)) for kind in (date, datetime)}
+# How a core schema changes, by its type.
+CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed, "union": union}
+CHANGES |= {"float": number, "set": ordered, "frozenset": ordered}
+CHANGES |= {"literal": choice, "enum": choice, "any": read_by(finite), "int": read_by(integral)}
+CHANGES |= {"bytes": read_by(decode, serialization=BASE64)}
+CHANGES |= {kind: read_by(read) for kind, read in DATES.items()}
 
 
 class Inner(BaseModel):
