@@ -3,7 +3,7 @@
 import pytest
 
 from service.about.control import control
-from service.about.openapi import Description
+from service.about.openapi import parameter
 from service.fields import Field
 from service.served import ServedModel
 from service.settings import settings
@@ -162,7 +162,7 @@ def test_a_bound_is_read_and_not_counted(value, written):
 def test_a_description_is_found_where_the_field_has_it(name, said):
     assert control(field(name), None)["description"] == said
     assert field(name).requirement().endswith(f": {said or 'no description'}")
-    assert Description(MODEL).parameter(field(name))["description"] == said
+    assert parameter(MODEL.schemas, field(name))["description"] == said
 
 
 @pytest.mark.parametrize(
