@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urljoin
 
 from flask import Flask, Response, render_template, request
 
-from service.about.citation import BIBTEX, cited
+from service.about.citation import cited
 from service.about.control import control
 from service.proof.examples import Example, examples, recorded
 from service.served import ServedModel
@@ -58,7 +58,6 @@ class Page:
         page = render_template(
             "index.html",
             cited=cited(),
-            bibtex=cited().answers()[BIBTEX],
             controls=[control(field, given.get(name)) for name, field in self.model.fields.items()],
             shapes=self.shapes,
             link=self.link(given) if self.model.is_linkable else None,
