@@ -79,7 +79,7 @@ MUTATIONS = {
     "service/about/headers.py": ('rel="status"', 'rel="state"'),
     "service/about/openapi.py": ('examples("response")', 'examples("request")'),
     "service/about/openapi.yaml": ("/healthz:", "/health:"),
-    "service/about/page.py": ('urljoin(base, "/api")', '"/api"'),
+    "service/about/page.py": ("urljoin(base, self.link(given))", "self.link(given)"),
     "service/about/provenance.py": ("hexdigest()[:16]", "hexdigest()[:15]"),
     "service/about/static/style.css": ("body {", "@import 'https://example.org/a.css'; body {"),
     "service/about/templates/citation.bib": ("@software", "@misc"),
