@@ -13,6 +13,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Flask
 
@@ -67,8 +68,9 @@ def described() -> dict:
     """What GA4GH asks of every service, from CITATION.cff."""
     project = cited()
     address = project.code or "about:blank"
-    _, host, *path = re.findall(r"[^/:]+", address.removesuffix(".git"))
-    name = ".".join([*reversed(host.split(".")), *path])
+    place = urlsplit(address)
+    path = re.findall("[^/]+", place.path.removesuffix(".git")) or ["model"]
+    name = ".".join([*reversed((place.hostname or UNKNOWN).split(".")), *path])
     return {
         "id": name,
         "name": project.title,
