@@ -97,25 +97,27 @@ def parameter(schemas: Schemas, field: Field) -> dict:
 
 
 def form(model: ServedModel) -> dict:
-    """The schema of the fields as parts of a form."""
+    """The schema of the fields as parts of a form, which may leave out a list or send it empty."""
     parts = {
-        name: NESTED if field.is_nested else written(model.schemas, field.schema)
+        name: NESTED
+        if field.is_nested
+        else written(model.schemas, field.schema, least=int(field.is_required))
         for name, field in model.fields.items()
     }
     closed = {"required": model.required, "additionalProperties": False}
     return {"type": "object", "properties": parts} | closed
 
 
-def written(schemas: Schemas, schema: dict) -> dict:
-    """The schema of a value as text: without null, a file as bytes, no empty list."""
+def written(schemas: Schemas, schema: dict, least: int = 1) -> dict:
+    """The schema of a value as text: without null, a file as bytes, a list of so many items."""
     options = []
     for option in schemas.alternatives(schema):
         if "contentEncoding" in option:
             options.append(FILE)
         elif "items" in option:
-            least = max(1, option.get("minItems", 0))
             items = written(schemas, option["items"])
-            options.append(option | {"items": items, "minItems": least})
+            number = max(least, option.get("minItems", 0))
+            options.append(option | {"items": items, "minItems": number})
         elif option.get("type") != "null":
             options.append(option)
     return options[0] if len(options) == 1 else {"anyOf": options}
