@@ -50,9 +50,14 @@ PLAIN = {
 }
 PROGRAM = """
 import json
-from service.about.citation import cited
-text, bibtex, csl = cited().answers().values()
-print(json.dumps({"text": text, "bibtex": bibtex, "csl": json.loads(csl)[0]}))
+from service.about import citation
+from service.application import commands
+
+app = commands()
+citation.register(app, None)
+kinds = [citation.TEXT, citation.BIBTEX, citation.CSL]
+found = [app.test_client().get("/citation", headers={"Accept": kind}).text for kind in kinds]
+print(json.dumps({"text": found[0], "bibtex": found[1], "csl": json.loads(found[2])[0]}))
 """
 
 

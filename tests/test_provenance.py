@@ -41,6 +41,7 @@ CHANGES = {
     "a byte of the model": ("model/square.py", "model"),
     "a file of the model": ("model/new.bin", "model"),
     "a page": ("service/about/templates/index.html", "service"),
+    "the description": ("service/about/openapi.yaml", "service"),
     "a line end alone": ("app.py", "service"),
     "the server": ("gunicorn.conf.py", "service"),
 }

@@ -1,9 +1,12 @@
 """A field of each kind says what it takes, reads texts, and writes its value as people type it."""
 
-import pytest
+from html.parser import HTMLParser
 
-from service.about.control import control
-from service.about.openapi import Description
+import pytest
+from flask import get_template_attribute
+
+from service.about.openapi import parameter
+from service.application import commands
 from service.fields import Field
 from service.served import ServedModel
 from service.settings import settings
@@ -79,15 +82,46 @@ def field(name: str) -> Field:
     return MODEL.fields[name]
 
 
+class Control(HTMLParser):
+    """The control that the page draws for a field."""
+
+    def __init__(self, name: str, value: object = None) -> None:
+        super().__init__()
+        self.place, self.said, self.choices, self.facts = "", "", [], []
+        with commands().app_context():
+            self.feed(get_template_attribute("field.html", "control")(field(name), value, "it"))
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        found = dict(attributes)
+        self.place = found.get("class") or tag
+        if found.get("id") == "it":
+            self.kind, self.is_required = found["data-kind"], "required" in found
+            self.value = found.get("value", "")
+        if tag == "option" and found["value"]:
+            self.choices.append(found["value"])
+            self.value = found["value"] if "selected" in found else self.value
+
+    def handle_endtag(self, tag: str) -> None:
+        self.place = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.place == "span":
+            self.facts.append(data)
+        elif self.place == "p":
+            self.said += data
+        elif self.place == "textarea":
+            self.value += data.removeprefix("\n")
+
+
 def test_each_field_gets_the_control_that_suits_it():
     scalars, others = "line long line line line", "list list json json choice json line line line"
     kinds = f"{scalars} choice choice choice {others} line list list json json json"
-    assert [control(field(name), None)["kind"] for name in FIELDS] == kinds.split()
+    assert [Control(name).kind for name in FIELDS] == kinds.split()
 
 
 @pytest.mark.parametrize("text", ["two\nlines", 61 * "x"])
 def test_a_long_text_has_room(text):
-    assert control(field("line"), text)["kind"] == "long"
+    assert Control("line", text).kind == "long"
 
 
 @pytest.mark.parametrize(
@@ -100,11 +134,11 @@ def test_a_long_text_has_room(text):
     ],
 )
 def test_choices_are_said_as_they_are_sent(name, choices):
-    assert control(field(name), None)["choices"] == choices
+    assert Control(name).choices == choices
 
 
 def test_only_what_input_asks_for_is_required():
-    assert [name for name in FIELDS if control(field(name), None)["required"]] == REQUIRED
+    assert [name for name in FIELDS if Control(name).is_required] == REQUIRED
 
 
 @pytest.mark.parametrize(
@@ -128,7 +162,7 @@ def test_only_what_input_asks_for_is_required():
     ],
 )
 def test_types_units_and_bounds_are_said(name, facts):
-    assert control(field(name), None)["facts"] == facts
+    assert Control(name).facts == facts
 
 
 @pytest.mark.parametrize(
@@ -160,9 +194,9 @@ def test_a_bound_is_read_and_not_counted(value, written):
     ],
 )
 def test_a_description_is_found_where_the_field_has_it(name, said):
-    assert control(field(name), None)["description"] == said
+    assert Control(name).said == said
     assert field(name).requirement().endswith(f": {said or 'no description'}")
-    assert Description(MODEL).parameter(field(name))["description"] == said
+    assert parameter(MODEL.schemas, field(name))["description"] == said
 
 
 @pytest.mark.parametrize(
@@ -210,7 +244,7 @@ def test_a_comma_or_a_zone_has_its_hint_where_it_can_be_no_text(name, text, hint
     ],
 )
 def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
-    assert control(field(name), value)["value"] == text
+    assert Control(name, value).value == text
 
 
 @pytest.mark.parametrize(

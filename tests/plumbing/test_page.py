@@ -6,10 +6,6 @@ from html.parser import HTMLParser
 
 import pytest
 
-from service.about.page import fill, literal
-
-NASTY = """it's "C:\\new\\" $HOME `id` 🚀 שלום </script>"""
-
 
 class Page(HTMLParser):
     """The elements of a page, each its tag and its attributes."""
@@ -42,13 +38,11 @@ def test_the_sample_link_answers(client, query):
     assert client.get(link).status_code == 200
 
 
-def test_the_calls_name_the_host_that_the_page_was_opened_at(app, client, sample):
+def test_the_calls_name_the_host_that_the_page_was_opened_at(app, client):
     base, page = "http://model.example:8080", app.extensions["page"]
     text = html.unescape(client.get("/", base_url=base).text)
     address = page.call(f"{base}/").split()[1].strip("'")
     assert address.startswith(f"{base}/api") and address in text
-    parts = {part["kind"]: part["value"] for part in page.parts(sample, f"{base}/")}
-    assert parts["api"] == f"{base}/api" and parts["url"].startswith(f"{base}/api")
 
 
 def test_no_identifier_is_given_twice(page):
@@ -79,16 +73,6 @@ def test_the_page_runs_and_wears_nothing_that_stands_in_it(client, page):
 
 def test_the_form_works_without_its_script(page, query):
     assert [form["action"] for form in page.find("form")] == ["/api"]
-
-
-@pytest.mark.parametrize("text", [NASTY, "two\nlines\r", "\\'"])
-def test_a_quoted_text_comes_back(text):
-    assert eval(literal(text)) == text
-
-
-def test_a_call_is_filled_with_the_parts_of_its_kinds():
-    parts = [{"kind": "text", "name": "a b", "value": "it's"}, {"kind": "body", "value": "{}"}]
-    assert fill(parts, "shell", {"text": " -F {name}={value}"}) == """ -F 'a b'='it'"'"'s'"""
 
 
 def test_the_rest_is_linked(page):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from service.about.citation import BIBTEX, cited
-from service.about.page import literal, pretty
+from service.about.page import pretty
 from service.proof.examples import recorded
 
 RECORDED = recorded()
@@ -57,11 +57,11 @@ def test_each_recorded_example_is_shown_and_fills_the_form(client, page, name):
     example = RECORDED[name]
     text = html.unescape(client.get("/", query_string={"example": name}).text)
     assert pretty(example.request) in text and pretty(example.response) in text
-    parts = {part["kind"]: part["value"] for part in page.parts(example.request, BASE)}
-    assert literal(parts["body"]) in text  # of the calls beside the form
+    assert page.call(BASE, name) in text
     assert (page.link(example.request) in text) == page.model.is_linkable
 
 
-def test_it_says_how_to_cite(text):
+def test_it_says_how_to_cite(client, text):
+    bibtex = client.get("/citation", headers={"Accept": BIBTEX}).text
     text = html.unescape(text)
-    assert cited().sentence() in text and cited().answers()[BIBTEX] in text
+    assert cited().sentence() in text and bibtex.strip() in text

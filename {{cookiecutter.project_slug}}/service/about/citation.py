@@ -1,4 +1,4 @@
-"""GET /citation: how to cite the software, from CITATION.cff, which nothing else reads."""
+"""GET /citation: how to cite the software, as CITATION.cff says; only this module reads it."""
 
 import functools
 import json
@@ -9,110 +9,98 @@ from typing import Annotated
 from urllib.parse import quote
 
 import yaml
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
 from werkzeug.exceptions import NotAcceptable
 
 from service.errors import accepts
 
 FILE = Path(__file__).parents[2] / "CITATION.cff"
+SAMPLE = Path(__file__).with_name("sample.cff")
 TEXT, BIBTEX = "text/plain", "application/x-bibtex"
 CSL = "application/vnd.citationstyles.csl+json"
 
-SAMPLE = """title: "My model"
-version: "1.0.0"
-authors:
-  - {given-names: Ada, family-names: Lovelace, orcid: "https://orcid.org/0000-0002-1825-0097"}
-  - {name: The Tide Office}
-license: MIT
-repository-code: "https://example.org/my-model"
-date-released: 2026-01-31"""
-IS_DOI = r"^10\.[0-9.]+/[-A-Za-z0-9:/_;.()\[\]\\]+$"
+DOI = r"^10\.[0-9.]+/[-A-Za-z0-9:/_;.()\[\]\\]+$"
 Words = Annotated[str, Field(pattern=r"\S")]
 Licence = Annotated[str, Field(pattern="^[A-Za-z0-9.+-]+$")]
 OneOrMore = BeforeValidator(lambda found: [found] if isinstance(found, str) else found)
 
-# Braces have names, because BibTeX counts those after a backslash too.
+# BibTeX counts each brace, even after a backslash. So braces have names here.
 MARKS = {mark: f"\\{mark}" for mark in "&%$#_"}
 MARKS |= {"\\": r"\textbackslash{}", "{": r"\lbrace{}", "}": r"\rbrace{}"}
 MARKS |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
 class Author(BaseModel):
-    """A name in the parts of CSL-JSON, in the order in which they are spoken."""
+    """A person or an organisation: the parts of the name, in the order in which they are spoken."""
 
     given: Words = Field("", validation_alias="given-names")
     particle: Words = Field("", alias="name-particle", serialization_alias="non-dropping-particle")
     family: Words = Field(validation_alias=AliasChoices("family-names", "name"))
     suffix: Words = Field("", validation_alias="name-suffix")
-    orcid: str = Field("", pattern=r"^https://orcid\.org/[0-9X-]{19}$")
+    orcid: str = Field("", pattern=r"^https://orcid\.org/[0-9X-]{19}$", exclude=True)
+
+    @property
+    def name(self) -> str:
+        """The name as it is spoken."""
+        return " ".join(self.model_dump(exclude_defaults=True).values())
+
+    def csl(self) -> dict:
+        """The name for CSL-JSON: its parts, or as a whole where there is no given name."""
+        if not self.given:
+            return {"literal": self.name}
+        return self.model_dump(by_alias=True, exclude_defaults=True)
 
 
 class Citation(BaseModel):
-    """What is used of the Citation File Format 1.2.0."""
+    """The used part of the Citation File Format 1.2.0."""
 
     title: Words
     version: Words
-    authors: list[Author] = Field(min_length=1)
+    people: list[Author] = Field(alias="authors", min_length=1)
     abstract: str = ""
-    license: Annotated[list[Licence], OneOrMore] = []  # any of which holds
+    licences: Annotated[list[Licence], OneOrMore] = Field([], alias="license")  # any of these
     code: str = Field("", alias="repository-code", pattern=r"^https?://\S+$")
-    released: str = Field("", alias="date-released", pattern="^[0-9]{4}-[01][0-9]-[0-3][0-9]$")
-    doi: str = Field("", pattern=IS_DOI)
+    date: str = Field("", alias="date-released", pattern="^[0-9]{4}-[01][0-9]-[0-3][0-9]$")
+    own_doi: str = Field("", alias="doi", pattern=DOI)
     identifiers: list[dict[str, str]] = []
 
+    @property
+    def authors(self) -> list[str]:
+        """The names of the authors as they are spoken."""
+        return [person.name for person in self.people]
 
-def read(path: Path) -> dict:
-    """What the file says, every value as the text that stands there, or stop with the way out."""
-    try:
-        # The usual loader would take the version 1.10 for the number 1.1.
-        said = yaml.load(path.read_bytes(), yaml.BaseLoader)
-        return Citation.model_validate(said).model_dump(by_alias=True, exclude_defaults=True)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        reason = f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
-    except (OSError, yaml.YAMLError) as error:
-        reason = str(error)
-    sys.exit(f"CITATION.cff cannot be used: {reason}. Write it like this:\n{SAMPLE}")
+    @property
+    def doi(self) -> str:
+        """The DOI under `doi`, or else the first one under `identifiers`."""
+        others = [one.get("value", "") for one in self.identifiers if one.get("type") == "doi"]
+        return next(filter(re.compile(DOI).fullmatch, [self.own_doi, *others]), "")
 
-
-class Cited:
-    """The project as its citation names it."""
-
-    def __init__(self, said: dict) -> None:
-        self.said = said
-        self.title, self.version = said["title"], said["version"]
-        self.date = said.get("date-released", "")
-        self.abstract = said.get("abstract", "")
-        self.code = said.get("repository-code", "")
-        self.licences = said.get("license", [])
-        self.names = [dict(name) for name in said["authors"]]
-        orcids = [name.pop("orcid", "") for name in self.names]  # of which CSL-JSON has none
-        self.authors = [" ".join(name.values()) for name in self.names]
-        people = zip(orcids, self.authors, strict=True)
-        self.orcids = {orcid: name for orcid, name in people if orcid}
-        others = [one for one in said.get("identifiers", []) if one.get("type") == "doi"]
-        dois = [said.get("doi", ""), *(one.get("value", "") for one in others)]
-        self.doi = next((one for one in dois if re.fullmatch(IS_DOI, one)), "")
-        # By its DOI, which lasts, or where its code is.
+    @property
+    def found_at(self) -> str:
+        """The address of the DOI, which lasts, or else of the code."""
         place = f"https://doi.org/{self.doi}" if self.doi else self.code
-        self.found_at = quote(place, safe="%:/?#[]@!$&'()*+,;=~")
+        return quote(place, safe="%:/?#[]@!$&'()*+,;=~")
+
+    @property
+    def key(self) -> str:
+        """The name of the entry in a bibliography."""
+        words = f"{self.title[:40]} {self.version}".lower()
+        return "-".join(re.findall("[a-z0-9.]+", words)) or "model"
 
     def sentence(self) -> str:
-        """The citation as a sentence, but for the address."""
+        """The citation as a sentence, without the address."""
         people = ", ".join(self.authors) + (f" ({self.date[:4]})" if self.date else "")
         text = f"{people.removesuffix('.')}. {self.title} (version {self.version})."
         return " ".join(text.splitlines())
 
     def csl(self) -> dict:
         """The citation as an item of CSL-JSON, which Zotero and Pandoc read."""
-        pairs = zip(self.names, self.authors, strict=True)
-        words = f"{self.title[:40]} {self.version}".lower()
         fields = {
-            "id": "-".join(re.findall("[a-z0-9.]+", words)) or "model",
+            "id": self.key,
             "type": "software",
             "title": self.title,
-            "author": [name if "given" in name else {"literal": whole} for name, whole in pairs],
+            "author": [person.csl() for person in self.people],
             "version": self.version,
             "issued": self.date and {"date-parts": [[int(n) for n in self.date.split("-")]]},
             "DOI": self.doi,
@@ -120,59 +108,45 @@ class Cited:
         }
         return {name: value for name, value in fields.items() if value}
 
-    def bibtex(self) -> str:
-        """The same item for BibTeX and BibLaTeX."""
-        item = self.csl()
-        fields = {
-            "title": braced(tex(self.title)),  # or some styles would change its capitals
-            "author": " and ".join(map(bibtex_name, item["author"])),
-            "year": self.date[:4],
-            "version": tex(self.version),
-            "doi": self.doi,
-            "url": self.found_at,
-            "license": " OR ".join(self.licences),
-        }
-        lines = [f"  {name} = {braced(text)},\n" for name, text in fields.items() if text]
-        return "@software" + braced(f"{item['id']},\n{''.join(lines)}") + "\n"
-
-    def answers(self) -> dict[str, str]:
-        """The citation in each form, by its media type."""
-        return {
-            TEXT: f"{self.sentence()} {self.found_at}".strip() + "\n",
-            BIBTEX: self.bibtex(),
-            CSL: json.dumps([self.csl()], indent=2) + "\n",
-        }
-
 
 @functools.cache
-def cited() -> Cited:
-    """The citation of this project, read once."""
-    return Cited(read(FILE))
-
-
-def bibtex_name(name: dict) -> str:
-    """A name of which nothing is taken for what separates names, or the parts of one."""
-    if "literal" in name:
-        return braced(tex(name["literal"]))
-    family = f"{name.get('non-dropping-particle', '')} {name['family']}"
-    parts = [tex(part) for part in (family, name.get("suffix"), name["given"]) if part]
-    return ", ".join(re.sub(r"(?i),|\band\b", r"{\g<0>}", part) for part in parts)
+def cited() -> Citation:
+    """Read the citation of this project once, or stop with the reason and a sample."""
+    try:
+        # BaseLoader keeps each value as text. The usual loader reads the version 1.10 as 1.1.
+        return Citation.model_validate(yaml.load(FILE.read_bytes(), yaml.BaseLoader))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        reason = f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+    except (OSError, yaml.YAMLError) as error:
+        reason = str(error)
+    sample = SAMPLE.read_text("utf-8")
+    sys.exit(f"CITATION.cff cannot be used: {reason}. Write it like this:\n{sample}")
 
 
 def tex(text: str) -> str:
-    """A text as TeX prints it."""
+    """Write a text so that TeX prints it."""
     return " ".join(text.split()).translate(str.maketrans(MARKS))
 
 
-def braced(text: str) -> str:
-    """A text that BibTeX takes as one."""
-    return "{" + text + "}"
+def name_part(text: str) -> str:
+    """Write a part of a name, with commas and "and", which separate names, in braces."""
+    return re.sub(r"(?i),|\band\b", r"{\g<0>}", tex(text))
 
 
 def register(app: Flask, model: object) -> None:
-    """Add the route to a service."""
-    answers = cited().answers()
+    """Add the route to a service; each form of the citation is written once."""
+    app.jinja_env.filters |= {"tex": tex, "name_part": name_part}
+    project = cited()
+    with app.app_context():
+        bibtex = render_template("citation.bib", cited=project)
+    answers = {
+        TEXT: f"{project.sentence()} {project.found_at}".strip(),
+        BIBTEX: bibtex,
+        CSL: json.dumps([project.csl()], indent=2),
+    }
 
+    @app.get("/citation")
     def citation() -> Response:
         """Say how to cite the software.
 
@@ -183,7 +157,5 @@ def register(app: Flask, model: object) -> None:
         if not kind:
             given = " or ".join(answers)
             raise NotAcceptable(f"The answer is {given}, and Accept rules these out.")
-        kinds = f"{kind}; charset=utf-8"
-        return Response(answers[kind], headers={"Vary": "Accept"}, content_type=kinds)
-
-    app.add_url_rule("/citation", "citation", citation, methods=["GET"])
+        content_type = f"{kind}; charset=utf-8"
+        return Response(answers[kind] + "\n", headers={"Vary": "Accept"}, content_type=content_type)

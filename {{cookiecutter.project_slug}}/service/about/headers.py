@@ -1,11 +1,11 @@
-"""The headers that every answer bears, and the links of those that are no errors."""
+"""The headers of every answer, and the links of every answer that is no error."""
 
 from service.about.citation import cited
 from service.about.provenance import identity
 
 
 def constant() -> list[tuple[str, str]]:
-    """Say which service answers, and that browsers neither guess nor tell."""
+    """Name the service; tell browsers to guess no media type and to send no referrer."""
     return [
         ("Model-Fingerprint", identity()["fingerprint"]),
         ("X-Content-Type-Options", "nosniff"),
@@ -14,9 +14,9 @@ def constant() -> list[tuple[str, str]]:
 
 
 def links() -> str:
-    """Where an answer leads (RFC 8631), and under which licence it comes.
+    """Link to the description, the page, the facts, the state, the licence and the DOI (RFC 8631).
 
-    Relative to what was asked for: a web server may give the service a host and a prefix.
+    The addresses are relative, since a web server may give the service a host and a prefix.
     """
     project = cited()
     found = [
@@ -26,6 +26,6 @@ def links() -> str:
         '<./healthz>; rel="status"',
         *[f'<https://spdx.org/licenses/{name}>; rel="license"' for name in project.licences],
     ]
-    # A name that lasts (RFC 8574), or none
-    found += [f'<{project.found_at}>; rel="cite-as"'] if project.doi else []
+    if project.doi:  # only an address that lasts is for citing (RFC 8574)
+        found.append(f'<{project.found_at}>; rel="cite-as"')
     return ", ".join(found)

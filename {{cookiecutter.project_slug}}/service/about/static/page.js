@@ -58,7 +58,7 @@ const quotes = {
   },
 };
 
-// Write each part of the request in the line for its kind, quoted, as service/pages.py does.
+// Write each part of the request into the line for its kind, quoted.
 function fill(parts, quote, lines) {
   const write = (part) => (_, key) => quotes[quote](part[key]);
   return parts.map((part) => (lines[part.kind] ?? "").replace(/\{(\w+)\}/g, write(part))).join("");
@@ -173,6 +173,7 @@ for (const button of document.querySelectorAll(".copy")) {
   button.addEventListener("click", () => copy(button));
 }
 
+page.querySelector("fieldset").hidden = false;
 page.querySelector("form").noValidate = true; // the service knows best what is valid, and says why
 page.addEventListener("input", refresh);
 refresh();
