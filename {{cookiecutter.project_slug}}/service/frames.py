@@ -15,7 +15,6 @@ ANSWER = b"A"  # an answer as JSON; the note has the seed, or how many rows are 
 MIXED = b"M"  # for each row of a batch, or the first of them, the kind and the body of a frame
 INVALID = b"I"  # what `Input` refuses, as JSON
 MALFORMED = b"J"  # a body that is no JSON, and why
-LONG = b"L"  # a batch of too many rows
 FAULT = b"F"  # the traceback of what the model raised
 # What the keeper says in the place of a model process.
 BUSY = b"B"  # no process was free in time

@@ -7,32 +7,30 @@ class Schemas:
     def __init__(self, named: dict) -> None:
         self.named = named
 
-    def definition(self, schema: dict) -> dict:
-        """The schema that a schema refers to."""
-        return self.named[schema["$ref"].rpartition("/")[2]]
+    def options(self, schema: dict) -> list[dict]:
+        """Give the schema that a schema refers to, or those that it chooses from."""
+        if "$ref" in schema:
+            return [self.named[schema["$ref"].rpartition("/")[2]]]
+        return schema.get("anyOf", schema.get("oneOf", []))
 
     def alternatives(self, schema: dict) -> list[dict]:
-        """The schemas that a schema chooses from, with references followed."""
-        if "$ref" in schema:
-            return self.alternatives(self.definition(schema))
-        if options := schema.get("anyOf", schema.get("oneOf")):
-            return [found for option in options for found in self.alternatives(option)]
-        return [schema]
+        """Give the schemas that a schema chooses from, with references followed."""
+        options = self.options(schema)
+        return [found for each in options for found in self.alternatives(each)] or [schema]
 
     def items(self, schema: dict) -> list[dict]:
-        """The schemas of the items of a list, none for what is no list."""
+        """Give the schemas of the items of a list, none for what is no list."""
         lists = [option["items"] for option in self.alternatives(schema) if "items" in option]
         return self.alternatives(lists[0]) if lists else []
 
-    def kinds(self, schema: dict) -> list[dict]:
-        """The schemas that a schema, or an item of a list, chooses from, but for null."""
+    def values(self, schema: dict) -> list[dict]:
+        """Give the schemas of a value, or of each item of a list, but for null."""
         found = self.items(schema) or self.alternatives(schema)
         return [option for option in found if option.get("type") != "null"]
 
     def said(self, schema: dict, key: str, deep: bool = True) -> str:
-        """What a schema says by a key, or else what it refers to, its options or its items say."""
-        below = schema.get("anyOf", schema.get("oneOf", []))
-        below = [self.definition(schema)] if "$ref" in schema else below
-        below = [schema["items"]] if "items" in schema and deep else below
-        found = [self.said(each, key, deep and "items" not in schema) for each in below]
+        """Give a member of a schema, or else of what it refers to, of its options or its items."""
+        is_list = "items" in schema
+        below = [schema["items"]] if is_list and deep else self.options(schema)
+        found = [self.said(each, key, deep and not is_list) for each in below]
         return str(schema.get(key, "")) or " or ".join(dict.fromkeys(filter(None, found)))

@@ -77,8 +77,7 @@ def reasons(kind: bytes, body: bytes) -> str:
     """Why there is no answer."""
     if kind != frames.INVALID:
         return body.decode()
-    faults = json.loads(body)
-    return " ".join(f"{'.'.join(map(str, place)) or 'body'}: {why}." for place, why in faults)
+    return " ".join(f"{place}: {why}." for place, why in json.loads(body).items())
 
 
 def worst(example: Example, got: Any) -> Deviation:
