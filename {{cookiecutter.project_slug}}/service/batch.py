@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -15,8 +16,8 @@ from service.errors import document
 from service.served import ServedModel
 from service.words import whole
 
+TURN = 500  # rows, after which the service answers other requests
 SPACE = re.compile(r"[ \t\n\r]*")
-STOPPED = (frames.ENDED, frames.TIMEOUT)  # how one row can cost a process its other rows
 
 
 def register(app: Flask, model: ServedModel) -> None:
@@ -49,9 +50,7 @@ def table(model: ServedModel, body: bytes) -> str:
     rows = few(model, tables.rows(model, body))
     texts = [row for row in rows if isinstance(row, str)]
     found = run(model, f"[{','.join(texts)}]".encode())
-    if isinstance(found, bytes):
-        found = json.loads(found, parse_int=whole)
-    answers = iter(found)
+    answers = iter(json.loads(found, parse_int=whole) if isinstance(found, bytes) else found)
     return tables.write(model, [next(answers) if isinstance(row, str) else row for row in rows])
 
 
@@ -68,8 +67,9 @@ def run(model: ServedModel, body: bytes) -> bytes | list:
         model.log(found.decode())
     texts = few(model, members(body.decode()))
     rows = results(model, found, texts) if kind == frames.MIXED else []
-    # Small parts, so that all processes end at about the same time
-    size = 1 if kind in STOPPED else max(1, len(texts) // model.processes // 4)
+    # Small parts let all processes end at about the same time; of one row, where one stops them.
+    is_stopped = kind in (frames.ENDED, frames.TIMEOUT)
+    size = 1 if is_stopped else max(1, len(texts) // model.processes // 4)
     rows += spread(model, texts[len(rows) :], size)
     request.environ["service.answers"] = sum(isinstance(row, str) for row in rows)
     return rows
@@ -93,14 +93,12 @@ def spread(model: ServedModel, texts: list[str], size: int) -> list:
 
 
 def finish(model: ServedModel, texts: list[str]) -> list:
-    """Answer rows, of which a process may answer the first only, or none if it is stopped."""
+    """Answer rows, of which a process may answer the first only, or none if one row stops it."""
     rows = []
     while rest := texts[len(rows) :]:
         kind, _, found = model.ask(frames.PART, json.dumps(rest).encode())
         if kind == frames.MIXED:
             rows += results(model, found, rest)
-        elif kind not in STOPPED:
-            raise model.error(kind, found, b"")
         elif len(rest) == 1:
             rows.append(model.error(kind, found, b""))
         else:
@@ -114,7 +112,11 @@ def few(model: ServedModel, rows: Iterator) -> list:
     :raise 413: if there are more
     """
     most = model.settings["BATCH_ROWS"]
-    found = list(islice(rows, most + 1))
+    found = []
+    for row in islice(rows, most + 1):
+        if len(found) % TURN == 0:
+            time.sleep(0)
+        found.append(row)
     if len(found) > most:
         abort(413, f"Send at most {most} rows at once.")
     return found

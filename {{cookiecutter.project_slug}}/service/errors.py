@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
 from service import logs
-from service.words import shorten
+from service.words import Texts, shorten
 
 PROBLEM = "application/problem+json"
 OURS = "The model or the service failed. The log says why, beside the request_id."
@@ -16,9 +16,11 @@ OURS = "The model or the service failed. The log says why, beside the request_id
 class InvalidInput(UnprocessableEntity):
     """A request that `Input` refuses; `errors` maps each faulty field to the reason."""
 
-    def __init__(self, errors: dict, required: dict, supplied: dict) -> None:
-        super().__init__(" ".join(f"{field}: {reason}." for field, reason in errors.items()))
-        self.members = {"errors": errors, "required": required, "supplied": supplied}
+    def __init__(self, reasons: dict[str, str], required: dict, supplied: Texts) -> None:
+        errors = {shorten(name): shorten(reason) for name, reason in reasons.items()}
+        quoted = {shorten(name): shorten(", ".join(supplied[name])) for name in supplied}
+        super().__init__(" ".join(f"{name}: {reason}." for name, reason in errors.items()))
+        self.members = {"errors": errors, "required": required, "supplied": quoted}
 
 
 def register(app: Flask) -> None:

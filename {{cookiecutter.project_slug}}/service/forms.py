@@ -25,9 +25,12 @@ def read(model: ServedModel, body: bytes, options: dict[str, str]) -> tuple[byte
     """
     texts, files = split(body, options)
     supplied = texts | {name: list(map(label, found)) for name, found in files.items()}
-    kinds = {True: (texts, "Send it as a file"), False: (files, "Send it as text")}
-    sent = [(name, *kinds[field.is_file]) for name, field in model.fields.items()]
-    if wrong := {name: hint for name, others, hint in sent if name in others}:
+    wrong = {}
+    for name, field in model.fields.items():
+        others, hint = (texts, "Send it as a file") if field.is_file else (files, "Send it as text")
+        if name in others:
+            wrong[name] = hint
+    if wrong:
         raise model.refusal(wrong, supplied)
     encoded = {name: [encode(file.read()) for file in found] for name, found in files.items()}
     return written(model, texts | encoded).encode(), supplied

@@ -11,7 +11,7 @@ from service.errors import OURS, InvalidInput
 from service.fields import fields_of
 from service.pool import InProcess, Pool
 from service.schema import Schemas
-from service.words import Texts, shorten, whole
+from service.words import Texts, whole
 
 logger = logging.getLogger("model")
 
@@ -22,10 +22,7 @@ FAILURES = {
     frames.ENDED: (500, "{text} while it answered. Another one takes its place."),
     frames.BUSY: (503, "The service is busy with other predictions: ask again in {WAIT} seconds."),
     frames.ABSENT: (503, "No model process can answer. {text}"),
-    frames.TIMEOUT: (
-        504,
-        "The model took longer than {TIMEOUT} seconds (see MODEL_TIMEOUT).",
-    ),
+    frames.TIMEOUT: (504, "The model took longer than {TIMEOUT} seconds (see MODEL_TIMEOUT)."),
 }
 
 
@@ -75,11 +72,7 @@ class ServedModel:
     def refusal(self, reasons: dict[str, str], supplied: Texts | bytes | str) -> InvalidInput:
         """Give the error that says why an input was refused, what is required and was supplied."""
         texts = members(supplied) if isinstance(supplied, bytes | str) else supplied
-        return InvalidInput(
-            errors={shorten(name): shorten(reason) for name, reason in reasons.items()},
-            required=self.requirements,
-            supplied={shorten(name): shorten(", ".join(texts[name])) for name in texts},
-        )
+        return InvalidInput(reasons, self.requirements, texts)
 
 
 def members(body: bytes | str) -> Texts:

@@ -3,8 +3,7 @@
 import csv
 import io
 import json
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from flask import abort
 from werkzeug.exceptions import HTTPException
@@ -15,7 +14,6 @@ from service.served import ServedModel
 from service.words import whole
 
 CSV = "text/csv"
-TURN = 500  # rows, after which the service answers other requests
 MOST = 2**31 - 1  # characters of a cell; the limit of the body is limit enough
 
 
@@ -29,7 +27,7 @@ def rows(model: ServedModel, body: bytes) -> Iterator[str | InvalidInput]:
     header = next(found, [])
     if wrong := faults(model, header):
         raise model.refusal(wrong, {"header": header})
-    for line in in_turns(found):
+    for line in found:
         if line or len(header) == 1:  # under one name, an empty line is an empty cell
             yield row(model, header, line or [""])
 
@@ -62,35 +60,25 @@ def row(model: ServedModel, header: list[str], line: list[str]) -> str | Invalid
         mend = "quote texts with commas, and write decimal points"
         reason = f"{len(line)} under {len(header)} names; {mend}"
         return model.refusal({"cells": reason}, {"cells": line})
+    given = {name: [cell] for name, cell in zip(header, line, strict=True) if cell}
     try:
-        return written(
-            model, {name: [cell] for name, cell in zip(header, line, strict=True) if cell}
-        )
+        return written(model, given)
     except InvalidInput as error:
         return error
 
 
 def write(model: ServedModel, answers: list) -> str:
     """Write the answers as a table; the last column says why a row was refused."""
-    table = io.StringIO(newline="")
-    writer = csv.writer(table)
-    writer.writerow([*model.columns, error_column(model)])
-    for number, answer in enumerate(in_turns(answers), start=1):
+    table, error = io.StringIO(newline=""), error_column(model)
+    writer = csv.DictWriter(table, [*model.columns, error])
+    writer.writeheader()
+    for number, answer in enumerate(answers, start=1):
         if isinstance(answer, HTTPException):
-            nothing = [""] * len(model.columns)
-            writer.writerow([*nothing, f"row {number}: {document(answer)['detail']}"])
+            writer.writerow({error: f"row {number}: {document(answer)['detail']}"})
         else:
-            answer = json.loads(answer, parse_int=whole) if isinstance(answer, str) else answer
-            writer.writerow([*(cell(answer.get(name)) for name in model.columns), ""])
+            members = json.loads(answer, parse_int=whole) if isinstance(answer, str) else answer
+            writer.writerow({name: cell(value) for name, value in members.items()})
     return table.getvalue()
-
-
-def in_turns(rows: Iterable) -> Iterator:
-    """Give rows, and after some of them let the service answer other requests."""
-    for number, row in enumerate(rows):
-        if number % TURN == 0:
-            time.sleep(0)
-        yield row
 
 
 def error_column(model: ServedModel) -> str:

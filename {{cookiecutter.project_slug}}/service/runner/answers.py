@@ -52,8 +52,7 @@ class Model:
             if inputs.seed is None and is_row:  # an answer to a batch has no header for a seed
                 return frames.INVALID, b"", b'{"seed": "Field required in a batch"}'
             if inputs.seed is None:
-                drawn = self.seeds.start + secrets.randbelow(len(self.seeds))
-                inputs = inputs.model_copy(update={"seed": drawn})
+                inputs = inputs.model_copy(update={"seed": secrets.choice(self.seeds)})
             note = str(inputs.seed).encode()
         return frames.ANSWER, note, self.write(self.check(self.contract.predict(inputs)))
 
