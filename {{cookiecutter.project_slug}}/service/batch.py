@@ -67,7 +67,8 @@ def run(model: ServedModel, body: bytes) -> bytes | list:
         model.log(found.decode())
     texts = few(model, members(body.decode()))
     rows = results(model, found, texts) if kind == frames.MIXED else []
-    # Small parts let all processes end at about the same time; of one row, where one stops them.
+    # Small parts let all processes end at about the same time. A row that stops a process is
+    # found by parts of one row.
     is_stopped = kind in (frames.ENDED, frames.TIMEOUT)
     size = 1 if is_stopped else max(1, len(texts) // model.processes // 4)
     rows += spread(model, texts[len(rows) :], size)
@@ -78,7 +79,7 @@ def run(model: ServedModel, body: bytes) -> bytes | list:
 def results(model: ServedModel, found: bytes, texts: list[str]) -> list:
     """Give the answers to the first rows of some, each as JSON or as the error in its place."""
     return [
-        said if kind == "A" else model.error(kind.encode(), said.encode(), text)
+        said if kind == frames.ANSWER.decode() else model.error(kind.encode(), said.encode(), text)
         for (kind, said), text in zip(json.loads(found), texts, strict=False)
     ]
 

@@ -7,17 +7,11 @@ import json
 import re
 from itertools import chain
 
-from service import words
 from service.schema import Schemas
+from service.words import WORDS, text, whole
 
-# What a text must look like to stand in JSON without quotes. An integer of more than 4,300
-# digits stays text, because Python reads no longer one.
-LITERALS = {
-    "integer": r"-?[0-9]{1,4300}",
-    "number": r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?",
-    "boolean": r"true|false",
-}
-SCALARS = {"string", "integer", "number", "boolean"}
+LITERALS = WORDS["literals"]
+SCALARS = {"string", *LITERALS}
 NEVER = "(?!)"  # a pattern that no text matches
 
 
@@ -42,7 +36,7 @@ class Field:
         self.is_literal = re.compile(self.literal or NEVER).fullmatch
         pattern, self.hint = self.mistake()
         self.is_mistake = re.compile(pattern).fullmatch
-        self.facts = words.taken(schemas, schema, is_required)
+        self.facts = schemas.taken(schema, is_required)
         if self.is_file:
             self.facts[0] = "one or more files" if self.repeats else "file"
 
@@ -72,7 +66,7 @@ class Field:
             return "Give it once"
         if self.is_nested:
             try:
-                json.loads(texts[0], parse_int=words.whole)
+                json.loads(texts[0], parse_int=whole)
             except (ValueError, RecursionError) as error:
                 return f"Write JSON: {error}"
         return self.hint if any(map(self.is_mistake, texts)) else ""
@@ -95,7 +89,7 @@ class Field:
             return []
         if self.is_nested:
             return [json.dumps(value, ensure_ascii=False, indent=indent)]
-        return [words.text(item) for item in (value if isinstance(value, list) else [value])]
+        return [text(item) for item in (value if isinstance(value, list) else [value])]
 
 
 def choices(options: list[dict]) -> list:

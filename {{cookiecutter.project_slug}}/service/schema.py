@@ -1,4 +1,8 @@
-"""How the JSON schema of a model is walked: references, alternatives, items."""
+"""The JSON schemas of a model: how to walk them, and what they take, in the words of people."""
+
+import json
+
+from service.words import WORDS, bound, text
 
 
 class Schemas:
@@ -34,3 +38,35 @@ class Schemas:
         below = [schema["items"]] if is_list and deep else self.options(schema)
         found = [self.said(each, key, deep and not is_list) for each in below]
         return str(schema.get(key, "")) or " or ".join(dict.fromkeys(filter(None, found)))
+
+    def taken(self, schema: dict, is_required: bool, is_member: bool = False) -> list[str]:
+        """Say what a schema takes: its type, unit, bounds and default."""
+        options = self.values(schema)
+        kinds = " or ".join(dict.fromkeys(self.kind(option, is_member) for option in options))
+        if self.items(schema) and kinds != WORDS["types"]["array"]:
+            kinds = f"list of {kinds}"
+        unit = self.said(schema, "unit")
+        found = [f"{kinds} in {unit}" if unit else kinds]
+        for option in options + self.alternatives(schema):
+            bounds = {} if "contentEncoding" in option else WORDS["bounds"]
+            found += [bounds[key].format(bound(option[key])) for key in bounds if key in option]
+        if not is_required:
+            default = schema.get("default")
+            found.append("optional" if default in (None, "", []) else f"default {text(default)}")
+        return list(dict.fromkeys(found))
+
+    def kind(self, option: dict, is_member: bool) -> str:
+        """Name a type, and the members of a nested model, but not the members of a member."""
+        if "const" in option:
+            return json.dumps(option["const"], ensure_ascii=False)
+        kind = option.get("contentEncoding", option.get("type", "JSON"))
+        members = {} if is_member else option.get("properties", {})
+        told = ", ".join(self.member(option, name) for name in members)
+        return WORDS["types"].get(kind, kind) + (f" with {told}" if told else "")
+
+    def member(self, model: dict, name: str) -> str:
+        """Say what a member of a nested model takes, and its description."""
+        schema, is_required = model["properties"][name], name in model.get("required", [])
+        about = self.said(schema, "description")
+        facts = ", ".join(self.taken(schema, is_required, is_member=True))
+        return f"{name} ({facts}{about and f': {about}'})"
