@@ -71,7 +71,7 @@ MUTATIONS = {
     "service/keeper/__main__.py": ("frames.READY if self.facts", "frames.READY if not self.facts"),
     "service/keeper/process.py": ('"service.runner"', '"service.keeper"'),
     "service/runner/__main__.py": ("frames.READY, json", "frames.REFUSED, json"),
-    "service/runner/answers.py": ('extra="forbid"', 'extra="ignore"'),
+    "service/runner/answers.py": ('"extra": "forbid"', '"extra": "ignore"'),
     "service/runner/schemas.py": ('"additionalProperties": False', '"additionalProperties": True'),
     "service/runner/strict.py": ("b64encode(data)", "urlsafe_b64encode(data)"),
     "service/about/citation.py": ("TEXT if is_any", "BIBTEX if is_any"),
