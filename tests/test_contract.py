@@ -38,10 +38,11 @@ service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py 
 service/machine.py service/pool.py service/predictions.py service/proof/__init__.py
 service/proof/comparison.py service/proof/examples.py service/proof/record.py
 service/proof/replay.py service/proof/reproduce.py service/proof/shown.py
-service/proof/weights.py service/rows.py service/runner/__init__.py service/runner/__main__.py
+service/proof/weights.py service/runner/__init__.py service/runner/__main__.py
 service/runner/answers.py service/runner/contract.py service/runner/schemas.py
 service/runner/strict.py service/schema.py service/served.py service/settings.py service/tables.py
-service/watch.py service/words.py service/worker.py tests/conftest.py tests/test_examples.py
+service/watch.py service/words.py service/words.toml service/worker.py
+tests/conftest.py tests/test_examples.py
 tests/test_identity.py tests/test_model.py tests/test_openapi.py tests/test_page.py
 tests/test_provenance.py
 """.split()

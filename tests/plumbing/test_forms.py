@@ -5,8 +5,9 @@ import json
 import pytest
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
+from service import forms
 from service.errors import InvalidInput
-from service.forms import PARTS, from_parts
+from service.forms import PARTS
 from service.served import ServedModel
 from service.settings import settings
 
@@ -43,7 +44,7 @@ def body(*parts: tuple[str, bytes]) -> bytes:
 
 def read(*parts: tuple[str, bytes]) -> dict:
     """What the parts of a form stand for."""
-    return json.loads(from_parts(MODEL, body(*parts), {"boundary": "x"})[0])
+    return json.loads(forms.read(MODEL, body(*parts), {"boundary": "x"})[0])
 
 
 def test_the_model_takes_files():
@@ -81,7 +82,7 @@ def test_a_part_of_the_wrong_kind_is_refused_by_name(part, name, reason, quoted)
 @pytest.mark.parametrize("data", [b"", b"--x", b"no form", body(('name="a"', b""))[:-9]])
 def test_what_is_no_form_is_refused(data):
     with pytest.raises(BadRequest):
-        from_parts(MODEL, data, {"boundary": "x"})
+        forms.read(MODEL, data, {"boundary": "x"})
 
 
 @pytest.mark.parametrize("head", ["", 'filename="a"'])

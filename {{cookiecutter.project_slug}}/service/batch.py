@@ -1,24 +1,24 @@
 """POST /api/batch: many inputs at once, as JSON or CSV, answered in kind and in order."""
 
 import json
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import chain, islice
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import BadRequest, HTTPException
-from werkzeug.exceptions import RequestEntityTooLarge as TooLarge
+from flask import Flask, Response, abort, request
 
 from service import frames, tables
 from service.bodies import JSON, accept, body, require
 from service.errors import document
-from service.rows import TooManyRows, members
 from service.served import ServedModel
-from service.served import members as named
 from service.words import whole
 
-# What costs a whole batch its answers: then each row is asked for alone, and shows whose it is.
-FAILURES = (frames.FAULT, frames.ENDED, frames.TIMEOUT)
+TURN = 500  # rows, after which the service answers other requests
+PARTS = 20  # of a slow batch for each process: small, so that all end at about the same time
+SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def register(app: Flask, model: ServedModel) -> None:
@@ -26,126 +26,108 @@ def register(app: Flask, model: ServedModel) -> None:
     kinds = [JSON, tables.CSV] if model.takes_tables else [JSON]
 
     def answer_batch() -> Response:
-        """Run the model on every row; a bad one is reported in its place, and costs no other."""
+        """Answer each row in its place; a bad row costs no other row its answer."""
         kind = require(*kinds)
         accept(kind)
-        run = run_table if kind == tables.CSV else run_array
-        return Response(run(model, body()), mimetype=kind)
+        answers = table if kind == tables.CSV else array
+        return Response(answers(model, body()), mimetype=kind)
 
     app.add_url_rule("/api/batch", "answer_batch", answer_batch, methods=["POST"])
 
 
-def run_array(model: ServedModel, body: bytes) -> bytes | str:
-    """The answers to a JSON array, as one; a problem document stands where a row was refused."""
-    found = run(model, body, lambda: split(model, body))
-    return found + b"\n" if isinstance(found, bytes) else "[" + ",\n ".join(written(found)) + "]\n"
-
-
-def run_table(model: ServedModel, body: bytes) -> str:
-    """The answers to a CSV table, as one."""
-    header, lines = tables.lines(model, body)
-    most = model.settings["BATCH_ROWS"]
-    if len(lines) > most:
-        raise TooLarge(f"Send at most {most} rows at once, not {len(lines)}.")
-    rows = tables.rows(model, header, lines)
-    texts = [row for row in rows if isinstance(row, str)]
-    found = run(model, array(texts), lambda: texts)
+def array(model: ServedModel, body: bytes) -> bytes | str:
+    """Answer a JSON array by one; a problem document stands in the place of a bad row."""
+    found = run(model, body)
     if isinstance(found, bytes):
-        answers = iter(json.loads(found, parse_int=whole))
-    else:
-        answers = (json.loads(row, parse_int=whole) if is_answer(row) else row for row in found)
+        return found + b"\n"
+    for place, row in enumerate(found):
+        if not isinstance(row, str):
+            found[place] = json.dumps(document(row) | {"row": place + 1})
+    return "[" + ",\n ".join(found) + "]\n"
+
+
+def table(model: ServedModel, body: bytes) -> str:
+    """Answer a CSV table by one; its last column says why a row was refused."""
+    rows = few(model, tables.rows(model, body))
+    texts = [row for row in rows if isinstance(row, str)]
+    found = run(model, f"[{','.join(texts)}]".encode())
+    answers = iter(json.loads(found, parse_int=whole) if isinstance(found, bytes) else found)
     return tables.write(model, [next(answers) if isinstance(row, str) else row for row in rows])
 
 
-def run(model: ServedModel, body: bytes, texts: Callable[[], list[str]]) -> bytes | list:
-    """All answers as one JSON array; or where a row has none, or they take long, row by row."""
+def run(model: ServedModel, body: bytes) -> bytes | list:
+    """Answer a JSON array by one, or, if rows are bad or slow, by a text or an error for each."""
     kind, note, found = model.ask(frames.BATCH, body)
     if kind == frames.ANSWER:
-        done, total = note.split()
-        if done == total:
-            count(int(done))
-            return found
-    elif kind not in (frames.MIXED, *FAILURES):
-        raise model.error(kind, found, lambda: {"body": body.decode()})
-    rows = results(model, kind, found)
-    # Small parts, so that all processes end at about the same time
-    return rows + spread(model, texts()[len(rows) :], max(1, len(rows) // 4))
-
-
-def results(model: ServedModel, kind: bytes, found: bytes) -> list:
-    """A frame row by row: each answer as JSON, or the error in its place."""
-    if kind == frames.ANSWER:
-        rows = members(found, len(found))
-        count(len(rows))
-        return rows
-    if kind != frames.MIXED:
-        return []
-    rows = []
-    for letter, text, row in json.loads(found):
-        name, told = letter.encode(), text.encode()
-        is_good = name == frames.ANSWER
-        count(is_good)
-        rows.append(text if is_good else model.error(name, told, lambda row=row: named(row)))
+        request.environ["service.answers"] = int(note)
+        return found
+    is_array = body.lstrip().startswith(b"[")
+    if kind in (frames.BUSY, frames.ABSENT, frames.MALFORMED) or not is_array:
+        raise model.error(kind, found, body)
+    if kind == frames.FAULT:
+        model.log(found.decode())
+    texts = few(model, members(body.decode()))
+    rows = results(model, found, texts) if kind == frames.MIXED else []
+    # A row that stops a process costs no other row its answer if each row is asked for alone.
+    is_stopped = kind in (frames.ENDED, frames.TIMEOUT)
+    size = 1 if is_stopped else max(1, len(texts) // (model.processes * PARTS))
+    rows += spread(model, texts[len(rows) :], size)
+    request.environ["service.answers"] = sum(isinstance(row, str) for row in rows)
     return rows
 
 
+def results(model: ServedModel, found: bytes, texts: list[str]) -> list:
+    """Give the answers to the first rows of some, each as JSON or as the error in its place."""
+    return [
+        said if kind == frames.ANSWER.decode() else model.error(kind.encode(), said.encode(), text)
+        for (kind, said), text in zip(json.loads(found), texts, strict=False)
+    ]
+
+
 def spread(model: ServedModel, texts: list[str], size: int) -> list:
-    """The answers to rows, asked for in parts of a size; as many at once as there are processes."""
+    """Answer rows in parts of a size; as many at once as there are processes."""
     parts = [texts[start : start + size] for start in range(0, len(texts), size)]
-    pool = ThreadPoolExecutor(max(1, min(model.processes, len(parts))))
-    try:
-        found = [pool.submit(copy_context().run, finish, model, part) for part in parts]
-        return [row for part in found for row in part.result()]
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    contexts = [copy_context() for _ in parts]
+    with ThreadPoolExecutor(model.processes) as pool:
+        found = pool.map(lambda part, own: own.run(finish, model, part), parts, contexts)
+        return list(chain.from_iterable(found))
 
 
 def finish(model: ServedModel, texts: list[str]) -> list:
-    """The answers to rows, of which a process may give the first only, or none if one fails."""
+    """Answer rows, of which a process may answer the first only, or none if one row stops it."""
     rows = []
     while rest := texts[len(rows) :]:
-        kind, _, found = model.ask(frames.PART, array(rest))
-        if kind in (frames.ANSWER, frames.MIXED):
-            rows += results(model, kind, found)
-        elif kind not in FAILURES:
-            raise model.error(kind, found, dict)
+        kind, _, found = model.ask(frames.PART, json.dumps(rest).encode())
+        if kind == frames.MIXED:
+            rows += results(model, found, rest)
         elif len(rest) == 1:
-            rows.append(model.error(kind, found, dict))
+            rows.append(model.error(kind, found, b""))
         else:
             rows += [row for text in rest for row in finish(model, [text])]
     return rows
 
 
-def split(model: ServedModel, body: bytes) -> list[str]:
-    """The rows of a JSON array, each as it is written.
+def few(model: ServedModel, rows: Iterator) -> list:
+    """Take no more rows than may be sent at once.
 
-    :raise 400: if it is no array
-    :raise 413: if there are too many
+    :raise 413: if there are more
     """
-    try:
-        return members(body, model.settings["BATCH_ROWS"]) or []
-    except TooManyRows as error:
-        raise model.error(frames.LONG, str(error).encode(), dict) from error
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"The body is not JSON. {error}.") from error
+    most = model.settings["BATCH_ROWS"]
+    found = []
+    for row in islice(rows, most + 1):
+        if len(found) % TURN == 0:
+            time.sleep(0)
+        found.append(row)
+    if len(found) > most:
+        abort(413, f"Send at most {most} rows at once.")
+    return found
 
 
-def array(texts: list[str]) -> bytes:
-    """Rows as a JSON array."""
-    return f"[{','.join(texts)}]".encode()
-
-
-def is_answer(row: object) -> bool:
-    """Whether a row has an answer."""
-    return isinstance(row, str)
-
-
-def count(answers: int) -> None:
-    """Note for the metrics how many inputs were answered."""
-    request.environ["service.answers"] = request.environ.get("service.answers", 0) + answers
-
-
-def written(rows: list[str | HTTPException]) -> Iterator[str]:
-    """The rows as JSON."""
-    for number, row in enumerate(rows, start=1):
-        yield row if is_answer(row) else json.dumps(document(row) | {"row": number})
+def members(text: str) -> Iterator[str]:
+    """Give the members of a JSON array, which is not empty, each as it is written."""
+    decoder, place = json.JSONDecoder(parse_int=whole), text.index("[")
+    while text[place] != "]":
+        start = SPACE.match(text, place + 1).end()
+        end = decoder.raw_decode(text, start)[1]
+        yield text[start:end]
+        place = SPACE.match(text, end).end()

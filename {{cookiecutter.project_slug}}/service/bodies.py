@@ -1,58 +1,46 @@
 """The body of a request, and texts by field in the place of one."""
 
-import json
-from collections.abc import Callable
-
-from flask import request
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import (
-    BadRequest,
-    ClientDisconnected,
-    HTTPException,
-    NotAcceptable,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
-)
+from flask import abort, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.errors import accepts
 from service.served import ServedModel
+from service.words import Texts
 
 JSON = "application/json"
-BREAKS_OFF = "The body breaks off before its end."
+BROKEN = "The body breaks off before its end, or its chunks are not as long as they say."
 
 
 def body() -> bytes:
-    """The body of the request.
+    """Read the body of the request.
 
     :raise 400: if it breaks off, or its chunks are not as long as they say
     :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
     """
-    # Werkzeug cuts one that does not say how long it is (chunked), instead of refusing it.
+    # Werkzeug cuts a body that does not say how long it is (chunked), instead of refusing it.
     is_chunked = request.content_length is None and request.environ.get("wsgi.input_terminated")
     try:
         data = request.get_data(cache=False)
         rest = request.environ["wsgi.input"].read(1) if is_chunked else b""
-    except ClientDisconnected as error:
-        raise BadRequest(BREAKS_OFF) from error
-    except HTTPException:
+    except RequestEntityTooLarge:
         raise
-    except Exception as error:  # each web server has errors of its own for this
-        raise BadRequest(f"The body could not be read. {error}.") from error
+    except Exception:  # each web server has errors of its own for this
+        abort(400, BROKEN)
     if rest:
-        raise RequestEntityTooLarge
+        abort(413)
     if len(data) < (request.content_length or 0):  # Gunicorn gives what there is
-        raise BadRequest(BREAKS_OFF)
+        abort(400, BROKEN)
     return data
 
 
 def require(*kinds: str) -> str:
-    """The media type of the body, one of those a route takes.
+    """Give the media type of the body, one of those that a route takes.
 
     :raise 415: if it is another
     """
     if request.mimetype not in kinds:
         supplied = request.mimetype or "nothing"
-        raise UnsupportedMediaType(f"Send {' or '.join(kinds)} as Content-Type, not {supplied}.")
+        abort(415, f"Send {' or '.join(kinds)} as Content-Type, not {supplied}.")
     return request.mimetype
 
 
@@ -62,23 +50,21 @@ def accept(kind: str) -> None:
     :raise 406: if not
     """
     if not accepts(kind):
-        raise NotAcceptable(f"The answer is {kind}, and Accept rules it out.")
+        abort(406, f"The answer is {kind}, and Accept rules it out.")
 
 
-def written(model: ServedModel, texts: MultiDict, supplied: Callable[[], dict[str, str]]) -> str:
-    """Texts by field, as a query has them, as the JSON that they stand for.
+def written(model: ServedModel, texts: Texts) -> str:
+    """Write texts by field, as a query has them, as the JSON that they stand for.
 
-    :raise 422: if one looks like another way to write a value; it quotes what was supplied
+    :raise 422: if there is no such field, or a text looks like another way to write a value
     """
     wrong, parts = {}, []
-    for name, values in texts.lists():
+    for name, values in texts.items():
         field = model.fields.get(name)
-        if field and len(values) == 1 and field.is_literal(values[0]) and not field.is_list:
-            parts.append(field.prefix + field.scalar(values[0]))
-            continue
-        if why := field.misread(values) if field else "Give it once" * (len(values) > 1):
-            wrong[name] = why
-        parts.append(f"{json.dumps(name)}: {field.json(values) if field else json.dumps(values)}")
+        if hint := field.misread(values) if field else "No such field":
+            wrong[name] = hint
+        else:
+            parts.append(field.prefix + field.json(values))
     if wrong:
-        raise model.refusal(wrong, supplied())
+        raise model.refusal(wrong, texts)
     return "{" + ", ".join(parts) + "}"

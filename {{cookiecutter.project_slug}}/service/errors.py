@@ -2,13 +2,12 @@
 
 import json
 import re
-from http import HTTPStatus
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
 from service import logs
-from service.words import shorten
+from service.words import Texts, shorten
 
 PROBLEM = "application/problem+json"
 OURS = "The model or the service failed. The log says why, beside the request_id."
@@ -17,33 +16,39 @@ OURS = "The model or the service failed. The log says why, beside the request_id
 class InvalidInput(UnprocessableEntity):
     """A request that `Input` refuses; `errors` maps each faulty field to the reason."""
 
-    def __init__(self, errors: dict, required: dict, supplied: dict) -> None:
-        super().__init__(" ".join(f"{field}: {reason}." for field, reason in errors.items()))
-        self.members = {"errors": errors, "required": required, "supplied": supplied}
+    def __init__(self, reasons: dict[str, str], required: dict, supplied: Texts) -> None:
+        errors = {shorten(name): shorten(reason) for name, reason in reasons.items()}
+        quoted = {shorten(name): shorten(", ".join(supplied[name])) for name in supplied}
+        super().__init__(" ".join(f"{name}: {reason}." for name, reason in errors.items()))
+        self.members = {"errors": errors, "required": required, "supplied": quoted}
 
 
 def register(app: Flask) -> None:
-    """Answer every error of a service so."""
+    """Answer every error of a service with a problem document."""
     app.register_error_handler(HTTPException, problem)
 
 
 def unread(status: int, reason: str) -> tuple[str, bytes]:
-    """The status line and the problem document for what the web server could not read."""
-    title = HTTPStatus(status).phrase
-    members = {"type": "about:blank", "title": title, "status": status, "detail": shorten(reason)}
-    return f"{status} {title}", json.dumps(members, indent=2).encode() + b"\n"
+    """Give the status line and the problem document for what the web server could not read."""
+    error = HTTPException(shorten(reason))
+    error.code = status
+    return f"{status} {error.name}", written(error)
 
 
 def problem(error: HTTPException) -> Response:
-    """Answer an error, with its headers (such as Allow), as a problem document."""
+    """Answer an error, with its headers (such as Allow), by a problem document."""
     response = error.get_response()
-    response.data = json.dumps(document(error), indent=2) + "\n"
-    response.content_type = PROBLEM
+    response.data, response.content_type = written(error), PROBLEM
     return response
 
 
+def written(error: HTTPException) -> bytes:
+    """Write the problem document of an error."""
+    return json.dumps(document(error), indent=2).encode() + b"\n"
+
+
 def document(error: HTTPException) -> dict:
-    """The problem document of an error."""
+    """Give the members of the problem document of an error."""
     members = {"type": "about:blank", "title": error.name, "status": error.code}
     if error.code >= 500:
         members["request_id"] = logs.request.get()
@@ -57,16 +62,15 @@ def detail(error: HTTPException) -> str:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         allowed = ", ".join(sorted(error.valid_methods))
         return f"{request.path} takes {allowed}, not {shorten(request.method)}."
-    if error.code == 500 and error.description == type(error).description:
-        return OURS
-    return error.description
+    is_unexpected = error.code == 500 and error.description == type(error).description
+    return OURS if is_unexpected else error.description
 
 
 def accepts(kind: str) -> bool:
-    """Whether the caller takes a media type; charset and the like do not make it another."""
+    """Check whether the caller takes a media type, with any parameter such as a charset."""
     accepted = request.environ.get("HTTP_ACCEPT", "*/*")
     if accepted == "*/*":
         return True
     request.environ["HTTP_ACCEPT"] = re.sub(r"(?i);(?! *q=)[^;,]*", "", accepted)
     found = request.accept_mimetypes
-    return not found or bool(found.quality(kind))
+    return not found or found.quality(kind) > 0

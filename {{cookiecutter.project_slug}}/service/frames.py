@@ -22,7 +22,6 @@ ANSWER = b"A"  # an answer as JSON; the note has the seed, or how many rows are 
 MIXED = b"M"  # for each row of a batch, or the first of them, the kind and the body of a frame
 INVALID = b"I"  # the faults that `Input` finds, as JSON
 MALFORMED = b"J"  # the body is no JSON, and why
-LONG = b"L"  # the batch has too many rows
 FAULT = b"F"  # the traceback of an exception in the model
 # Outcomes without an answer.
 BUSY = b"B"  # no process was free in time

@@ -112,6 +112,8 @@ class Pool:
 
         :raise CallerHasGone: if the caller's connection ends before the answer comes
         """
+        if kind == frames.PART and has_gone(caller):  # between the parts of a batch
+            raise CallerHasGone
         if len(body) < LARGE:
             return self.asked(kind, body, note, caller)
         if self.large and sum(map(len, self.large)) + len(body) > HELD:

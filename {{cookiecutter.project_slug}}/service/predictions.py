@@ -1,13 +1,14 @@
 """GET and POST /api: the routes that run the model."""
 
 import hashlib
-from collections.abc import Callable
 
 from flask import Flask, Response, request
 
+from service import frames
 from service.bodies import JSON, accept, body, require, written
-from service.forms import FORM, from_parts
+from service.forms import FORM, read
 from service.served import ServedModel
+from service.words import Texts
 
 
 def register(app: Flask, model: ServedModel) -> None:
@@ -17,19 +18,14 @@ def register(app: Flask, model: ServedModel) -> None:
     def answer_link() -> Response:
         """Run the model on the input in the query string, as a link that can be cited."""
         accept(JSON)
-        texts = request.args
-
-        def supplied() -> dict[str, str]:
-            return {name: ", ".join(texts.getlist(name)) for name in texts}
-
-        return answer(model, written(model, texts, supplied).encode(), supplied)
+        texts = request.args.to_dict(flat=False)
+        return answer(model, written(model, texts).encode(), texts)
 
     def answer_body() -> Response:
         """Run the model on the JSON object in the body, or on a form where a field is a file."""
         accept(JSON)
         if require(*kinds) == FORM:
-            text, supplied = from_parts(model, body(), request.mimetype_params)
-            return answer(model, text.encode(), lambda: supplied)
+            return answer(model, *read(model, body(), request.mimetype_params))
         return answer(model, body())
 
     if model.is_linkable:  # a model with nested inputs takes POST alone
@@ -37,25 +33,25 @@ def register(app: Flask, model: ServedModel) -> None:
     app.add_url_rule("/api", "answer_body", answer_body, methods=["POST"])
 
 
-def answer(model: ServedModel, text: bytes, supplied: Callable | None = None) -> Response:
-    """Run the model, and say whether its answer may be kept; one that draws tells its seed."""
-    found, seed = model.predict(text, supplied)
+def answer(model: ServedModel, text: bytes, supplied: Texts | None = None) -> Response:
+    """Run the model on JSON, and say whether the answer may be kept.
+
+    :raise 400: if the text is not JSON
+    :raise 422: if a field is missing, unknown, not finite, or not what `Input` takes
+    :raise 500: if the model fails
+    :raise 503: if no process is free in time
+    :raise 504: if the prediction takes too long
+    """
+    kind, seed, found = model.ask(frames.PREDICT, text)
+    if kind != frames.ANSWER:
+        raise model.error(kind, found, supplied or text)
     request.environ["service.answers"] = 1
-    data = found + b"\n"
+    data, headers = found + b"\n", {}
     if seed:
-        headers = {"Model-Seed": seed, "Cache-Control": "no-store"}
-        return Response(data, mimetype=JSON, headers=headers)
-    if request.method == "POST":
-        return Response(data, mimetype=JSON)
-    # Keep it, and ask whether it is still so
-    tag = f'"{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if tag_is_known(tag):
-        return Response(status=304, headers=headers)
-    return Response(data, mimetype=JSON, headers=headers)
-
-
-def tag_is_known(tag: str) -> bool:
-    """Whether the caller has the answer of this tag already."""
-    is_asked = "HTTP_IF_NONE_MATCH" in request.environ
-    return is_asked and request.if_none_match.contains_weak(tag[1:-1])
+        headers = {"Model-Seed": seed.decode(), "Cache-Control": "no-store"}
+    elif request.method != "POST":  # a cache may keep it, and ask whether it is still so
+        tag = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+    response = Response(data, mimetype=JSON, headers=headers)
+    is_known = "HTTP_IF_NONE_MATCH" in request.environ
+    return response.make_conditional(request) if is_known else response

@@ -1,33 +1,33 @@
-"""The model as a service process knows it: what it takes and gives, and how to ask it."""
+"""The model as a service process knows it: its fields, and how to ask it."""
 
 import json
 import logging
-from collections.abc import Callable
 
 from flask import request
-from werkzeug.exceptions import (
-    BadRequest,
-    GatewayTimeout,
-    HTTPException,
-    InternalServerError,
-    ServiceUnavailable,
-)
-from werkzeug.exceptions import RequestEntityTooLarge as TooLarge
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from service import frames, logs
 from service.errors import OURS, InvalidInput
 from service.fields import fields_of
 from service.pool import InProcess, Pool
 from service.schema import Schemas
-from service.words import shorten, whole
+from service.words import Texts, whole
 
 logger = logging.getLogger("model")
 
-Frame = tuple[bytes, bytes, bytes]
+# The status and the sentence for each frame that is neither an answer nor about a field
+FAILURES = {
+    frames.MALFORMED: (400, "The body is not JSON. {text}."),
+    frames.FAULT: (500, OURS),
+    frames.ENDED: (500, "{text} while it answered. Another one takes its place."),
+    frames.BUSY: (503, "The service is busy with other predictions: ask again in {WAIT} seconds."),
+    frames.ABSENT: (503, "No model process can answer. {text}"),
+    frames.TIMEOUT: (504, "The model took longer than {TIMEOUT} seconds (see MODEL_TIMEOUT)."),
+}
 
 
 class ServedModel:
-    """The model behind the pool; it is described once, when the service starts."""
+    """The model behind the pool; its first process describes it when the service starts."""
 
     def __init__(self, pool: Pool | InProcess, settings: dict) -> None:
         self.pool, self.settings = pool, settings
@@ -39,74 +39,44 @@ class ServedModel:
         self.is_linkable = all(field.is_linkable for field in self.fields.values())
         self.takes_files = any(field.is_file for field in self.fields.values())
         self.requirements = {name: field.requirement() for name, field in self.fields.items()}
-        # A cell holds a scalar, and a column is there for every answer.
+        # A cell holds a scalar, and every answer has the same columns.
         gives = self.schemas.alternatives(facts["output"])[0]
         self.columns = list(gives.get("properties", {}))
         is_flat = self.is_linkable and not any(field.is_list for field in self.fields.values())
-        is_row = bool(self.columns) and not gives.get("additionalProperties")
-        self.takes_tables = is_flat and is_row
+        self.takes_tables = is_flat and bool(self.columns) and not gives.get("additionalProperties")
 
-    def ask(self, kind: bytes, body: bytes) -> Frame:
+    def ask(self, kind: bytes, body: bytes) -> tuple[bytes, bytes, bytes]:
         """Let a model process answer, as long as the caller of this request waits."""
         environ = request.environ
         caller = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
         return self.pool.ask(kind, body, logs.request.get().encode(), caller)
 
-    def predict(self, body: bytes, supplied: Callable[[], dict] | None = None) -> tuple[bytes, str]:
-        """The answer to an input as JSON, and the seed that was drawn for it.
-
-        :raise 400: if the body is not JSON
-        :raise 422: if a field is missing, unknown, not finite, or not what `Input` takes
-        :raise 500: if the model fails
-        :raise 503: if no process is free in time
-        :raise 504: if the prediction takes too long
-        """
-        kind, note, answer = self.ask(frames.PREDICT, body)
-        if kind != frames.ANSWER:
-            raise self.error(kind, answer, supplied or (lambda: members(body)))
-        return answer, note.decode()
-
-    def error(self, kind: bytes, body: bytes, supplied: Callable[[], dict]) -> HTTPException:
-        """The error that a frame stands for, where it is no answer."""
-        text = body.decode(errors="replace")
+    def error(self, kind: bytes, body: bytes, supplied: Texts | bytes | str) -> HTTPException:
+        """Give the error for a frame that is no answer; the log shows the failures."""
         if kind == frames.INVALID:
-            return self.refusal(reasons(json.loads(body)), supplied())
-        if kind == frames.MALFORMED:
-            return BadRequest(f"The body is not JSON. {text}.")
-        if kind == frames.LONG:
-            most = self.settings["BATCH_ROWS"]
-            return TooLarge(f"Send at most {most} rows at once, not {text}.")
-        if kind == frames.TIMEOUT:
-            limit = self.settings["TIMEOUT"]
-            reason = f"The model took longer than {limit} seconds, the limit set by MODEL_TIMEOUT."
-            return GatewayTimeout(reason)
-        if kind in (frames.BUSY, frames.ABSENT):
-            wait = self.settings["WAIT"]
-            busy = f"The service is busy with other predictions: ask again in {wait} seconds."
-            absent = f"No model process can answer. {text}"
-            return ServiceUnavailable(busy if kind == frames.BUSY else absent, retry_after=wait)
-        if kind == frames.ENDED:
-            logger.error("%s while it answered.", text)
-            return InternalServerError(f"{text} while it answered. Another one takes its place.")
-        logger.error("The model failed.", extra={"members": {"traceback": text}})
-        return InternalServerError(OURS)
+            return self.refusal(json.loads(body), supplied)
+        text = body.decode(errors="replace")
+        status, sentence = FAILURES[kind]
+        error = default_exceptions[status](sentence.format(text=text, **self.settings))
+        if status == 500:
+            self.log(text)
+        if status == 503:
+            error.retry_after = self.settings["WAIT"]
+        return error
 
-    def refusal(self, reasons: dict[str, str], supplied: dict[str, str]) -> InvalidInput:
-        """The error that says why an input was refused, what is required and what was supplied."""
-        return InvalidInput(
-            errors={shorten(name): shorten(reason) for name, reason in reasons.items()},
-            required=self.requirements,
-            supplied={shorten(name): shorten(text) for name, text in supplied.items()},
-        )
+    def log(self, text: str) -> None:
+        """Write into the log how the model failed: a traceback, or how its process ended."""
+        last = text.rstrip().rpartition("\n")[2]
+        logger.error("The model failed: %s", last, extra={"members": {"traceback": text}})
+
+    def refusal(self, reasons: dict[str, str], supplied: Texts | bytes | str) -> InvalidInput:
+        """Give the error that says why an input was refused, what is required and was supplied."""
+        texts = members(supplied) if isinstance(supplied, bytes | str) else supplied
+        return InvalidInput(reasons, self.requirements, texts)
 
 
-def reasons(faults: list) -> dict[str, str]:
-    """What is wrong, by the place of each fault; the whole body is called `body`."""
-    return {".".join(map(str, place)) or "body": reason for place, reason in faults}
-
-
-def members(body: bytes | str) -> dict[str, str]:
-    """The members of a JSON object as JSON, for an error to quote."""
+def members(body: bytes | str) -> Texts:
+    """Read the members of a JSON object, each as JSON, for an error to quote."""
     found = json.loads(body, parse_int=whole)
     found = found if isinstance(found, dict) else {"body": found}
-    return {name: json.dumps(value) for name, value in found.items()}
+    return {name: [json.dumps(value)] for name, value in found.items()}

@@ -69,8 +69,8 @@ def answer_to(name: str, example: Example, ask: Callable) -> Any:
     """Give the model's answer to an example, or stop; `ask` gives a frame for a request."""
     kind, seed, body = ask(frames.PREDICT, json.dumps(example.request).encode())
     if kind != frames.ANSWER:
-        faults = json.loads(body) if kind == frames.INVALID else []
-        reason = " ".join(told(*fault) for fault in faults) or body.decode()
+        faults = json.loads(body).items() if kind == frames.INVALID else []
+        reason = " ".join(f"{place}: {why}." for place, why in faults) or body.decode()
         sys.exit(f"model/examples/{name}.json: correct the request or the model. {reason}")
     if seed and example.request.get("seed") is None:
         sys.exit(f'model/examples/{name}.json: give the request a "seed", or no answer is final.')
