@@ -435,8 +435,13 @@ def test_where_predict_batch_raises_each_row_is_tried_alone(start):
 
 @pytest.mark.parametrize(
     ("code", "is_killed"),
-    [("while True: pass", False), ("time.sleep(3600)", False), (DEAF, True)],
-    ids=["computes", "sleeps", "is deaf"],
+    [
+        ("while True: pass", False),
+        ("time.sleep(3600)", False),
+        ("while True: print('still at it')", False),
+        (DEAF, True),
+    ],
+    ids=["computes", "sleeps", "prints", "is deaf"],
 )
 def test_a_prediction_without_end_is_interrupted_and_killed_if_deaf_to_it(one, code, is_killed):
     before = answer(one)

@@ -22,6 +22,7 @@ logger = logging.getLogger("model")
 
 LONGEST = 10_000  # bytes of a line of the log; the rest goes into further lines
 GATHER = 0.03  # seconds in which output is gathered, so that many requests cost one look
+PIPE, READS = 2**16, 4  # bytes that a pipe holds; reads at once, which empty it for certain
 GRACE = 2  # seconds that a prediction has to end after it was interrupted
 
 
@@ -86,9 +87,7 @@ class Process:
         """Take notice that a long prediction is over, which may not be stopped from now on."""
         with self.lock:
             self.done = request
-            outcome = frames.TIMEOUT if self.is_late else frames.DONE
-            self.is_late, self.stopped = False, 0.0
-            return outcome
+            return frames.TIMEOUT if self.is_late else frames.DONE
 
     def stop_if_due(self, cancelled: Container[str]) -> None:
         """Stop a prediction that takes too long or that nobody waits for.
@@ -96,6 +95,8 @@ class Process:
         KeyboardInterrupt comes first, and if that does not help, SIGKILL.
         """
         with self.lock:
+            if self.popen.stdout.closed:
+                return
             self.hear()
             now = time.monotonic()
             age = now - self.since
@@ -124,6 +125,8 @@ class Process:
             self.popen.wait(seconds)
         self.kill()
         self.listener.join(1)
+        with self.lock:
+            self.popen.stdout.close()
         self.connection.close()
 
     def tidy_up(self) -> None:
@@ -138,33 +141,36 @@ class Process:
 
     def listen(self) -> None:
         """Write the output of the model into the log, until its end."""
-        output, is_open = self.popen.stdout, True
-        while is_open:
-            select.select([output], [], [])
-            with self.lock:
-                is_open = self.hear()
-            time.sleep(GATHER)
-        self.say(self.rest)
-        output.close()
+        is_open = True
+        with contextlib.suppress(ValueError):  # closed, though a process that it has left holds on
+            while is_open:
+                select.select([self.popen.stdout], [], [])
+                with self.lock:
+                    is_open = self.hear()
+                time.sleep(GATHER)
 
     def hear(self) -> bool:
         """Write the lines that are there by now into the log; say whether more may come."""
-        with contextlib.suppress(BlockingIOError, ValueError):
-            while data := os.read(self.popen.stdout.fileno(), 2**16):
-                *lines, self.rest = (self.rest + data).split(b"\n")
-                for line in lines:
-                    self.take(line)
-                if len(self.rest) > LONGEST:
-                    self.say(self.rest)
-                    self.rest = b""
-            return False
+        for _ in range(READS):  # more may come without end
+            try:
+                data = os.read(self.popen.stdout.fileno(), PIPE)
+            except BlockingIOError:
+                return True
+            *lines, self.rest = (self.rest + data).split(b"\n")
+            for line in lines:
+                self.take(line)
+            if len(self.rest) > LONGEST or not data:
+                self.say(self.rest)
+                self.rest = b""
+            if not data:
+                return False
         return True
 
     def take(self, line: bytes) -> None:
         """Write a line into the log, or learn from it which request is at hand."""
         if line.startswith(self.mark):
             self.request = line.removeprefix(self.mark).decode()
-            self.since = time.monotonic()
+            self.since, self.stopped, self.is_late = time.monotonic(), 0.0, False
         else:
             self.say(line)
 

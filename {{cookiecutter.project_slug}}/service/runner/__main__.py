@@ -8,7 +8,6 @@ import contextlib
 import inspect
 import json
 import os
-import signal
 import socket
 import sys
 import time
@@ -21,6 +20,7 @@ from service.runner.contract import exported
 from service.runner.schemas import schemas
 from service.runner.strict import probe
 
+PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT  # look, and do not wait
 Frame = tuple[bytes, bytes, bytes]
 
 
@@ -78,23 +78,34 @@ def serve(connection: socket.socket, door: str, model: Model, log: Log, request:
     if has_gone(connection):
         return
     begun, name = time.monotonic(), request[1]
+    answer, is_late = (frames.FAULT, b"", b"KeyboardInterrupt"), False
     log.begin(name)
-    kind, note, body = interruptible(model, *request)
+    try:
+        answer = model.answer(*request)
+        is_late = time.monotonic() > begun + frames.BRIEF and was_late(door, name)
+    except KeyboardInterrupt:  # the prediction had just ended
+        is_late = was_late(door, name)
     log.end()
-    # A long prediction may be interrupted until the keeper knows that it is over.
-    if time.monotonic() > begun + frames.BRIEF:
-        with socket.socket(socket.AF_UNIX) as keeper:
-            keeper.connect(door)
-            keeper.sendall(frames.pack(frames.DONE, b"%d" % os.getpid(), name))
-            if frames.receive(keeper)[0] == frames.TIMEOUT:
-                kind, body = frames.TIMEOUT, b""
+    kind, note, body = (frames.TIMEOUT, b"", b"") if is_late else answer
     connection.sendall(frames.pack(kind, body, note))
+
+
+def was_late(door: str, name: bytes) -> bool:
+    """Tell the keeper that a prediction has ended, and learn whether it took too long.
+
+    From then on the keeper interrupts nothing, so that no interrupt meets the next prediction. It
+    interrupts none that ends sooner than after frames.BRIEF.
+    """
+    with socket.socket(socket.AF_UNIX) as keeper:
+        keeper.connect(door)
+        keeper.sendall(frames.pack(frames.DONE, b"%d" % os.getpid(), name))
+        return frames.receive(keeper)[0] == frames.TIMEOUT
 
 
 def has_gone(connection: socket.socket) -> bool:
     """Whether nobody waits for the answer any more."""
     try:
-        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return not connection.recv(1, PEEK)
     except BlockingIOError:
         return False
 
@@ -129,23 +140,6 @@ def load(settings: dict) -> tuple[Model, dict]:
         "size": machine.size(),
         **described,
     }
-
-
-def interruptible(model: Model, *request: bytes) -> Frame:
-    """Answer a request; meanwhile SIGINT raises KeyboardInterrupt, as it does in any program.
-
-    The keeper sends it when the prediction takes too long or its caller has gone. At other times it
-    is ignored.
-    """
-    try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            return model.answer(*request)
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except KeyboardInterrupt as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return frames.FAULT, b"", traced(error)
 
 
 if __name__ == "__main__":
