@@ -21,7 +21,7 @@ def test_it_is_ready_whenever_the_pool_gives_no_reason_against(client):
 @pytest.fixture
 def state(served, monkeypatch) -> dict:
     """What the pool says of its processes; a test may change it."""
-    found = {"ready": 2, "busy": 3, "reason": ""}
+    found = {"ready": 2, "requests": ["a", "b", "c"], "reason": ""}
     monkeypatch.setattr(served.pool, "state", lambda: found)
     return found
 

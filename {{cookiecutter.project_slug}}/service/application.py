@@ -16,7 +16,7 @@ from service.watch import Watch
 
 
 def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask:
-    """Wait until the model is ready, and serve it; its processes are started unless they are.
+    """Make the application that serves the model, once the model is ready.
 
     :raise SystemExit: if it cannot be served, with the reason
     """
@@ -34,7 +34,7 @@ def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask
 
 
 def commands() -> Flask:
-    """An application with nothing but its commands, `flask record` and `flask reproduce`."""
+    """Make an application with the commands `flask record` and `flask reproduce` alone."""
     app = Flask("service", template_folder="about/templates", static_folder="about/static")
     app.cli.add_command(record)
     app.cli.add_command(reproduce)

@@ -1,4 +1,4 @@
-"""GET /healthz, /readyz and /metrics: how the service is, for machines that watch it."""
+"""GET /healthz, /readyz and /metrics: the state of the service, for programs that watch it."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def register(app: Flask, model: ServedModel) -> None:
     present.register(Now(model))
 
     def healthz() -> dict:
-        """Answer, which only a live service does."""
+        """Answer as long as the service lives."""
         return {"status": "alive"}
 
     def readyz() -> dict:
@@ -46,19 +46,19 @@ def register(app: Flask, model: ServedModel) -> None:
 
 
 class Now:
-    """What is so at this moment; it is counted nowhere, and so stands in no file of counts."""
+    """The metrics that are true at this moment and are not counted in a file."""
 
     def __init__(self, model: ServedModel) -> None:
         self.model = model
 
     def collect(self) -> Iterator[metrics_core.Metric]:
-        """Say which build of the model answers, and how it is."""
+        """Name the build of the model, and give the state of its processes."""
         state = self.model.pool.state()
         build = {name: identity()[name] for name in BUILD}
         yield metrics_core.InfoMetricFamily("model_build", "The build that answers", build)
         for name, meaning, value in (
             ("model_load_seconds", "Time that load() took (s)", self.model.facts["load_seconds"]),
             ("model_processes", "Model processes that are ready", state["ready"]),
-            ("model_busy", "Model processes that predict", state["busy"]),
+            ("model_busy", "Model processes that predict", len(state["requests"])),
         ):
             yield metrics_core.GaugeMetricFamily(name, meaning, value)

@@ -1,4 +1,4 @@
-"""The cores and the memory that are ours: a container's share, not all that the host has."""
+"""The cores and the memory of this service: the share of its container, not all of the host."""
 
 import math
 import os
@@ -27,7 +27,7 @@ def memory(root: Path = ROOT) -> int:
 
 
 def fitting(size: int) -> int:
-    """How many model processes of a size (bytes) there should be: one a core, if they fit."""
+    """Give the number of model processes of a size (bytes): one a core, if they fit."""
     return max(1, min(cores(), (memory() - RESERVE) // max(size, 1)))
 
 
@@ -42,13 +42,13 @@ def size() -> int:
 
 
 def limits(root: Path, *names: str) -> list[list[int]]:
-    """What each control group says in files of these names, where it says anything."""
+    """Read the limits of each control group from files of these names."""
     found = (numbers(*map(folder.joinpath, names)) for folder in control_groups(root))
     return list(filter(None, found))
 
 
 def control_groups(root: Path) -> Iterator[Path]:
-    """The folders that may limit this process: its control groups (v1 or v2) and those above."""
+    """List the folders of the control groups (v1 or v2) of this process, and those above."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -60,7 +60,7 @@ def control_groups(root: Path) -> Iterator[Path]:
 
 
 def numbers(*paths: Path) -> list[int]:
-    """The numbers in files; none if one is missing or says max."""
+    """Read the numbers in files; none if a file is missing or says max."""
     try:
         return [int(word) for path in paths for word in path.read_text().split()]
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""The model processes as a service process sees them: something to ask.
+"""The pool of model processes: how a service process asks them.
 
-The model processes share one listening socket. A request is a connection to it, and so waits in
-the system's own queue, first come first served, until a model process accepts it.
+All model processes share one listening socket, the queue. A request is a connection to this
+socket. It waits in the queue of the system, first come first served, until a process accepts it.
 """
 
 import atexit
@@ -32,7 +32,9 @@ WAITING = 1000  # requests that may wait for a process
 FOREVER = 10**6  # seconds
 LARGE = 100_000  # bytes; a longer body counts for what may wait
 HELD = 50_000_000  # bytes of large bodies that a service process holds for the model processes
-FIRST_LOOK, LOOK = 0.2, 1  # seconds of waiting between looks at the caller and at the keeper
+# Seconds of waiting until the service process looks at the caller and asks the keeper: for the
+# first time, then, and at the end, by when the keeper knows of a prediction that has just begun.
+FIRST_LOOK, LOOK, LAST_LOOK = 0.2, 1, 0.15
 WORKER_BOOT_ERROR = 3  # the exit code of a worker at which Gunicorn ends with all workers
 
 Frame = tuple[bytes, bytes, bytes]
@@ -46,7 +48,7 @@ class CallerHasGone(HTTPException):
 
 
 class Pool:
-    """Asks the model processes, which the keeper starts and replaces."""
+    """The model processes, which the keeper starts and replaces."""
 
     def __init__(self, settings: dict) -> None:
         self.settings, self.large = settings, []
@@ -72,7 +74,7 @@ class Pool:
         self.keeper.stdin.close()
 
     def facts(self) -> dict:
-        """The facts about the model, once the first process is ready.
+        """Wait until the first process is ready, and give the facts about the model.
 
         :raise SystemExit: if the model cannot be served, with the reason
         """
@@ -83,7 +85,7 @@ class Pool:
         return json.loads(body)
 
     def state(self) -> dict:
-        """How many processes are ready and how many are busy, and why no request is taken."""
+        """Count the processes that are ready, name the requests, and say why none is taken."""
         state = json.loads(self.told(frames.STATE)[2])
         try:
             connected(self.queue).close()
@@ -92,7 +94,7 @@ class Pool:
         return state
 
     def told(self, kind: bytes, note: bytes = b"") -> Frame:
-        """The keeper's answer to a question."""
+        """Ask the keeper a question."""
         with connected(self.door) as connection:
             connection.settimeout(None)
             try:
@@ -125,7 +127,7 @@ class Pool:
             self.large.remove(body)
 
     def asked(self, kind: bytes, body: bytes, note: bytes, caller: socket.socket | None) -> Frame:
-        """The frame that answers a request."""
+        """Send a request to the queue, and give the frame that answers it."""
         name = b"%d-%d %s" % (os.getpid(), next(self.numbers), note)  # so that no two are the same
         seconds = FOREVER if kind == frames.PART else self.settings["WAIT"]
         try:
@@ -141,25 +143,33 @@ class Pool:
     def answer(
         self, connection: socket.socket, name: bytes, end: float, caller: socket.socket | None
     ) -> Frame:
-        """The frame that comes in answer.
+        """Wait for the answer.
 
         :raise TimeoutError: if no process takes the request before the end
         :raise ConnectionError: if the process ends
         :raise CallerHasGone: if the caller's connection ends before
         """
+        is_offered = True
         for pause in itertools.chain([FIRST_LOOK], itertools.repeat(LOOK)):
-            connection.settimeout(max(0.01, min(pause, end - time.monotonic())))
+            connection.settimeout(max(LAST_LOOK, min(pause, end - time.monotonic())))
             with contextlib.suppress(TimeoutError):
                 return frames.receive(connection)
             if has_gone(caller):
                 self.told(frames.CANCEL, name)
                 raise CallerHasGone
-            if is_taken(connection):
-                end = math.inf  # the keeper sees to it that the prediction takes not too long
-            elif time.monotonic() >= end:
+            if end == math.inf:
+                continue
+            state = json.loads(self.told(frames.STATE)[2])
+            if name.decode() in state["requests"]:
+                end = math.inf  # the keeper stops the prediction if it takes too long
+            elif state["reason"]:
+                return frames.ABSENT, b"", state["reason"].encode()
+            elif time.monotonic() >= end and not is_offered:
                 raise TimeoutError
-            elif reason := json.loads(self.told(frames.STATE)[2])["reason"]:
-                return frames.ABSENT, b"", reason.encode()
+            elif time.monotonic() >= end:
+                # No process begins it from now on. The keeper soon knows if one has just begun.
+                connection.shutdown(socket.SHUT_WR)
+                is_offered = False
 
     def close(self) -> None:
         """End the keeper, and with it the model processes."""
@@ -168,7 +178,7 @@ class Pool:
 
 
 class InProcess:
-    """Asks the model in this very process, where a debugger can stop it; one request at a time."""
+    """The model in this process, where a debugger can stop it; one request at a time."""
 
     def __init__(self, settings: dict) -> None:
         from service.runner.__main__ import load  # a service process has no model otherwise
@@ -177,12 +187,12 @@ class InProcess:
         self.model, self.told = load(settings)
 
     def facts(self) -> dict:
-        """The facts about the model."""
+        """Give the facts about the model."""
         return self.told | {"processes": 1}
 
     def state(self) -> dict:
-        """It is ready whenever it answers."""
-        return {"ready": 1, "busy": int(self.lock.locked()), "reason": ""}
+        """Say that it is ready."""
+        return {"ready": 1, "requests": [""] * self.lock.locked(), "reason": ""}
 
     def ask(
         self, kind: bytes, body: bytes = b"", note: bytes = b"", caller: object = None
@@ -196,13 +206,13 @@ class InProcess:
 
 
 def started(settings: dict) -> Pool | InProcess:
-    """The model processes, or the model in this process, by MODEL_PROCESSES."""
+    """Start the model processes, or load the model in this process, by MODEL_PROCESSES."""
     return InProcess(settings) if settings["PROCESSES"] == 0 else Pool(settings)
 
 
 @contextlib.contextmanager
 def opened(settings: dict) -> Iterator[Pool | InProcess]:
-    """The model, ready to be asked, until the end of the block."""
+    """Keep a model ready to be asked until the end of the block."""
     pool = started(settings)
     try:
         pool.facts()
@@ -212,7 +222,7 @@ def opened(settings: dict) -> Iterator[Pool | InProcess]:
 
 
 def listener() -> socket.socket:
-    """A listening socket; on Linux its address is in no folder, since none may be writable."""
+    """Open a listening socket; on Linux without a file, since no folder may be writable."""
     found = socket.socket(socket.AF_UNIX)
     found.bind("" if sys.platform == "linux" else f"{tempfile.mkdtemp()}/socket")
     found.listen(WAITING)
@@ -220,9 +230,9 @@ def listener() -> socket.socket:
 
 
 def connected(address: str | bytes) -> socket.socket:
-    """A connection to a listening socket; where there is none any more, the service ends.
+    """Connect to a listening socket; if it is gone, the service ends.
 
-    :raise BlockingIOError: if too many wait there
+    :raise BlockingIOError: if too many connections wait there
     """
     connection = socket.socket(socket.AF_UNIX)
     connection.setblocking(False)
@@ -237,18 +247,8 @@ def connected(address: str | bytes) -> socket.socket:
     return connection
 
 
-def is_taken(connection: socket.socket) -> bool:
-    """Whether a process has read the request, as far as the system tells."""
-    import fcntl  # which Windows has not
-    import termios
-
-    with contextlib.suppress(OSError):
-        return not any(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
-    return False
-
-
 def has_gone(caller: socket.socket | None) -> bool:
-    """Whether the caller's connection has ended."""
+    """Check whether the caller's connection has ended."""
     if caller is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""The one table of settings: what MODEL_<NAME> in the environment may change."""
+"""The one table of settings; the variable MODEL_<NAME> in the environment changes one."""
 
 import json
 import os
@@ -27,7 +27,10 @@ SETTINGS = {
 
 
 def settings(own: Mapping = {}) -> dict:
-    """The settings: the defaults, then the environment, then one's own; or stop with a sentence."""
+    """Read the settings: the defaults, then the environment, then one's own.
+
+    :raise SystemExit: if a value is not possible
+    """
     found = dict(SETTINGS)
     for name in SETTINGS:
         if (text := os.environ.get(f"MODEL_{name}", "")) != "":
@@ -42,7 +45,7 @@ def settings(own: Mapping = {}) -> dict:
 
 
 def check(name: str, value: object) -> None:
-    """Stop at a value that would let nobody in, or everybody wait, by mistake."""
+    """Stop with a sentence if a value is not possible."""
     default, said = SETTINGS[name], f"MODEL_{name}={value!r}"
     if name == "PROCESSES":
         if value is not None and (type(value) is not int or not 0 <= value <= 1000):

@@ -1,4 +1,4 @@
-"""The keeper: it starts the model processes, and others in the place of those that end.
+"""The keeper: the process that starts the model processes and replaces those that end.
 
 The service starts it: `python -m service.keeper 5 6 '{…}'`. It imports neither the model nor Flask,
 and no request passes through it.
@@ -21,9 +21,9 @@ from service.keeper.process import NotReady, Process, Refused
 logger = logging.getLogger("service")
 
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds between the tries to start a process that ends while it loads
-TURN = 0.2  # seconds between looks for a prediction that takes too long
+TURN = 0.2  # seconds between two looks for predictions that take too long
 PATIENCE = 5  # seconds until the end of a process is known
-GRACE = 0.5  # seconds that the model processes have to end with the service
+GRACE = 0.5  # seconds for the model processes to end by themselves at the end of the service
 
 
 class Keeper:
@@ -35,8 +35,8 @@ class Keeper:
         self.ended: deque[Process] = deque(maxlen=100)
         self.cancelled: deque[str] = deque(maxlen=10_000)  # requests for which nobody waits
         self.facts: dict | None = None
-        self.reason = ""  # why the last process did not get ready
-        self.is_known = threading.Event()  # whether the model can be served
+        self.reason = ""  # the reason why the last process did not get ready
+        self.is_known = threading.Event()  # set once the model is loaded or given up
         self.is_leaving = False
 
     def run(self) -> None:
@@ -68,7 +68,7 @@ class Keeper:
             threading.Thread(target=self.tell, args=[self.door.accept()[0]], daemon=True).start()
 
     def tell(self, connection: socket.socket) -> None:
-        """Answer a question."""
+        """Answer one question."""
         with connection, contextlib.suppress(ConnectionError):
             kind, note, body = frames.receive(connection)
             if kind == frames.FACTS:
@@ -88,7 +88,7 @@ class Keeper:
             connection.sendall(frames.pack(kind, told.encode()))
 
     def outcome(self, request: str) -> tuple[bytes, str]:
-        """How the process ended that had a request at hand."""
+        """Say how the process ended that had a request at hand."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             for process in list(self.ended):
@@ -99,10 +99,11 @@ class Keeper:
         return frames.ENDED, "The model's process ended"
 
     def state(self) -> dict:
-        """How many processes are ready and how many are busy, and why none is ready."""
+        """Count the processes that are ready, name their requests, or say why none is ready."""
         ready = [process for process in list(self.processes) if process.is_ready]
-        busy = sum(bool(process.request) for process in ready)
-        return {"ready": len(ready), "busy": busy, "reason": "" if ready else self.reason}
+        requests = [process.request for process in ready if process.request]
+        reason = "" if ready else self.reason
+        return {"ready": len(ready), "requests": requests, "reason": reason}
 
     def keep(self) -> None:
         """Start a model process, and another when it has ended; give up after a few failures."""
