@@ -481,6 +481,23 @@ def test_large_bodies_that_wait_are_bounded_in_bytes(start):
         assert status(post(server, "1" + " " * 50_000_000)) == 200
 
 
+def test_of_too_many_callers_as_many_are_answered_as_can_be_and_the_others_in_time(patient):
+    """A prediction begins at any moment of the wait of its caller, also at its end."""
+    begun, seconds = time.monotonic(), 4
+    answers: list[tuple[int, float]] = []
+
+    def call(_: int) -> None:
+        while (start := time.monotonic()) < begun + seconds:
+            answers.append((ask(patient, "time.sleep(0.1)").status, time.monotonic() - start))
+
+    with ThreadPoolExecutor(30) as pool:
+        list(pool.map(call, range(30)))
+    found = [status for status, _ in answers]
+    assert set(found) == {200, 503}
+    assert found.count(200) > 0.6 * seconds / 0.1
+    assert max(waited for _, waited in answers) < 3
+
+
 def test_the_wait_for_a_model_process_is_bounded(patient):
     first = begin(patient, "time.sleep(3)")
     begun = time.monotonic()

@@ -152,8 +152,14 @@ class Pool:
         is_offered = True
         for pause in itertools.chain([FIRST_LOOK], itertools.repeat(LOOK)):
             connection.settimeout(max(LAST_LOOK, min(pause, end - time.monotonic())))
-            with contextlib.suppress(TimeoutError):
+            try:
                 return frames.receive(connection)
+            except TimeoutError:
+                pass
+            except ConnectionError:
+                if is_offered or end == math.inf:
+                    raise
+                raise TimeoutError from None  # a process has seen that it is offered no more
             if has_gone(caller):
                 self.told(frames.CANCEL, name)
                 raise CallerHasGone
