@@ -166,6 +166,36 @@ def test_make_test_sets_up_and_passes_with_python_alone(project, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_package_that_leaves_the_list_leaves_the_environment(project, tmp_path):
+    listed, path = project / "environment.yml", {"PATH": bare_path(tmp_path)}
+    before = listed.read_text()
+    listed.write_text(f"{before}  - toolz\n")
+    assert run("make", "environment", cwd=project, **path).returncode == 0
+    python = str(project / ".venv/bin/python")
+    assert run(python, "-c", "import toolz, flask", cwd=project).returncode == 0
+    listed.write_text(before)
+    later = (project / ".venv/ready").stat().st_mtime + 10
+    os.utime(listed, (later, later))
+    assert run("make", "environment", cwd=project, **path).returncode == 0
+    assert "No module named 'toolz'" in run(python, "-c", "import toolz", cwd=project).stderr
+    assert run(python, "-c", "import flask, pytest", cwd=project).returncode == 0
+
+
+@pytest.mark.slow
+def test_an_environment_of_another_origin_is_only_added_to(project, tmp_path):
+    run(sys.executable, "-m", "venv", ".venv", cwd=project)
+    (own := project / ".venv/notes.txt").write_text("mine")
+    result = run("make", "environment", cwd=project, PATH=bare_path(tmp_path))
+    assert result.returncode == 0 and "did not make .venv" in result.stdout
+    assert own.read_text() == "mine"
+
+
+def test_make_alone_lists_the_targets(project):
+    listed = run("make", cwd=project).stdout
+    assert re.findall(r"make (\w+)", listed) == "serve test record reproduce environment".split()
+
+
+@pytest.mark.slow
 def test_a_package_that_pip_does_not_know_is_named(project, tmp_path):
     with (project / "environment.yml").open("a") as listed:
         listed.write("  - no-such-package-of-conda-forge>=1\n")

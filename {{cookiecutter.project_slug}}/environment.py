@@ -1,7 +1,8 @@
 """Makes .venv, the environment to run and test the project in without Docker.
 
-micromamba, mamba or conda makes it from environment.yml where one is installed, otherwise
-Python's own venv and pip do, from the same list. Nothing in .venv is ever deleted.
+micromamba, mamba or conda makes it from environment.yml if one of them is installed. Otherwise
+Python's own venv and pip make it from the same list, and make it anew when the list changes: a
+package that leaves the list leaves the environment. A .venv of another origin is only added to.
 """
 
 import importlib.util
@@ -15,6 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PREFIX = HERE / ".venv"
 LIST = HERE / "environment.yml"
+MARK = PREFIX / "made-by-this-project"
 OLDEST = (3, 11)
 
 
@@ -48,7 +50,13 @@ def make_with_pip() -> None:
     wanted = re.search(r"- python>=([0-9.]+)", LIST.read_text("utf-8"))
     if wanted and wanted[1] != here:
         print(f"Note: environment.yml asks for Python {wanted[1]}, and this is {here}.")
-    subprocess.run([sys.executable, "-m", "venv", str(PREFIX)], check=True)
+    is_ours = MARK.exists() or not PREFIX.exists()
+    if not is_ours:
+        print("Note: this project did not make .venv, so packages that leave the list stay there.")
+    clear = ["--clear"] if is_ours else []
+    subprocess.run([sys.executable, "-m", "venv", *clear, str(PREFIX)], check=True)
+    if is_ours:
+        MARK.touch()
     install("--upgrade", "pip>=25.1")  # older ones do not know --group
     install(*packages())
 
