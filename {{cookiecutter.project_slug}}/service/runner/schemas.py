@@ -1,13 +1,17 @@
 """What programs and people are told of `Input` and `Output`, as JSON schemas."""
 
+import json
 import sys
 
-from pydantic import BaseModel, PydanticUserError, create_model
+from pydantic import AliasChoices, BaseModel, PydanticUserError, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.runner.contract import Contract
 from service.runner.strict import PATTERN, encode
 
+DIGITS = {"format": "decimal", "pattern": r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"}
+DATE = "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -26,6 +30,20 @@ class Schemas(GenerateJsonSchema):
         lengths = {name: (found[name] + 2) // 3 * 4 for name in found if "Length" in name}
         return {"type": "string", "contentEncoding": "base64", "pattern": PATTERN} | lengths
 
+    def decimal_schema(self, schema: dict) -> dict:
+        """A number, or a text of its digits."""
+        found = super().decimal_schema(schema)
+        options = found.get("anyOf", [found])
+        return {"anyOf": [one | DIGITS if one["type"] == "string" else one for one in options]}
+
+    def datetime_schema(self, schema: dict) -> dict:
+        """A date and time, which has a zone only where the author asks for one."""
+        return zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}")
+
+    def time_schema(self, schema: dict) -> dict:
+        """A time of day, which has a zone only where the author asks for one."""
+        return zoned(super().time_schema(schema), schema, TIME)
+
     def model_schema(self, schema: dict) -> dict:
         """An object, which in a request has no unknown members unless its author allows them."""
         is_open = "extra_fields_behavior" in schema.get("config", {})
@@ -37,6 +55,41 @@ class Schemas(GenerateJsonSchema):
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
 
 
+def zoned(aware: dict, schema: dict, pattern: str) -> dict:
+    """The schema of a moment: the format of JSON Schema has a zone, that of OpenAPI none."""
+    naive = {"type": "string", "format": f"{aware['format']}-local", "pattern": f"^{pattern}$"}
+    either = {"anyOf": [aware, naive]}
+    return {"aware": aware, "naive": naive}.get(schema.get("tz_constraint"), either)
+
+
+def finite(schema: dict) -> dict:
+    """A schema without the members that JSON cannot say, such as a default that is infinite."""
+    lost = object()
+
+    def kept(members: list) -> dict:
+        return {
+            name: value
+            for name, value in members
+            if value is not lost and not (isinstance(value, list) and lost in value)
+        }
+
+    return json.loads(json.dumps(schema), parse_constant=lambda _: lost, object_pairs_hook=kept)
+
+
+def others(kind: type[BaseModel]) -> dict[str, str]:
+    """The other names that fields of `Input` have for those who ask, each with the first name."""
+    by_name = {"populate_by_name", "validate_by_name"} & {
+        key for key, value in kind.model_config.items() if value
+    }
+    found = {}
+    for own, field in kind.model_fields.items():
+        alias = field.validation_alias
+        names = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        first, *rest = [name for name in names if isinstance(name, str)] or [own]
+        found |= dict.fromkeys(rest + [own] * bool(by_name and own != first), first)
+    return found
+
+
 def schemas(contract: Contract) -> dict:
     """The schemas of what the model takes and gives, and all that these refer to by name."""
     kinds = [(contract.Input, "validation"), (contract.Output, "serialization")]
@@ -46,7 +99,8 @@ def schemas(contract: Contract) -> dict:
         stop_at_fault(kinds)
         raise
     takes, gives = found.values()
-    return {"input": takes, "output": gives, "named": named.get("$defs", {})}
+    told = {"input": takes, "output": gives, "named": named.get("$defs", {})}
+    return finite(told) | {"others": others(contract.Input)}
 
 
 def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
