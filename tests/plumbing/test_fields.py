@@ -49,7 +49,7 @@ FIELDS = {
     "moment": {"type": "string", "format": "date-time"},
     "clock": {"type": "string", "format": "time"},
     "span": {"type": "string", "format": "duration"},
-    "money": {"anyOf": [{"type": "number"}, {"type": "string", "format": "decimal"}]},
+    "money": {"anyOf": [{"type": kind, "format": "decimal"} for kind in ("number", "string")]},
     "spread": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
     "tags": {"type": "array", "items": {"type": "string"}, "default": []},
     "lost": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": 0.3},
@@ -223,9 +223,7 @@ def test_a_refusal_says_as_much_of_what_is_required(name, line):
 
 
 NUMBER = "write a number such as 1.5, with a decimal point and not a comma"
-MOMENT = (
-    "write a date and time such as 2024-02-29T08:30:00Z, and in a link %2B for the + of a zone"
-)
+MOMENT = "write a date and time such as 2024-02-29T08:30:00Z, and in a link %2B for the + of a zone"
 
 
 @pytest.mark.parametrize(

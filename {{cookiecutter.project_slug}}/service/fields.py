@@ -130,7 +130,7 @@ class Field:
         if self.misread(texts):
             return False
         found = json.loads(self.json(texts), parse_int=whole)
-        if "decimal" in self.kinds:
+        if self.kinds == {"decimal"} and not self.is_nested:
             found, value = digits(found), digits(value)
         return json.dumps(found) == json.dumps(value)
 

@@ -1,6 +1,7 @@
 """What programs and people are told of `Input` and `Output`, as JSON schemas."""
 
 import json
+import math
 import sys
 
 from pydantic import AliasChoices, BaseModel, PydanticUserError, create_model
@@ -9,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from service.runner.contract import Contract
 from service.runner.strict import PATTERN, encode
 
-DIGITS = {"format": "decimal", "pattern": r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"}
+DIGITS = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DATE = "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
@@ -33,8 +34,9 @@ class Schemas(GenerateJsonSchema):
     def decimal_schema(self, schema: dict) -> dict:
         """A number, or a text of its digits."""
         found = super().decimal_schema(schema)
+        own = {"number": {}, "string": {"pattern": DIGITS}}
         options = found.get("anyOf", [found])
-        return {"anyOf": [one | DIGITS if one["type"] == "string" else one for one in options]}
+        return {"anyOf": [one | {"format": "decimal"} | own[one["type"]] for one in options]}
 
     def datetime_schema(self, schema: dict) -> dict:
         """A date and time, which has a zone only where the author asks for one."""
@@ -51,7 +53,11 @@ class Schemas(GenerateJsonSchema):
         return super().model_schema(schema) | own
 
     def encode_default(self, default: object) -> object:
-        """A default as JSON has it."""
+        """A default as JSON has it; finite() leaves out one that JSON does not have."""
+        try:
+            json.dumps(default, allow_nan=False, default=str)
+        except ValueError:
+            return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
 
 
@@ -63,14 +69,16 @@ def zoned(aware: dict, schema: dict, pattern: str) -> dict:
 
 
 def finite(schema: dict) -> dict:
-    """A schema without the members that JSON cannot say, such as a default that is infinite."""
+    """A schema without what JSON cannot say, such as infinity, and without a default of no type."""
     lost = object()
 
     def kept(members: list) -> dict:
+        found = {name: value for name, value in members if value is not lost}
+        if found.get("default", lost) is None and "type" in found:  # such as of `note: str = None`
+            del found["default"]
+        is_list = {name for name, value in found.items() if isinstance(value, list)}
         return {
-            name: value
-            for name, value in members
-            if value is not lost and not (isinstance(value, list) and lost in value)
+            name: found[name] for name in found if name not in is_list or lost not in found[name]
         }
 
     return json.loads(json.dumps(schema), parse_constant=lambda _: lost, object_pairs_hook=kept)
