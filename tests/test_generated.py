@@ -432,7 +432,8 @@ FAILED = {
         ({}, {"x": 1, "y": [1], "z": 2}),
     ),
     "times without a zone": Case(
-        "class Input(BaseModel):\n    x: datetime\n    y: time\n    z: NaiveDatetime = datetime(2024, 2, 29)\n",
+        "class Input(BaseModel):\n    x: datetime\n    y: time\n"
+        "    z: NaiveDatetime = datetime(2024, 2, 29)\n",
         ({"x": "2024-02-29T12:00:00", "y": "08:30:00"},),
         ({"x": "2024-02-29", "y": "08:30:00"},),
     ),

@@ -12,8 +12,8 @@ from service.words import WORDS, plain, text, whole
 
 KINDS = WORDS["kinds"]
 LITERALS = ("integer", "number", "boolean")  # which JSON writes without quotes
-TYPES = {bool: "boolean", int: "integer", float: "number"}
-SCALARS = (str, int, float, type(None))
+TYPES = {bool: "boolean", int: "integer", float: "number", str: "member", type(None): "null"}
+SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor an object
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
 NEVER = "(?!)"  # a pattern that no text matches
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
@@ -24,7 +24,7 @@ class Scalar:
 
     def __init__(self, options: list[dict]) -> None:
         self.kinds = set(chain.from_iterable(map(kinds, options)))
-        self.members = {value for option in options for value in values(option)}
+        self.members = {*chain.from_iterable(map(values, options))}
         self.takes_text = "string" in self.kinds  # any text, which then is taken exactly
         is_typed = self.takes_text or "decimal" in self.kinds  # whose digits stay as they are
         looks = [KINDS[kind]["looks"] for kind in LITERALS if kind in self.kinds and not is_typed]
@@ -50,8 +50,8 @@ class Field:
         self.name, self.schema, self.is_required = name, schema, is_required
         options = [one for one in schemas.alternatives(schema) if one.get("type") != "null"]
         items = schemas.items(schema)
-        simple = [option for option in options if is_simple(option)]
-        self.is_list = bool(items) and all(map(is_simple, items))
+        simple = [option for option in options if "JSON" not in kinds(option)]
+        self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
         self.is_nested = len(simple) + self.is_list < len(options)  # other values are JSON
         # One value, and each item of a list
         self.one, self.many = Scalar(simple), Scalar(items if self.is_list else [])
@@ -66,8 +66,9 @@ class Field:
         self.facts = schemas.taken(schema, is_required)
         if self.is_file:
             self.facts[0] = "one or more files" if self.is_list else "file"
-        found = choices(options)
-        self.choices = found if all(self.texts(choice) for choice in found) else []
+        listed = [values(option) for option in options]
+        found = list(chain.from_iterable(listed)) if all(listed) else []
+        self.choices = found if all(map(self.texts, found)) else []
 
     def requirement(self) -> str:
         """Say in a line what the field takes."""
@@ -162,25 +163,13 @@ def digits(value: object) -> object:
     return list(map(digits, value)) if isinstance(value, list) else value and text(value)
 
 
-def is_simple(option: dict) -> bool:
-    """Whether the values of a schema are texts, numbers or truths."""
-    if listed := values(option):
-        return all(isinstance(value, SCALARS) for value in listed)
-    return option.get("type") in ("string", "null", *LITERALS)
-
-
 def kinds(option: dict) -> set[str]:
-    """Give the kinds of the values of a schema; texts that it lists are of no kind."""
+    """Give the kinds of the values of a schema; a text that it lists is a member."""
     if listed := values(option):
-        return {TYPES[type(value)] for value in listed if type(value) in TYPES}
+        return {TYPES.get(type(value), "JSON") for value in listed}
     form = option.get("format", "").removesuffix("-local")
-    return {form if form in KINDS else option.get("type", "")}
-
-
-def choices(options: list[dict]) -> list:
-    """Give the values that a field chooses from, none if it takes other values too."""
-    found = [values(option) for option in options]
-    return list(chain.from_iterable(found)) if all(found) else []
+    found = form if form in KINDS else option.get("type")
+    return {found if found in SIMPLE else "JSON"}
 
 
 def values(option: dict) -> list:

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 
-from pydantic import AliasChoices, BaseModel, PydanticUserError, create_model
+from pydantic import BaseModel, PydanticUserError, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.runner.contract import Contract
@@ -73,28 +73,26 @@ def finite(schema: dict) -> dict:
     lost = object()
 
     def kept(members: list) -> dict:
-        found = {name: value for name, value in members if value is not lost}
+        found = {
+            key: value
+            for key, value in members
+            if value is not lost and not (isinstance(value, list) and lost in value)
+        }
         if found.get("default", lost) is None and "type" in found:  # such as of `note: str = None`
             del found["default"]
-        is_list = {name for name, value in found.items() if isinstance(value, list)}
-        return {
-            name: found[name] for name in found if name not in is_list or lost not in found[name]
-        }
+        return found
 
     return json.loads(json.dumps(schema), parse_constant=lambda _: lost, object_pairs_hook=kept)
 
 
 def others(kind: type[BaseModel]) -> dict[str, str]:
-    """The other names that fields of `Input` have for those who ask, each with the first name."""
-    by_name = {"populate_by_name", "validate_by_name"} & {
-        key for key, value in kind.model_config.items() if value
-    }
-    found = {}
+    """The names that fields of `Input` have besides that of the schema, each with that one."""
+    config, found = kind.model_config, {}
+    is_by_name = config.get("populate_by_name") or config.get("validate_by_name")
     for own, field in kind.model_fields.items():
-        alias = field.validation_alias
-        names = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        names = getattr(field.validation_alias, "choices", [field.validation_alias])
         first, *rest = [name for name in names if isinstance(name, str)] or [own]
-        found |= dict.fromkeys(rest + [own] * bool(by_name and own != first), first)
+        found |= dict.fromkeys(rest + [own] * bool(is_by_name), first)
     return found
 
 
