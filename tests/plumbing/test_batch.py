@@ -23,7 +23,9 @@ def as_csv(served, *rows: dict) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(served.fields))
     writer.writeheader()
-    writer.writerows({name: tables.cell(value) for name, value in row.items()} for row in rows)
+    for row in rows:
+        texts = {name: served.fields[name].texts(row[name], once=True) for name in row}
+        writer.writerow({name: "".join(texts[name]) for name in row})
     return text.getvalue()
 
 

@@ -85,6 +85,12 @@ def test_what_is_no_form_is_refused(data):
         forms.read(MODEL, data, {"boundary": "x"})
 
 
+def test_a_text_that_is_not_utf_8_is_refused():
+    assert read(('name="note"', "caf\ufffd".encode())) == {"note": "caf\ufffd"}
+    with pytest.raises(BadRequest, match="can't decode byte"):
+        read(('name="note"', b"caf\xe9"))
+
+
 @pytest.mark.parametrize("head", ["", 'filename="a"'])
 def test_a_part_without_a_name_is_refused(head):
     with pytest.raises(BadRequest, match="has no name"):

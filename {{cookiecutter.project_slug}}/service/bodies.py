@@ -1,6 +1,10 @@
 """The body of a request, and texts by field in the place of one."""
 
+import json
+from urllib.parse import parse_qsl
+
 from flask import abort, request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.errors import accepts
@@ -33,6 +37,18 @@ def body() -> bytes:
     return data
 
 
+def query() -> Texts:
+    """Read the query of a link.
+
+    :raise 400: if it is not UTF-8
+    """
+    try:
+        pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        abort(400, f"The link is not UTF-8. {error}.")
+    return MultiDict(pairs).to_dict(flat=False)
+
+
 def require(*kinds: str) -> str:
     """Give the media type of the body, one of those that a route takes.
 
@@ -56,15 +72,15 @@ def accept(kind: str) -> None:
 def written(model: ServedModel, texts: Texts) -> str:
     """Write texts by field, as a query has them, as the JSON that they stand for.
 
-    :raise 422: if there is no such field, or a text looks like another way to write a value
+    :raise 422: if there is no such field, or texts cannot stand for a value of it
     """
     wrong, parts = {}, []
     for name, values in texts.items():
-        field = model.fields.get(name)
+        field = model.named.get(name)
         if hint := field.misread(values) if field else "No such field":
             wrong[name] = hint
         else:
-            parts.append(field.prefix + field.json(values))
+            parts.append(f"{json.dumps(name)}: {field.json(values)}")
     if wrong:
         raise model.refusal(wrong, texts)
     return "{" + ", ".join(parts) + "}"

@@ -5,7 +5,7 @@ import hashlib
 from flask import Flask, Response, request
 
 from service import frames
-from service.bodies import JSON, accept, body, require, written
+from service.bodies import JSON, accept, body, query, require, written
 from service.forms import FORM, read
 from service.served import ServedModel
 from service.words import Texts
@@ -18,7 +18,7 @@ def register(app: Flask, model: ServedModel) -> None:
     def answer_link() -> Response:
         """Run the model on the input in the query string, as a link that can be cited."""
         accept(JSON)
-        texts = request.args.to_dict(flat=False)
+        texts = query()
         return answer(model, written(model, texts).encode(), texts)
 
     def answer_body() -> Response:
@@ -28,7 +28,7 @@ def register(app: Flask, model: ServedModel) -> None:
             return answer(model, *read(model, body(), request.mimetype_params))
         return answer(model, body())
 
-    if model.is_linkable:  # a model with nested inputs takes POST alone
+    if model.is_linkable:
         app.add_url_rule("/api", "answer_link", answer_link, methods=["GET"])
     app.add_url_rule("/api", "answer_body", answer_body, methods=["POST"])
 

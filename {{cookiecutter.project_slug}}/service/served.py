@@ -36,14 +36,18 @@ class ServedModel:
         self.schemas = Schemas(facts["named"])
         self.fields = fields_of(self.schemas, facts["input"])
         self.required = [field.name for field in self.fields.values() if field.is_required]
-        self.is_linkable = all(field.is_linkable for field in self.fields.values())
+        # A field may have other names, which links and tables take as JSON does.
+        self.others = facts.get("others", {})
+        self.named = self.fields | {one: self.fields[name] for one, name in self.others.items()}
         self.takes_files = any(field.is_file for field in self.fields.values())
+        # A text says every value but a file.
+        self.is_linkable = not any(self.fields[name].is_file for name in self.required)
         self.requirements = {name: field.requirement() for name, field in self.fields.items()}
-        # A cell holds a scalar, and every answer has the same columns.
+        # Every answer has the same columns.
         gives = self.schemas.alternatives(facts["output"])[0]
         self.columns = list(gives.get("properties", {}))
-        is_flat = self.is_linkable and not any(field.is_list for field in self.fields.values())
-        self.takes_tables = is_flat and bool(self.columns) and not gives.get("additionalProperties")
+        is_fixed = bool(self.columns) and not gives.get("additionalProperties")
+        self.takes_tables = self.is_linkable and is_fixed
 
     def ask(self, kind: bytes, body: bytes) -> tuple[bytes, bytes, bytes]:
         """Let a model process answer, as long as the caller of this request waits."""
@@ -72,7 +76,16 @@ class ServedModel:
     def refusal(self, reasons: dict[str, str], supplied: Texts | bytes | str) -> InvalidInput:
         """Give the error that says why an input was refused, what is required and was supplied."""
         texts = members(supplied) if isinstance(supplied, bytes | str) else supplied
-        return InvalidInput(reasons, self.requirements, texts)
+        told = {place: self.told(place, reason, texts) for place, reason in reasons.items()}
+        return InvalidInput(told, self.requirements, texts)
+
+    def told(self, place: str, reason: str, texts: Texts) -> str:
+        """Add to a reason what to write in the place of a text that is no value of its field."""
+        name, _, item = place.partition(".")
+        supplied = texts.get(name, [])
+        supplied = supplied[int(item) :][:1] if item.isdecimal() else supplied
+        hint = self.named[name].expected(supplied) if name in self.named else ""
+        return f"{reason}; {hint}" if hint else reason
 
 
 def members(body: bytes | str) -> Texts:

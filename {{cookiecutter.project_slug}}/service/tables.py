@@ -24,7 +24,7 @@ def rows(model: ServedModel, body: bytes) -> Iterator[str | InvalidInput]:
     :raise 422: if the header does not fit `Input`
     """
     found = lines(body)
-    header = next(found, [])
+    header = [name if name in model.named else name.strip() for name in next(found, [])]
     if wrong := faults(model, header):
         raise model.refusal(wrong, {"header": header})
     for line in found:
@@ -34,10 +34,11 @@ def rows(model: ServedModel, body: bytes) -> Iterator[str | InvalidInput]:
 
 def faults(model: ServedModel, header: list[str]) -> dict[str, str]:
     """Say what is wrong with a header, by name."""
-    unknown = [name for name in header if name not in model.fields]
+    unknown = [name for name in header if name not in model.named]
     wrong = dict.fromkeys(unknown, "No such field; separate names by commas")
     wrong |= {name: "Name it once" for name in header if header.count(name) > 1}
-    missing = [name for name in model.required if name not in header]
+    given = {model.others.get(name, name) for name in header}
+    missing = [name for name in model.required if name not in given]
     return wrong | dict.fromkeys(missing, "Field required in the header")
 
 
@@ -60,7 +61,8 @@ def row(model: ServedModel, header: list[str], line: list[str]) -> str | Invalid
         mend = "quote texts with commas, and write decimal points"
         reason = f"{len(line)} under {len(header)} names; {mend}"
         return model.refusal({"cells": reason}, {"cells": line})
-    given = {name: [cell] for name, cell in zip(header, line, strict=True) if cell}
+    cells = zip(header, line, strict=True)
+    given = {name: [cell] for name, cell in cells if not model.named[name].is_blank(cell)}
     try:
         return written(model, given)
     except InvalidInput as error:

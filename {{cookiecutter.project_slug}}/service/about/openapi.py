@@ -84,16 +84,21 @@ def examples(part: str) -> dict:
 
 
 def parameter(schemas: Schemas, field: Field) -> dict:
-    """Describe a field as a parameter of the query."""
-    samples = field.schema.get("examples", [])
-    return {
+    """Describe a field as a parameter of the query; a nested value is JSON in it."""
+    found = {
         "name": field.name,
         "in": "query",
         "required": field.is_required,
         "description": field.description,
-        "examples": {str(value): {"value": value} for value in samples},
-        "schema": written(schemas, field.schema),
     }
+    if field.is_nested:
+        return found | {"content": {JSON: {"schema": field.schema}}}
+    samples = [value for value in field.schema.get("examples", []) if field.texts(value)]
+    schema = written(schemas, field.schema)
+    if not field.texts(schema.get("default")):
+        schema = {key: schema[key] for key in schema if key != "default"}
+    examples = {str(value): {"value": value} for value in samples}
+    return found | {"examples": examples, "schema": schema}
 
 
 def form(model: ServedModel) -> dict:
