@@ -168,7 +168,8 @@ class Service:
 
 def children(process: int, name: str) -> set[int]:
     """The processes that a process has started, those with this name in their command line."""
-    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    found = {child for thread in threads for child in thread.read_text().split()}
     return {int(child) for child in found if name in command_line(int(child))}
 
 
