@@ -104,6 +104,7 @@ master, folder = os.getpid(), os.environ.pop("PROMETHEUS_MULTIPROC_DIR", "")
 if folder.endswith(f"/metrics-of-{master}"):
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 else:
+    folder = ""
     # Each by its name, or Python would write into it first to try it, which a full disk refuses.
     for parent in filter(None, (os.environ.get("TMPDIR"), "/dev/shm", "/tmp")):
         with contextlib.suppress(OSError):
