@@ -48,7 +48,7 @@ class Page:
 
     def call(self, base: str, example: str = "") -> str:
         """A command for a terminal that sends an example to the service at the address `base`."""
-        given, api = self.sample(example), urljoin(base, "/api")
+        given, api = self.sample(example), urljoin(base, "api")
         if self.model.is_linkable:
             return shlex.join(["curl", urljoin(base, self.link(given))])
         if not self.model.takes_files:
@@ -64,7 +64,7 @@ class Page:
 
     def link(self, given: dict) -> str:
         """The address that answers a request."""
-        return f"/api?{urlencode(self.query(given), doseq=True)}"
+        return f"api?{urlencode(self.query(given), doseq=True)}"
 
     def query(self, given: dict) -> dict[str, list[str]]:
         """A request as the query of a link; an unknown field is left out."""
