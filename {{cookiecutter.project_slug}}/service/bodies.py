@@ -12,13 +12,13 @@ from service.served import ServedModel
 from service.words import Texts
 
 JSON = "application/json"
-BROKEN = "The body breaks off before its end, or its chunks are not as long as they say."
+BROKEN = "The body breaks off or comes too slowly, or its chunks are not as long as they say."
 
 
 def body() -> bytes:
     """Read the body of the request.
 
-    :raise 400: if it breaks off, or its chunks are not as long as they say
+    :raise 400: if it breaks off or comes too slowly, or its chunks are not as long as they say
     :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
     """
     # Werkzeug cuts a body that does not say how long it is (chunked), instead of refusing it.

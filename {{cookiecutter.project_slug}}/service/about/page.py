@@ -52,7 +52,7 @@ class Page:
         """A command for a terminal that sends an example to the service at the address `base`."""
         given, fields = self.sample(example), self.model.fields
         is_nested = any(fields[name].is_nested for name in given if name in fields)
-        link, api = self.link(given), urljoin(base, "/api")
+        link, api = self.link(given), urljoin(base, "api")
         if self.shapes[0] == "link" and link and not is_nested:
             return shlex.join(["curl", urljoin(base, link)])
         texts = self.query(given)
@@ -68,7 +68,7 @@ class Page:
     def link(self, given: dict) -> str:
         """The address that answers a request; empty if a link cannot say it."""
         texts = self.query(given) if self.model.is_linkable else None
-        link = "" if texts is None else f"/api?{urlencode(texts, doseq=True)}"
+        link = "" if texts is None else f"api?{urlencode(texts, doseq=True)}"
         return link if len(link) <= LONGEST else ""
 
     def query(self, given: dict) -> dict[str, list[str]] | None:
