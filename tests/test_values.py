@@ -7,9 +7,11 @@ import json
 import random
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
-from conftest import clean_environment, swapped
+from conftest import clean_environment, missing, swapped
 from test_models import MODELS, post
 
 pytestmark = pytest.mark.slow
@@ -72,8 +74,8 @@ def test_a_form_is_read_like_a_link(server, parts, answer):
         ([IMAGE, ("bins", "a.txt", b"4")], "bins", "Send it as text"),
         ([IMAGE, ("bins", "4.0")], "bins", "valid integer"),
         ([IMAGE, ("bins", "4"), ("bins", "5")], "bins", "Give it once"),
-        ([IMAGE, ("mask", "4")], "mask", "Extra inputs"),
-        ([IMAGE, ("mask", "a.txt", b"4")], "mask", "Extra inputs"),
+        ([IMAGE, ("mask", "4")], "mask", "No such field"),
+        ([IMAGE, ("mask", "a.txt", b"4")], "mask", "No such field"),
         ([IMAGE, ("area", '{"left": "1"}')], "area.left", "valid number"),
         ([IMAGE, ("area", '{"left": NaN}')], "area.left", "finite"),
         ([IMAGE, ("area", "nonsense")], "area", "Write JSON"),
@@ -327,3 +329,45 @@ def test_an_empty_line_under_one_name_is_a_row_and_an_error_may_be_an_answer(coo
     assert first == {"energy": "1.0", "error": "0.5", "error_in_row": ""}
     assert empty == {"energy": "-1.0", "error": "0.5", "error_in_row": ""}
     assert wrong.pop("error_in_row").startswith("row 3: x: ") and set(wrong.values()) == {""}
+
+
+PANDAS = """
+import pandas
+from typing import Any
+from pydantic import BaseModel
+from service.runner.answers import write
+from service.runner.strict import writer
+
+class Output(BaseModel):
+    value: Any = None
+
+days = pandas.Series([pandas.Timestamp("2024-03-01T12:00"), None])
+for value in (
+    pandas.NaT,
+    {"a": [pandas.NA, (pandas.NaT, "NaT")]},
+    days,
+    days.dt.tz_localize("UTC"),
+    days.to_numpy("M8[ns]"),
+    pandas.Series([1, None], dtype="Int64"),
+    Output(value=pandas.NaT),
+):
+    print(write(writer(list[Output]), [Output(value=value)]).decode())
+"""
+WRITTEN = """
+null
+{"a":[null,[null,"NaT"]]}
+["2024-03-01T12:00:00",null]
+["2024-03-01T12:00:00Z",null]
+["2024-03-01T12:00:00",null]
+[1,null]
+{"value":null}
+"""
+
+
+def test_what_pandas_calls_missing_is_null(bake):
+    found = find_spec("pandas") or missing("pandas")
+    environment = clean_environment() | {"PYTHONPATH": str(Path(found.origin).parents[1])}
+    command = [sys.executable, "-B", "-c", PANDAS]
+    printed = subprocess.check_output(command, cwd=bake(), env=environment, text=True)
+    expected = [f'[{{"value":{text}}}]' for text in WRITTEN.split()]
+    assert printed.splitlines() == expected

@@ -44,7 +44,7 @@ def answer(model: ServedModel, text: bytes, supplied: Texts | None = None) -> Re
     """
     kind, seed, found = model.ask(frames.PREDICT, text)
     if kind != frames.ANSWER:
-        raise model.error(kind, found, supplied or text)
+        raise model.error(kind, found, supplied)
     request.environ["service.answers"] = 1
     data, headers = found + b"\n", {}
     if seed:

@@ -69,7 +69,7 @@ def answer_to(name: str, example: Example, ask: Callable) -> Any:
     """Give the model's answer to an example, or stop; `ask` gives a frame for a request."""
     kind, seed, body = ask(frames.PREDICT, json.dumps(example.request).encode())
     if kind != frames.ANSWER:
-        faults = json.loads(body).items() if kind == frames.INVALID else []
+        faults = json.loads(body)["errors"].items() if kind == frames.INVALID else []
         reason = " ".join(f"{place}: {why}." for place, why in faults) or body.decode()
         sys.exit(f"model/examples/{name}.json: correct the request or the model. {reason}")
     if seed and example.request.get("seed") is None:
