@@ -417,3 +417,17 @@ def test_the_model_itself_may_refuse_an_input_or_a_row(drawing):
     words = json.loads(alone.body)["detail"]
     assert words == json.loads(rows)[1]["detail"] == "The series does not converge below 0."
     assert [row.get("mass") for row in json.loads(rows)] == [1, None, 2]
+
+
+SETS = """
+class Output(BaseModel):
+    found: dict
+
+def predict(inputs: Input) -> Output:
+    return Output(found={"names": set("abcdefghij")})
+"""
+
+
+def test_a_set_in_an_answer_of_any_type_has_one_order_in_all_processes(cookies, serve):
+    with serve(swapped(cookies.bake().project_path, ONE + SETS)) as server:
+        assert len({server.get("/api?x=1").body for _ in range(4)}) == 1
