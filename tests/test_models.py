@@ -455,6 +455,8 @@ FAULTS = {
         "must export predict",
     ),
     "predict takes two": (PENDULUM.replace("(inputs: Input)", "(a, b)"), "must export predict"),
+    "Refusal is no class": (PENDULUM + "\nRefusal = 'no'\n", "must export Refusal"),
+    "Refusal is of others too": (PENDULUM + "\nRefusal = ValueError\n", "must export Refusal"),
     "a package is missing": ("import torch_geometry\n" + PENDULUM, "imports torch_geometry"),
     "load fails": (
         PENDULUM + "\ndef load():\n    raise OSError('no weights in model/weights.npz')\n",

@@ -11,13 +11,16 @@ from service.errors import OURS, InvalidInput
 from service.fields import fields_of
 from service.pool import InProcess, Pool
 from service.schema import Schemas
-from service.words import Texts, whole
+from service.words import Texts, shorten
 
 logger = logging.getLogger("model")
+
+LONGEST = 10_000  # characters of a sentence in words of the model's
 
 # The status and the sentence for each frame that is neither an answer nor about a field
 FAILURES = {
     frames.MALFORMED: (400, "The body is not JSON. {text}."),
+    frames.DECLINED: (422, "{text}"),
     frames.FAULT: (500, OURS),
     frames.ENDED: (500, "{text} while it answered. Another one takes its place."),
     frames.BUSY: (503, "The service is busy with other predictions: ask again in {WAIT} seconds."),
@@ -55,13 +58,21 @@ class ServedModel:
         caller = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
         return self.pool.ask(kind, body, logs.request.get().encode(), caller)
 
-    def error(self, kind: bytes, body: bytes, supplied: Texts | bytes | str) -> HTTPException:
+    def error(self, kind: bytes, body: bytes, supplied: Texts | None = None) -> HTTPException:
         """Give the error for a frame that is no answer; the log shows the failures."""
         if kind == frames.INVALID:
-            return self.refusal(json.loads(body), supplied)
+            found = json.loads(body)
+            errors, texts = found["errors"], supplied
+            if supplied is None:  # JSON, of which the model process quotes what is wrong
+                texts = {name: [text] for name, text in found["supplied"].items()}
+            else:
+                errors = {name: self.told(name, errors[name], supplied) for name in errors}
+            return InvalidInput(errors, self.requirements, texts, found["number"])
         text = body.decode(errors="replace")
         status, sentence = FAILURES[kind]
-        error = default_exceptions[status](sentence.format(text=text, **self.settings))
+        error = default_exceptions[status](
+            sentence.format(text=shorten(text, LONGEST), **self.settings)
+        )
         if status == 500:
             self.log(text)
         if status == 503:
@@ -73,11 +84,10 @@ class ServedModel:
         last = text.rstrip().rpartition("\n")[2]
         logger.error("The model failed: %s", last, extra={"members": {"traceback": text}})
 
-    def refusal(self, reasons: dict[str, str], supplied: Texts | bytes | str) -> InvalidInput:
-        """Give the error that says why an input was refused, what is required and was supplied."""
-        texts = members(supplied) if isinstance(supplied, bytes | str) else supplied
-        told = {place: self.told(place, reason, texts) for place, reason in reasons.items()}
-        return InvalidInput(told, self.requirements, texts)
+    def refusal(self, reasons: dict[str, str], supplied: Texts) -> InvalidInput:
+        """Give the error that says why texts were refused, what is required and was supplied."""
+        told = {place: self.told(place, reason, supplied) for place, reason in reasons.items()}
+        return InvalidInput(told, self.requirements, supplied)
 
     def told(self, place: str, reason: str, texts: Texts) -> str:
         """Add to a reason what to write in the place of a text that is no value of its field."""
@@ -86,10 +96,3 @@ class ServedModel:
         supplied = supplied[int(item) :][:1] if item.isdecimal() else supplied
         hint = self.named[name].expected(supplied) if name in self.named else ""
         return f"{reason}; {hint}" if hint else reason
-
-
-def members(body: bytes | str) -> Texts:
-    """Read the members of a JSON object, each as JSON, for an error to quote."""
-    found = json.loads(body, parse_int=whole)
-    found = found if isinstance(found, dict) else {"body": found}
-    return {name: [json.dumps(value)] for name, value in found.items()}

@@ -10,6 +10,7 @@ from service.about.citation import cited
 from service.bodies import JSON
 from service.fields import Field
 from service.forms import FORM
+from service.pictures import Picture
 from service.proof.examples import recorded
 from service.schema import Schemas
 from service.served import ServedModel
@@ -45,6 +46,8 @@ def document(model: ServedModel) -> dict:
     inputs[JSON] = {"schema": facts["input"], "examples": examples("request")}
     # The routes of /api share this part of the file.
     answers[JSON] |= {"schema": facts["output"], "examples": examples("response")}
+    if kind := Picture(model).kind:
+        answers[kind] = {}
     inputs_by_row, answers_by_row = contents(batch)
     inputs_by_row[JSON]["schema"]["items"] = facts["input"]
     answers_by_row[JSON]["schema"]["items"]["anyOf"].insert(0, facts["output"])

@@ -55,7 +55,9 @@ class Process:
         with theirs:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "service.runner", *words],
-                env=os.environ | ({"TMPDIR": self.folder} if self.folder else {}),
+                env={"PYTHONHASHSEED": "0"}  # so that a set in an answer has one order
+                | os.environ
+                | ({"TMPDIR": self.folder} if self.folder else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
