@@ -56,14 +56,22 @@ class Page:
         if self.shapes[0] == "link" and link and not is_nested:
             return shlex.join(["curl", urljoin(base, link)])
         texts = self.query(given)
-        if self.shapes == ["form"] and texts is not None:
-            files = [name for name, field in fields.items() if field.is_file and field.is_required]
-            parts = [text for name in files for text in ("-F", f'{name}=@"{name}"')]
-            pairs = [(name, text) for name in texts if name not in files for text in texts[name]]
-            parts += [text for pair in pairs for text in ("--form-string", "=".join(pair))]
-            return shlex.join(["curl", api, *parts])
+        # A form leaves out what is empty.
+        if self.shapes == ["form"] and texts is not None and all(map(all, texts.values())):
+            return shlex.join(["curl", api, *self.parts(texts)])
         body = json.dumps(given, ensure_ascii=False)
         return shlex.join(["curl", api, "-H", "Content-Type: application/json", "-d", body])
+
+    def parts(self, texts: dict[str, list[str]]) -> list[str]:
+        """The options of curl that send texts, and a file for each field that needs one."""
+        found = []
+        for name, field in self.model.fields.items():
+            if field.is_file:
+                found += ["-F", f'{name}=@"{name}"'] * field.is_required
+                continue
+            for text in texts.get(name, []):
+                found += ["--form-string", f"{name}={text}"]
+        return found
 
     def link(self, given: dict) -> str:
         """The address that answers a request; empty if a link cannot say it."""
