@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 import time
-from pathlib import Path
 
 from service import frames, machine
 from service.proof import examples
@@ -48,9 +47,6 @@ def main() -> None:
     end_with(keeper)
     for file in (queue, keeper):
         os.set_inheritable(file.fileno(), False)  # programs that the model starts get none
-    # Where memory runs out, the kernel kills one process: this one, which is replaced.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
     told = json.loads(sys.argv[3])
     log = Log(told["mark"])
     try:
