@@ -180,6 +180,17 @@ def test_the_web_server_and_compose_agree_on_their_variables(bake):
     assert set(used) == set(compose["services"]["proxy"]["environment"])
 
 
+def test_the_web_server_keeps_no_more_than_it_can_of_requests(bake):
+    """A thousand uploads that stop short fit into half of its memory."""
+    text = (bake() / "deploy/Caddyfile").read_text("utf-8")
+    compose = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))
+    assert compose["services"]["proxy"]["mem_limit"] == "1g"
+    (kilobytes,) = map(int, re.findall(r"request_buffers (\d+)KB", text))
+    digits = int(re.search(r"Content-Length \^\\d\{1,(\d)\}\$", text)[1])
+    assert kilobytes * 1000 * 1000 <= 500_000_000 and 10**digits <= kilobytes * 1000
+    assert "read_header 30s" in text and "read_body 5m" in text
+
+
 def test_compose_names_every_variable_that_it_reads(bake):
     text = (bake() / "compose.yaml").read_text("utf-8")
     named = re.findall(r"^#   ([A-Z_]+) ", text, re.M)
