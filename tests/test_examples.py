@@ -114,7 +114,7 @@ FAULTS = {
     ),
     "an unknown field": (
         '{"request": {"value": 1, "y": 2}}',
-        "correct the request or the model. y: Extra",
+        "correct the request or the model. y: No such",
     ),
     "a negative tolerance": (
         '{"request": {"value": 1}, "tolerance": {"rtol": -1}}',

@@ -66,7 +66,8 @@ def test_what_is_not_an_integer_within_bounds_is_refused_with_both_sides(server,
     assert response.headers["Content-Type"] == "application/problem+json"
     assert "integer" in problem["required"]["value"]
     given = re.findall(r"[?&]([^=&]+)", target)
-    assert set(problem["supplied"]) == set(given)
+    assert len(problem["supplied"]) == min(len(set(given)), 20)  # the first of many
+    assert set(problem["supplied"]) <= set(given)
     assert len(response.body) < 60_000
 
 
@@ -129,8 +130,8 @@ def test_the_page_says_what_this_is_and_its_link_works(server):
     page = response.body.decode("utf-8")
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert '<h1 dir="auto">Square API</h1>' in page
-    (link,) = re.findall(r'<a href="(/api[^"]*)"', page)
-    assert json.loads(server.get(link).body) == {"Value Squared": 4}
+    (link,) = re.findall(r'<a href="(api[^"]*)"', page)
+    assert json.loads(server.get(f"/{link}").body) == {"Value Squared": 4}
     assert f"http://127.0.0.1:{server.port}/api?value=2" in page
 
 

@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from pathlib import Path
 from werkzeug.exceptions import HTTPException
 
 from service import frames
+from service.inprocess import InProcess
 
 logger = logging.getLogger(__name__)
 
@@ -181,34 +181,6 @@ class Pool:
         """End the keeper, and with it the model processes."""
         self.keeper.stdin.close()
         self.keeper.wait()
-
-
-class InProcess:
-    """The model in this process, where a debugger can stop it; one request at a time."""
-
-    def __init__(self, settings: dict) -> None:
-        from service.runner.__main__ import load  # a service process has no model otherwise
-
-        self.lock = threading.Lock()
-        self.model, self.told = load(settings)
-
-    def facts(self) -> dict:
-        """Give the facts about the model."""
-        return self.told | {"processes": 1}
-
-    def state(self) -> dict:
-        """Say that it is ready."""
-        return {"ready": 1, "requests": [""] * self.lock.locked(), "reason": ""}
-
-    def ask(
-        self, kind: bytes, body: bytes = b"", note: bytes = b"", caller: object = None
-    ) -> Frame:
-        """Let the model answer."""
-        with self.lock:
-            return self.model.answer(kind, note, body)
-
-    def close(self) -> None:
-        """Leave the model as it is."""
 
 
 def started(settings: dict) -> Pool | InProcess:

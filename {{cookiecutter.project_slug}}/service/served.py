@@ -1,5 +1,6 @@
 """The model as a service process knows it: its fields, and how to ask it."""
 
+import contextlib
 import json
 import logging
 
@@ -62,12 +63,8 @@ class ServedModel:
         """Give the error for a frame that is no answer; the log shows the failures."""
         if kind == frames.INVALID:
             found = json.loads(body)
-            errors, texts = found["errors"], supplied
-            if supplied is None:  # JSON, of which the model process quotes what is wrong
-                texts = {name: [text] for name, text in found["supplied"].items()}
-            else:
-                errors = {name: self.told(name, errors[name], supplied) for name in errors}
-            return InvalidInput(errors, self.requirements, texts, found["number"])
+            texts = supplied or {name: [text] for name, text in found["supplied"].items()}
+            return self.refusal(found["errors"], texts, found["number"])
         text = body.decode(errors="replace")
         status, sentence = FAILURES[kind]
         error = default_exceptions[status](
@@ -84,15 +81,20 @@ class ServedModel:
         last = text.rstrip().rpartition("\n")[2]
         logger.error("The model failed: %s", last, extra={"members": {"traceback": text}})
 
-    def refusal(self, reasons: dict[str, str], supplied: Texts) -> InvalidInput:
-        """Give the error that says why texts were refused, what is required and was supplied."""
+    def refusal(
+        self, reasons: dict[str, str], supplied: Texts, number: int | None = None
+    ) -> InvalidInput:
+        """Give the error that says why an input was refused, what is required and was supplied."""
         told = {place: self.told(place, reason, supplied) for place, reason in reasons.items()}
-        return InvalidInput(told, self.requirements, supplied)
+        return InvalidInput(told, self.requirements, supplied, number)
 
     def told(self, place: str, reason: str, texts: Texts) -> str:
         """Add to a reason what to write in the place of a text that is no value of its field."""
         name, _, item = place.partition(".")
         supplied = texts.get(name, [])
-        supplied = supplied[int(item) :][:1] if item.isdecimal() else supplied
+        if item.isdecimal():
+            with contextlib.suppress(ValueError, TypeError):  # a list in JSON
+                supplied = list(map(str, json.loads(*supplied)))
+            supplied = supplied[int(item) :][:1]
         hint = self.named[name].expected(supplied) if name in self.named else ""
         return f"{reason}; {hint}" if hint else reason

@@ -52,25 +52,28 @@ class Process:
         # The process ends when this connection does, and so with the keeper.
         self.connection, theirs = socket.socketpair()
         told = json.dumps({"settings": settings, "mark": self.mark.decode(), "door": door})
-        words = [str(queue), str(theirs.fileno()), told]
         with theirs:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "service.runner", *words],
-                env={"PYTHONHASHSEED": "0"}  # so that a set in an answer has one order
-                | os.environ
-                | ({"TMPDIR": self.folder} if self.folder else {}),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[queue, theirs.fileno()],
-                start_new_session=True,  # a group of its own, which ends with it
-            )
-        # Where memory runs out, the kernel kills one process: this one, which is replaced.
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{self.popen.pid}/oom_score_adj").write_text("500")
+            self.popen = self.born(told, queue, theirs.fileno())
         os.set_blocking(self.popen.stdout.fileno(), False)
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()
+
+    def born(self, told: str, *files: int) -> subprocess.Popen:
+        """Start the process; it inherits two sockets."""
+        own = {"TMPDIR": self.folder} if self.folder else {}
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "service.runner", *map(str, files), told],
+            env={"PYTHONHASHSEED": "0"} | os.environ | own,  # so that sets have one order
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=files,
+            start_new_session=True,  # a group of its own, which ends with it
+        )
+        # Where memory runs out, the kernel kills one process: this one, which is replaced.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{popen.pid}/oom_score_adj").write_text("500")
+        return popen
 
     def load(self) -> dict:
         """Wait until the model is loaded, and return the facts about it.

@@ -1,5 +1,6 @@
 """`flask record`: write the model's answers into model/examples/."""
 
+import contextlib
 import json
 import sys
 
@@ -38,5 +39,6 @@ def write(name: str, example: Example) -> None:
         part.write_text(f"{text}\n", "utf-8", newline="\n")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         sys.exit(f"{path} could not be written, and is as it was: {error.strerror}.")
