@@ -155,27 +155,31 @@ class Pool:
             try:
                 return frames.receive(connection)
             except TimeoutError:
-                pass
+                self.look(name, caller)
             except ConnectionError:
                 if is_offered or end == math.inf:
                     raise
                 raise TimeoutError from None  # a process has seen that it is offered no more
-            if has_gone(caller):
-                self.told(frames.CANCEL, name)
-                raise CallerHasGone
-            if end == math.inf:
-                continue
-            state = json.loads(self.told(frames.STATE)[2])
-            if name.decode() in state["requests"]:
+            state = {} if end == math.inf else json.loads(self.told(frames.STATE)[2])
+            if name.decode() in state.get("requests", ()):
                 end = math.inf  # the keeper stops the prediction if it takes too long
-            elif state["reason"]:
+            elif state.get("reason"):
                 return frames.ABSENT, b"", state["reason"].encode()
-            elif time.monotonic() >= end and not is_offered:
-                raise TimeoutError
             elif time.monotonic() >= end:
+                if not is_offered:
+                    raise TimeoutError
                 # No process begins it from now on. The keeper soon knows if one has just begun.
                 connection.shutdown(socket.SHUT_WR)
                 is_offered = False
+
+    def look(self, name: bytes, caller: socket.socket | None) -> None:
+        """Let a prediction be stopped if its caller has gone.
+
+        :raise CallerHasGone: if so
+        """
+        if has_gone(caller):
+            self.told(frames.CANCEL, name)
+            raise CallerHasGone
 
     def close(self) -> None:
         """End the keeper, and with it the model processes."""
