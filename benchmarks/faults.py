@@ -169,7 +169,7 @@ class Service:
 def children(process: int, name: str) -> set[int]:
     """The processes that a process has started, those with this name in their command line."""
     threads = Path(f"/proc/{process}/task").glob("*/children")
-    found = [child for thread in threads for child in thread.read_text().split()]
+    found = {child for thread in threads for child in thread.read_text().split()}
     return {int(child) for child in found if name in command_line(int(child))}
 
 

@@ -190,7 +190,7 @@ def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
 def children(process: int, name: str) -> set[int]:
     """The processes that a process has started, those with this name in their command line."""
     threads = Path(f"/proc/{process}/task").glob("*/children")
-    found = [child for thread in threads for child in thread.read_text().split()]
+    found = {child for thread in threads for child in thread.read_text().split()}
     return {int(child) for child in found if name in command_line(child)}
 
 

@@ -24,26 +24,26 @@ PRODUCT = [
 FILES = """
 .dockerignore .gitattributes .github/workflows/check.yml .github/workflows/reproduce.yml .gitignore
 AGENTS.md CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
-deploy/kubernetes.yaml docs/deployment.md docs/images-and-locks.md docs/model.md docs/proof.md
-docs/settings.md docs/troubleshooting.md environment.py environment.yml gunicorn.conf.py
-locks/lock.py model/__init__.py model/examples/two.json model/examples/very-large.json
-model/square.py pyproject.toml service/__init__.py service/about/__init__.py
-service/about/citation.py service/about/headers.py service/about/openapi.py
-service/about/openapi.yaml service/about/page.py service/about/provenance.py
-service/about/sample.cff service/about/static/page.js service/about/static/style.css
-service/about/templates/citation.bib service/about/templates/field.html
-service/about/templates/index.html service/about/templates/reproduction.txt service/application.py
-service/batch.py service/bodies.py service/errors.py service/fields.py service/forms.py
-service/frames.py service/health.py service/keeper/__init__.py service/keeper/__main__.py
-service/keeper/process.py service/logs.py service/machine.py service/pool.py service/predictions.py
-service/proof/__init__.py service/proof/comparison.py service/proof/examples.py
-service/proof/record.py service/proof/replay.py service/proof/reproduce.py service/proof/shown.py
-service/proof/weights.py service/runner/__init__.py service/runner/__main__.py
-service/runner/answers.py service/runner/contract.py service/runner/schemas.py
-service/runner/strict.py service/schema.py service/served.py service/settings.py service/tables.py
-service/watch.py service/words.py service/words.toml service/worker.py tests/conftest.py
-tests/test_examples.py tests/test_identity.py tests/test_model.py tests/test_openapi.py
-tests/test_page.py tests/test_provenance.py
+deploy/kubernetes.yaml docs/calling.md docs/deployment.md docs/images-and-locks.md docs/model.md
+docs/proof.md docs/settings.md docs/troubleshooting.md environment.py environment.yml
+gunicorn.conf.py locks/lock.py model/__init__.py model/examples/two.json
+model/examples/very-large.json model/square.py pyproject.toml service/__init__.py
+service/about/__init__.py service/about/citation.py service/about/headers.py
+service/about/openapi.py service/about/openapi.yaml service/about/page.py
+service/about/provenance.py service/about/sample.cff service/about/static/page.js
+service/about/static/style.css service/about/templates/citation.bib
+service/about/templates/field.html service/about/templates/index.html
+service/about/templates/reproduction.txt service/application.py service/batch.py service/bodies.py
+service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
+service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py service/logs.py
+service/machine.py service/pool.py service/predictions.py service/proof/__init__.py
+service/proof/comparison.py service/proof/examples.py service/proof/record.py
+service/proof/replay.py service/proof/reproduce.py service/proof/shown.py service/proof/weights.py
+service/runner/__init__.py service/runner/__main__.py service/runner/answers.py
+service/runner/contract.py service/runner/schemas.py service/runner/strict.py service/schema.py
+service/served.py service/settings.py service/tables.py service/watch.py service/words.py
+service/words.toml service/worker.py tests/conftest.py tests/test_examples.py tests/test_identity.py
+tests/test_model.py tests/test_openapi.py tests/test_page.py tests/test_provenance.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt

@@ -5,7 +5,13 @@ tests/container/test_public.py starts what can be started here, which a cluster 
 
 import re
 import runpy
+import threading
+from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urljoin
+from urllib.request import urlopen
 
 import kubernetes_validate
 import pytest
@@ -176,3 +182,64 @@ def test_compose_names_every_variable_that_it_reads(bake):
     text = (bake() / "compose.yaml").read_text("utf-8")
     named = re.findall(r"^#   ([A-Z_]+) ", text, re.M)
     assert set(named) == set(re.findall(r"\${([A-Z_]+)", text))
+
+
+class Stripping(BaseHTTPRequestHandler):
+    """A proxy that gives the service the path /tides, and does not tell it so."""
+
+    def do_GET(self) -> None:
+        """Ask the service for what is below the path; nothing else is here."""
+        if not self.path.startswith("/tides/"):
+            return self.send_error(404)
+        answer = self.server.service.get(self.path.removeprefix("/tides"))
+        self.send_response(answer.status)
+        for name in ("Content-Type", "Link"):
+            if value := answer.headers[name]:
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+
+class Addresses(HTMLParser):
+    """Every address that a page names."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        """Keep the addresses of an element."""
+        named = dict(attributes)
+        self.found += [named[name] for name in ADDRESSES if named.get(name)]
+
+
+ADDRESSES = ("href", "src", "action", "data-api")
+
+
+@pytest.mark.slow
+def test_the_page_works_under_a_path_that_a_proxy_strips(bake, serve):
+    with serve(bake()) as service, ThreadingHTTPServer(("127.0.0.1", 0), Stripping) as proxy:
+        proxy.service = service
+        threading.Thread(target=proxy.serve_forever).start()
+        try:
+            page = f"http://127.0.0.1:{proxy.server_port}/tides/"
+            answer = urlopen(page)
+            named = Addresses(answer.read().decode()).found
+            named += re.findall(r"<(\.[^>]+)>", answer.headers["Link"])
+            ours = [address for address in named if not re.match(r"[a-z]+:|#", address)]
+            assert {"static/style.css", "static/page.js", "api", "./service-info"} <= set(ours)
+            assert any(address.startswith("api?") for address in ours)
+            for address in ours:
+                assert status(urljoin(page, address)) == (422 if address == "api" else 200), address
+        finally:
+            proxy.shutdown()
+
+
+def status(address: str) -> int:
+    """The status of the answer to GET."""
+    try:
+        with urlopen(address) as answer:
+            return answer.status
+    except HTTPError as error:
+        return error.code

@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from http.client import HTTPConnection
 
 import pytest
-from conftest import PYTHON, clean_environment, refused_start
+from conftest import PYTHON, clean_environment, refused_start, swapped
 
 pytestmark = pytest.mark.slow
 
 MEGABYTE = 1_000_000  # bytes
 HOST = "HTTP/1.1\r\nHost: localhost\r\n"
+JSON = f"POST /api {HOST}Content-Type: application/json\r\n"
 HOLDS = """
 import time
 from pathlib import Path
@@ -77,10 +78,20 @@ def exchange(server, text: str, *more: str) -> str:
     return answer.decode()
 
 
+def test_a_client_may_read_that_it_is_refused_before_all_is_sent(server):
+    head = f"POST /nowhere {HOST}Content-Length: {5 * MEGABYTE}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        for _ in range(50):
+            connection.sendall(bytes(100_000))
+            time.sleep(0.005)
+        assert connection.makefile("rb").read().startswith(b"HTTP/1.1 404")
+
+
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_a_body_that_is_too_long_is_refused(server, is_chunked):
     length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {7 * MEGABYTE}"
-    head = f"POST /api {HOST}Content-Type: application/json\r\n{length}\r\n\r\n"
+    head = f"{JSON}{length}\r\n\r\n"
     part = f"{MEGABYTE:x}\r\n{' ' * MEGABYTE}\r\n" if is_chunked else " " * MEGABYTE
     answer = exchange(server, head, *[part] * 7)
     assert "HTTP/1.1 413" in answer and "application/problem+json" in answer
@@ -88,14 +99,14 @@ def test_a_body_that_is_too_long_is_refused(server, is_chunked):
 
 @pytest.mark.parametrize("chunk", ["zz\r\n{}\r\n", "5\r\n{}\r\n", "-2\r\n{}\r\n", "2\r\n{}+"])
 def test_chunks_that_are_none_are_refused(server, chunk):
-    head = f"POST /api {HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"{JSON}Transfer-Encoding: chunked\r\n\r\n"
     answer = exchange(server, f"{head}{chunk}0\r\n\r\n")
     assert "HTTP/1.1 400" in answer and "application/problem+json" in answer
     assert "Traceback" not in server.log.read_text()
 
 
 def test_a_chunk_that_is_none_is_refused_also_where_the_limit_is_reached(server):
-    head = f"POST /api {HOST}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"{JSON}Transfer-Encoding: chunked\r\n\r\n"
     full = f"{6 * MEGABYTE:x}\r\n{' ' * 6 * MEGABYTE}\r\n"
     answer = exchange(server, head, full, "zz\r\n")
     assert "HTTP/1.1 400" in answer and "application/problem+json" in answer
@@ -112,7 +123,7 @@ def test_a_chunk_that_is_none_is_refused_also_where_the_limit_is_reached(server)
     ],
 )
 def test_a_body_that_breaks_off_is_refused_even_if_it_makes_sense(server, header, body):
-    head = f"POST /api {HOST}Content-Type: application/json\r\n{header}\r\n\r\n"
+    head = f"{JSON}{header}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(f"{head}{body}".encode())
         connection.shutdown(socket.SHUT_WR)
@@ -129,9 +140,42 @@ def test_a_client_that_asks_whether_to_go_on_is_told_so(server):
     assert re.findall(r"HTTP/1.1 (\d+)", answer) == ["100", "200"] and ":144}" in answer
 
 
-def test_head_has_the_headers_of_get_and_no_body(server):
-    answer = exchange(server, f"HEAD /api?value=12 {HOST}Connection: close\r\n\r\n")
-    assert answer.startswith("HTTP/1.1 200") and answer.endswith("\r\n\r\n")
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/api?value=12", "", 200),
+        ("/api?value=x", "", 422),
+        ("/nowhere", "", 404),
+        ("/api", "A: " + "b" * 8200 + "\r\n", 431),
+        ("/api", "Content-Length: -1\r\n", 400),
+    ],
+)
+def test_head_has_the_headers_of_get_and_no_body(server, target, headers, status):
+    answer = exchange(server, f"HEAD {target} {HOST}{headers}Connection: close\r\n\r\n")
+    assert answer.startswith(f"HTTP/1.1 {status}") and answer.endswith("\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "request_line", ["GET /healthz", "HEAD /healthz", "GET /nowhere", "POST /api"]
+)
+@pytest.mark.parametrize(
+    "chunk", ["ZZ\r\n", "5\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "2\r\n"]
+)
+def test_a_request_has_one_answer_also_if_its_body_is_broken(server, request_line, chunk):
+    head = f"{request_line} {HOST}Transfer-Encoding: chunked\r\n\r\n"
+    answer = exchange(server, head, chunk)
+    assert len(re.findall(r"HTTP/1.1 \d+", answer)) == 1 and "Connection: close" in answer
+
+
+def test_a_body_that_nobody_reads_is_not_taken_for_a_request(server):
+    smuggled = f"GET /healthz {HOST}\r\n"
+    head = f"GET /healthz {HOST}Content-Length: {len(smuggled)}\r\n\r\n"
+    assert exchange(server, head + smuggled).count("HTTP/1.1 200") == 1
+
+
+def test_a_request_that_names_no_host_is_refused(server):
+    assert exchange(server, "GET /healthz HTTP/1.1\r\n\r\n").startswith("HTTP/1.1 400")
+    assert exchange(server, "GET /healthz HTTP/1.0\r\n\r\n").startswith("HTTP/1.0 200")
 
 
 def test_a_connection_takes_the_next_request_even_after_an_answer_without_a_body(server):
@@ -171,8 +215,14 @@ def test_what_is_no_request_or_too_long_is_told_so(server, request_line, headers
 @pytest.mark.parametrize(("trusted", "scheme"), [("127.0.0.1", "https"), ("10.0.0.1", "http")])
 def test_a_proxy_is_believed_if_it_is_named(bake, serve, trusted, scheme):
     with serve(bake(), FORWARDED_ALLOW_IPS=trusted) as server:
-        said = "X-Forwarded-Proto: https\r\nConnection: close\r\n"
+        said = "X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\nConnection: close\r\n"
         assert f"{scheme}://localhost/api" in exchange(server, f"GET / {HOST}{said}\r\n")
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "Script-Name"])
+def test_nobody_says_under_which_path_the_service_is(server, name):
+    answer = exchange(server, f"GET /healthz {HOST}{name}: /healthz\r\nConnection: close\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 200") and "alive" in answer
 
 
 def test_predictions_beyond_the_limit_are_asked_to_come_back(calls, project):
@@ -191,7 +241,7 @@ def test_no_more_than_a_thousand_predictions_wait(project, serve):
     limits = {"MODEL_PROCESSES": "1", "MODEL_WAIT": "100"}
     try:
         with serve(project, MODEL_CHECK="false", **limits) as server, contextlib.ExitStack() as all:
-            calls = [HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(1011)]
+            calls = [HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(1012)]
             for call in calls:
                 all.callback(call.close)
                 call.request("GET", "/api?value=900")
@@ -223,13 +273,134 @@ def test_a_prediction_gets_its_turn_when_another_ends(calls, project):
 
 
 def test_a_client_that_sends_slowly_keeps_no_other_from_a_prediction(busy):
-    headers = f"POST /api {HOST}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+    headers = f"{JSON}Content-Length: 12\r\n\r\n"
     slow = [socket.create_connection(("127.0.0.1", busy.port)) for _ in range(200)]
     for connection in slow:
         connection.sendall(f"{headers}{{".encode())
     assert busy.get("/api?value=3").status == 200
     for connection in slow:
         connection.close()
+
+
+# Clients that keep the service waiting
+
+LONG = """
+from pydantic import BaseModel, Field
+
+class Input(BaseModel):
+    size: int = Field(ge=0, description="Length of the answer", examples=[1])
+
+class Output(BaseModel):
+    text: str
+
+def predict(inputs: Input) -> Output:
+    return Output(text="x" * inputs.size)
+"""
+
+
+@pytest.fixture(scope="module")
+def hasty(cookies_session, serve):
+    """A service that waits for slow clients only for a moment, and has room for few."""
+    project = swapped(cookies_session.bake().project_path, LONG)
+    limits = {"MODEL_SILENCE": "1", "MODEL_TRANSFER": "2", "WEB_CONCURRENCY": "1"}
+    room = {"GUNICORN_CMD_ARGS": "--worker-connections 40 --keep-alive 4"}
+    with serve(project, **limits, **room) as started:
+        yield started
+
+
+def lasted(connection: socket.socket) -> tuple[str, float]:
+    """What comes until the service ends a connection, and how long that takes (s)."""
+    start = time.monotonic()
+    return connection.makefile("rb").read().decode(), time.monotonic() - start
+
+
+@pytest.mark.parametrize("text", ["", "GET /healthz HTT", f"GET /healthz {HOST}A: b\r\nC"])
+def test_headers_that_do_not_come_in_time_end_the_connection(hasty, text):
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        assert lasted(connection)[0] == ""
+    assert "Traceback" not in hasty.log.read_text()
+
+
+def test_headers_that_trickle_have_no_more_time(hasty):
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=0.2) as connection:
+        assert 0.5 < trickle(connection, f"GET /healthz {HOST}A: ") < 2
+
+
+def trickle(connection: socket.socket, text: str) -> float:
+    """Send a text, then a space every 0.2 s; say when an answer, or the end, comes (s)."""
+    start = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() < start + 5:
+            connection.sendall(text.encode())
+            text = " "
+            with contextlib.suppress(TimeoutError):
+                connection.recv(1, socket.MSG_PEEK)
+                break
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_that_stops_is_told_so_in_time(hasty, is_chunked):
+    length = "Transfer-Encoding: chunked" if is_chunked else "Content-Length: 100"
+    head = f"{JSON}{length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=10) as connection:
+        connection.sendall(f"{head}5\r\n{{".encode())
+        answer, seconds = lasted(connection)
+    assert answer.startswith("HTTP/1.1 400") and "problem+json" in answer and 0.5 < seconds < 2
+    assert "comes too slowly" in answer
+
+
+def test_a_body_that_trickles_has_to_be_whole_in_time(hasty):
+    head = f"{JSON}Content-Length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=0.2) as connection:
+        assert 1.5 < trickle(connection, head) < 3
+        assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def test_an_answer_that_is_not_taken_in_time_is_given_up(hasty):
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", hasty.port))
+        connection.sendall(f"GET /api?size=9000000 {HOST}\r\n".encode())
+        time.sleep(2.5)
+        assert len(lasted(connection)[0]) < 9_000_000
+    assert "Traceback" not in hasty.log.read_text()
+
+
+def test_a_slow_answer_is_taken_whole_as_long_as_it_goes_on(hasty):
+    connection = HTTPConnection("127.0.0.1", hasty.port, timeout=10)
+    connection.request("GET", "/api?size=9000000")
+    answer = connection.getresponse()
+    parts = []
+    while part := answer.read(1_000_000):
+        parts.append(part)
+        time.sleep(0.1)
+    assert len(b"".join(parts)) > 9_000_000
+    connection.close()
+
+
+def test_an_idle_client_is_waited_for_longer_between_requests(hasty):
+    connection = HTTPConnection("127.0.0.1", hasty.port, timeout=10)
+    for _ in range(2):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+        time.sleep(2.5)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "GET /healthz HTTP/1.1\r\nHo", f"{JSON}Content-Length: 9\r\n\r\n"]
+)
+def test_whoever_keeps_the_service_waiting_makes_room_for_others(hasty, text):
+    start = time.monotonic()
+    with contextlib.ExitStack() as all:
+        for _ in range(200):
+            client = socket.create_connection(("127.0.0.1", hasty.port), timeout=10)
+            all.enter_context(client).sendall(text.encode())
+        assert hasty.get("/api?size=1").status == 200
+        assert time.monotonic() - start < 0.9  # before any of them was too slow
+    assert "Traceback" not in hasty.log.read_text()
 
 
 def test_health_is_told_while_the_model_is_busy(busy, calls):
@@ -251,6 +422,8 @@ def test_health_is_told_while_the_model_is_busy(busy, calls):
         ("TIMEOUT", "true"),
         ("WAIT", "-1"),
         ("WAIT", "5000"),
+        ("SILENCE", "0"),
+        ("TRANSFER", "1h"),
         ("CORS_ORIGINS", "example.org"),
         ("CHECK", "no"),
     ],
@@ -289,6 +462,8 @@ def test_the_table_of_the_settings_has_the_limits(bake):
         f"predictions that wait | {waiting:,} | 503 | ",
         f"waits for a model process | {defaults['WAIT']} s | 503 | `MODEL_WAIT` (seconds)",
         f"time that a prediction takes | {defaults['TIMEOUT']} s | 504 | `MODEL_TIMEOUT` (seconds)",
+        f"time for its headers | {defaults['SILENCE']} s | 400, or the connection ends | ",
+        f"for a whole answer | {defaults['TRANSFER']} s | 400, or the connection ends | ",
         f"service processes, which do the HTTP | {services} | | `WEB_CONCURRENCY`",
         f"length of a link | {line:,} bytes | 414 | ",
         f"length of a header | {size:,} bytes | 431 | ",

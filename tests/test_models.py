@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from http.client import HTTPConnection
+from urllib.parse import urlencode
 
 import pytest
 from conftest import clean_environment, refused_start, swapped
@@ -372,7 +373,7 @@ def test_an_answer_that_is_not_finite_is_null(model):
     assert answer == {"period": None, "note": "overflow"}
 
 
-def test_a_nested_model_takes_a_body_and_no_link(model):
+def test_a_nested_model_takes_a_body_and_json_in_a_link_and_a_cell(model):
     body = {"sample": {"taken": "2026-01-02T03:04:05+01:00", "values": [1, 2.5]}, "kind": "largest"}
     with model("nested") as server:
         status, text = post(server, "/api", json.dumps(body))
@@ -380,9 +381,12 @@ def test_a_nested_model_takes_a_body_and_no_link(model):
             200,
             {"value": 2.5, "taken": "2026-01-02T03:04:05+01:00"},
         )
-        assert server.get("/api").status == 405
+        query = urlencode({"sample": json.dumps(body["sample"]), "kind": "largest"})
+        assert server.get(f"/api?{query}").body.decode() == text
         assert b"curl" in server.get("/").body
-        assert post(server, "/api/batch", "x\n", "text/csv")[0] == 415
+        quoted = json.dumps(body["sample"]).replace('"', '""')
+        table = post(server, "/api/batch", f'sample,kind\n"{quoted}",largest\n', "text/csv")[1]
+        assert table.splitlines()[1] == "2.5,2026-01-02T03:04:05+01:00,"
         body["sample"]["values"] = []
         problem = json.loads(post(server, "/api", json.dumps(body))[1])
     assert list(problem["errors"]) == ["sample.values"]
@@ -414,7 +418,7 @@ def test_a_list_is_a_repeated_key(model):
         rows = json.loads(post(server, "/api/batch", '[{"x": [1, 2]}, {}, {"x": [3]}]')[1])
     assert json.loads(answer.body) == {"total": 1}
     assert refused.status == 422
-    assert commas["errors"] == {"x": "Write x= before each item, and a decimal point"}
+    assert commas["errors"]["x.0"].endswith("write x= before each item in a link, or a JSON list")
     assert [row.get("total") for row in rows] == [5, None, 9]
 
 
@@ -455,6 +459,8 @@ FAULTS = {
         "must export predict",
     ),
     "predict takes two": (PENDULUM.replace("(inputs: Input)", "(a, b)"), "must export predict"),
+    "Refusal is no class": (PENDULUM + "\nRefusal = 'no'\n", "must export Refusal"),
+    "Refusal is of others too": (PENDULUM + "\nRefusal = ValueError\n", "must export Refusal"),
     "a package is missing": ("import torch_geometry\n" + PENDULUM, "imports torch_geometry"),
     "load fails": (
         PENDULUM + "\ndef load():\n    raise OSError('no weights in model/weights.npz')\n",

@@ -37,6 +37,7 @@ docker build --no-cache --target lock --output locks .
 docker compose --profile public up --build --detach
 curl -H "Accept: application/x-bibtex" http://localhost:8123/citation
 """,
+    "docs/calling.md": "",
     "docs/deployment.md": """
 docker compose --profile public up --build --detach
 docker compose run --rm --no-deps proxy caddy hash-password

@@ -18,20 +18,15 @@ NOT_VALID = {
     "repeated": "/api?value=2&value=3",
     "misspelt": "/api?valeu=2",
     "fractional": "/api?value=2.5",
-    "whole but written as a fraction": "/api?value=2.0",
     "word": "/api?value=two",
-    "exponent": "/api?value=1e3",
     "hexadecimal": "/api?value=0x10",
     "underscore": "/api?value=1_000",
-    "plus": "/api?value=%2B1",
-    "space": "/api?value=%202",
     "Arabic digit": "/api?value=" + quote("٣"),
     "NUL": "/api?value=%00",
     "NaN": "/api?value=NaN",
     "boolean": "/api?value=true",
     "JSON": "/api?value=%7B%7D",
     "broken percent-encoding": "/api?value=%zz",
-    "not UTF-8": "/api?value=%ff",
     "beyond the bound": f"/api?value={BOUND + 1}",
     "below the bound": f"/api?value={-BOUND - 1}",
     "3,000 digits": "/api?value=" + "9" * 3000,
@@ -54,8 +49,11 @@ def test_the_square_is_exact(server, value):
     assert json.loads(response.body) == {"Value Squared": value * value}
 
 
-@pytest.mark.parametrize(("text", "value"), [("007", 7), ("-0", 0), ("-0010", -10)])
-def test_leading_zeros_change_nothing(server, text, value):
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("007", 7), ("-0", 0), ("-0010", -10), ("2.0", 2), ("1e3", 1000), ("%2B1", 1), ("%202", 2)],
+)
+def test_an_integer_may_be_written_as_tools_write_it(server, text, value):
     response = server.get(f"/api?value={text}")
     assert json.loads(response.body) == {"Value Squared": value * value}
 
@@ -75,7 +73,9 @@ def test_what_is_not_an_integer_within_bounds_is_refused_with_both_sides(server,
 def test_a_refusal_quotes_what_was_supplied(server):
     problem = json.loads(server.get("/api?value=two").body)
     assert problem["supplied"] == {"value": "two"}
-    assert problem["detail"] == "value: Input should be a valid integer."
+    assert problem["detail"] == (
+        "value: Input should be a valid integer; write an integer such as 12."
+    )
 
 
 @pytest.mark.parametrize(

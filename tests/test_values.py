@@ -7,13 +7,17 @@ import json
 import random
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
-from conftest import clean_environment, swapped
+from conftest import clean_environment, missing, swapped
 from test_models import MODELS, post
 
 pytestmark = pytest.mark.slow
 
+JSON = "application/json"
 BOUNDARY = "x7Qv"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 PICTURE = b"\x89PNG\r\n\x1a\n\x00--x7Qv"  # not UTF-8, and with what looks like an end
@@ -70,10 +74,10 @@ def test_a_form_is_read_like_a_link(server, parts, answer):
         ([IMAGE, IMAGE], "image", "Give it once"),
         ([("image", "iVBORw==")], "image", "Send it as a file"),
         ([IMAGE, ("bins", "a.txt", b"4")], "bins", "Send it as text"),
-        ([IMAGE, ("bins", "4.0")], "bins", "valid integer"),
+        ([IMAGE, ("bins", "4.5")], "bins", "valid integer"),
         ([IMAGE, ("bins", "4"), ("bins", "5")], "bins", "Give it once"),
-        ([IMAGE, ("mask", "4")], "mask", "Extra inputs"),
-        ([IMAGE, ("mask", "a.txt", b"4")], "mask", "Extra inputs"),
+        ([IMAGE, ("mask", "4")], "mask", "No such field"),
+        ([IMAGE, ("mask", "a.txt", b"4")], "mask", "No such field"),
         ([IMAGE, ("area", '{"left": "1"}')], "area.left", "valid number"),
         ([IMAGE, ("area", '{"left": NaN}')], "area.left", "finite"),
         ([IMAGE, ("area", "nonsense")], "area", "Write JSON"),
@@ -110,10 +114,11 @@ def test_a_refusal_names_the_file_and_its_size(server):
         (form(), FORM, 422),
         (form(*[("note", "x")] * 2000), FORM, 413),
         (form(("\\", "x"), IMAGE, IMAGE), FORM, 400),
+        (form(IMAGE, ("note", b"caf\xe9")), FORM, 400),
         (form(IMAGE, IMAGE, IMAGE).replace(b' name="image";', b"", 1), FORM, 400),
         (b"image=iVBORw==", "application/x-www-form-urlencoded", 415),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_what_is_no_form_is_refused_with_a_sentence(server, body, kind, status):
     code, text = post(server, "/api", body, kind)
@@ -327,3 +332,103 @@ def test_an_empty_line_under_one_name_is_a_row_and_an_error_may_be_an_answer(coo
     assert first == {"energy": "1.0", "error": "0.5", "error_in_row": ""}
     assert empty == {"energy": "-1.0", "error": "0.5", "error_in_row": ""}
     assert wrong.pop("error_in_row").startswith("row 3: x: ") and set(wrong.values()) == {""}
+
+
+PANDAS = """
+import pandas
+from typing import Any
+from pydantic import BaseModel
+from service.runner.answers import write
+from service.runner.strict import writer
+
+class Output(BaseModel):
+    value: Any = None
+
+days = pandas.Series([pandas.Timestamp("2024-03-01T12:00"), None])
+for value in (
+    pandas.NaT,
+    {"a": [pandas.NA, (pandas.NaT, "NaT")]},
+    days,
+    days.dt.tz_localize("UTC"),
+    days.to_numpy("M8[ns]"),
+    pandas.Series([1, None], dtype="Int64"),
+    Output(value=pandas.NaT),
+):
+    print(write(writer(list[Output]), [Output(value=value)]).decode())
+"""
+WRITTEN = """
+null
+{"a":[null,[null,"NaT"]]}
+["2024-03-01T12:00:00",null]
+["2024-03-01T12:00:00Z",null]
+["2024-03-01T12:00:00",null]
+[1,null]
+{"value":null}
+"""
+
+
+def test_what_pandas_calls_missing_is_null(bake):
+    found = find_spec("pandas") or missing("pandas")
+    environment = clean_environment() | {"PYTHONPATH": str(Path(found.origin).parents[1])}
+    command = [sys.executable, "-B", "-c", PANDAS]
+    printed = subprocess.check_output(command, cwd=bake(), env=environment, text=True)
+    expected = [f'[{{"value":{text}}}]' for text in WRITTEN.split()]
+    assert printed.splitlines() == expected
+
+
+DRAWS = """
+class Output(BaseModel):
+    mass: float
+    map: bytes = Field(json_schema_extra={"contentMediaType": "image/png"})
+
+class Refusal(Exception):
+    pass
+
+def predict(inputs: Input) -> Output:
+    if inputs.x < 0:
+        raise Refusal("The series does not converge below 0.")
+    return Output(mass=inputs.x, map=b"\\x89PNG\\r\\n\\x1a\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def drawing(cookies_session, serve):
+    """A service whose answers hold a picture, and whose model refuses some inputs itself."""
+    with serve(swapped(cookies_session.bake().project_path, ONE + DRAWS)) as started:
+        yield started
+    assert "Traceback" not in started.log.read_text()
+
+
+def test_a_picture_comes_as_itself_to_those_who_ask_for_it(drawing):
+    url = f"http://127.0.0.1:{drawing.port}"
+    with urlopen(Request(f"{url}/api?x=1", headers={"Accept": "image/png"})) as answer:
+        assert answer.headers["Content-Type"] == "image/png"
+        assert answer.headers["Vary"] == "Accept" and answer.headers["ETag"]
+        assert answer.read() == PICTURE[:8]
+    assert json.loads(drawing.get("/api?x=1").body) == {"mass": 1.0, "map": "iVBORw0KGgo="}
+    described = json.loads(drawing.get("/openapi.json").body)["paths"]["/api"]
+    for way in ("get", "post"):
+        assert list(described[way]["responses"]["200"]["content"]) == [JSON, "image/png"]
+
+
+def test_the_model_itself_may_refuse_an_input_or_a_row(drawing):
+    alone = drawing.get("/api?x=-1")
+    rows = post(drawing, "/api/batch", '[{"x": 1}, {"x": -1}, {"x": 2}]')[1]
+    assert alone.status == 422
+    words = json.loads(alone.body)["detail"]
+    assert words == json.loads(rows)[1]["detail"] == "The series does not converge below 0."
+    assert [row.get("mass") for row in json.loads(rows)] == [1, None, 2]
+
+
+SETS = """
+class Output(BaseModel):
+    found: dict
+
+def predict(inputs: Input) -> Output:
+    return Output(found={"names": set("abcdefghij")})
+"""
+
+
+def test_a_set_in_an_answer_of_any_type_has_one_order_in_all_processes(cookies, serve):
+    with serve(swapped(cookies.bake().project_path, ONE + SETS)) as server:
+        assert len({server.get("/api?x=1").body for _ in range(4)}) == 1

@@ -53,6 +53,22 @@ def test_there_are_as_many_service_processes_as_are_asked_for(bake, serve, varia
         assert len(server.services()) == count
 
 
+def test_a_socket_in_a_file_is_served_while_something_else_is_at_the_port(bake, tmp_path):
+    with socket.socket() as other, socket.socket(socket.AF_UNIX) as client:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = str(tmp_path / "socket")
+        environment = clean_environment() | {"PORT": str(other.getsockname()[1])}
+        environment["GUNICORN_CMD_ARGS"] = f"--bind unix:{address}"
+        with subprocess.Popen([PYTHON, "-m", "gunicorn"], cwd=bake(), env=environment) as process:
+            try:
+                wait_until(lambda: client.connect_ex(address) == 0)
+                client.sendall(b"GET /api?value=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                assert client.makefile("rb").read().endswith(b'{"Value Squared":4}\n')
+            finally:
+                process.terminate()
+
+
 def test_another_address_is_taken_while_something_else_is_at_the_port(bake):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -240,6 +256,32 @@ def test_a_stop_lets_all_predictions_end_that_run_or_wait(cookies, serve):
         assert stopped(server, signal.SIGTERM) < 5
         assert [call.result().status for call in calls] == [200] * 3
     assert not FAULT.search(server.log.read_text())
+
+
+NO_FOLDER = """
+import tempfile
+
+def refuse(*_, **__):
+    raise OSError(30, "Read-only file system")
+
+tempfile.mkdtemp = refuse
+"""
+
+
+def test_a_folder_of_somebody_else_for_counts_is_neither_used_nor_removed(bake, serve, tmp_path):
+    """Also where no folder can be made, and so each service process counts for itself."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "counter_1.db").write_text("precious")
+    (tmp_path / "sitecustomize.py").write_text(NO_FOLDER)
+    for more in ({}, {"PYTHONPATH": str(tmp_path)}):
+        with serve(bake(), PROMETHEUS_MULTIPROC_DIR=str(theirs), **more) as server:
+            assert server.get("/api?value=2").status == server.get("/metrics").status == 200
+            assert stopped(server, signal.SIGTERM) < 5
+        assert {path.name: path.read_text() for path in theirs.iterdir()} == {
+            "counter_1.db": "precious"
+        }
+        assert not re.search(r"ERROR|CRITICAL|Traceback", server.log.read_text())
 
 
 # Replacements

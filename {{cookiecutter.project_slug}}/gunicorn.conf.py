@@ -84,6 +84,11 @@ limit_request_field_size = 8190
 # Gunicorn itself reads FORWARDED_ALLOW_IPS: the addresses or networks, with commas between, of
 # the proxies that are believed when they say in X-Forwarded-Proto that they were asked by https.
 
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
+
+# No client says by a header SCRIPT_NAME or PATH_INFO under which address the service is.
+forwarder_headers = ""
+
 # Newer Gunicorns open a control socket in the home folder, which an image may not have.
 control_socket_disable = True
 
@@ -99,6 +104,7 @@ master, folder = os.getpid(), os.environ.pop("PROMETHEUS_MULTIPROC_DIR", "")
 if folder.endswith(f"/metrics-of-{master}"):
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 else:
+    folder = ""
     # Each by its name, or Python would write into it first to try it, which a full disk refuses.
     for parent in filter(None, (os.environ.get("TMPDIR"), "/dev/shm", "/tmp")):
         with contextlib.suppress(OSError):

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import time
 
 import pytest
 from flask.testing import FlaskClient
@@ -23,7 +25,9 @@ def as_csv(served, *rows: dict) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(served.fields))
     writer.writeheader()
-    writer.writerows({name: tables.cell(value) for name, value in row.items()} for row in rows)
+    for row in rows:
+        texts = {name: served.fields[name].texts(row[name], once=True) for name in row}
+        writer.writerow({name: "".join(texts[name]) for name in row})
     return text.getvalue()
 
 
@@ -34,6 +38,8 @@ def test_every_row_is_answered_in_its_place(client, sample):
     assert first == last == client.post("/api", json=sample).json
     assert (refused["status"], refused["row"]) == (422, 2)
     assert list(refused["errors"])[-1] == "no-such-field"
+    assert "?keep=" in refused["errors"]["no-such-field"]
+    assert set(refused) == {"row", "status", "detail", "errors"} and len(json.dumps(refused)) < 1000
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
@@ -132,3 +138,95 @@ def test_a_predict_batch_that_fails_is_said_and_costs_no_answer(
     expected = client.post("/api", json=sample).json
     assert client.post("/api/batch", json=[sample, sample]).json == [expected, expected]
     assert ("a secret of the model" if gives is None else "answers to 2 inputs") in caplog.text
+
+
+def test_members_that_are_kept_come_back_beside_the_answers(client, sample):
+    answer, name = client.post("/api", json=sample).json, next(iter(sample))
+    rows = [sample | {"id": "é"}, sample, BAD | {"id": 1.50}, 7, {}]
+    text = json.dumps(rows).replace("1.5", "1.50")
+    response = client.post(f"/api/batch?keep=id,{name}", data=text, content_type="application/json")
+    assert response.status_code == 200, response.text
+    found = response.json
+    assert found[0] == {"id": "é", name: sample[name]} | answer
+    assert found[1] == {name: sample[name]} | answer
+    assert (found[2]["id"], found[2]["row"], '"id": 1.50' in response.text) == (1.5, 3, True)
+    assert [row["row"] for row in found[3:] if "row" in row][:1] == [4]
+    assert client.post("/api/batch?keep=id", json=[]).json == []
+    assert client.post("/api/batch?keep=id", json=[sample | {"id": 1}] * 2).json[1]["id"] == 1
+
+
+def test_columns_that_are_kept_come_back_beside_the_answers(client, served, sample, takes_tables):
+    table, name = list(csv.reader(io.StringIO(as_csv(served, sample, sample)))), next(iter(sample))
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([["id", *table[0]], ["007", *table[1]], ["", "x", *table[2]]])
+    found = client.post(
+        f"/api/batch?keep=id&keep={name}", data=text.getvalue(), content_type="text/csv"
+    )
+    first, second = csv.DictReader(io.StringIO(found.text, newline=""))
+    answer = client.post("/api", json=sample).json
+    assert list(first) == ["id", name, *served.columns, tables.error_column(served)]
+    assert (first["id"], first[name]) == ("007", str(tables.cell(sample[name])))
+    assert all(first[column] == str(tables.cell(answer[column])) for column in served.columns)
+    assert second["id"] == "" and second[tables.error_column(served)].startswith("row 2: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        ("/api/batch", "text/csv", "id,{name}\n1,2\n"),
+        ("/api/batch?keep=id", "text/csv", "{name}\n2\n"),
+        ("/api/batch?keep={column}", "application/json", "[]"),
+        ("/api/batch?keep=id", "application/json", "{{}}"),
+        ("/api/batch?keep=id", "application/json", "7"),
+    ],
+)
+def test_what_cannot_be_kept_is_said(client, served, takes_tables, path, kind, body):
+    names = {"name": next(iter(served.fields)), "column": served.columns[0]}
+    response = client.post(path.format(**names), data=body.format(**names), content_type=kind)
+    assert response.status_code == 422, response.text
+    assert "keep" in response.text or "JSON array" in response.text
+
+
+def test_rows_to_keep_of_are_counted_and_must_be_json(small, sample):
+    assert small.post("/api/batch?keep=id", json=[sample] * 2).status_code == 413
+    for text in ("[1 2]", "[{}", "[" * 10_000):
+        response = small.post("/api/batch?keep=id", data=text, content_type="application/json")
+        assert response.status_code == 400, response.text
+
+
+class Declined(Exception):
+    pass
+
+
+def test_a_row_that_the_model_itself_refuses_is_told_in_its_words(
+    client, served, sample, monkeypatch, caplog
+):
+    def predict_batch(rows: list) -> list:
+        raise Declined("Too few stations: ≥ 3 are needed.")
+
+    bent = {"predict": predict_batch, "predict_batch": predict_batch, "Refusal": Declined}
+    contract = served.pool.model.contract._replace(**bent)
+    monkeypatch.setattr(served.pool.model, "contract", contract)
+    (row,) = client.post("/api/batch", json=[sample]).json
+    assert (row["status"], row["detail"]) == (422, "Too few stations: ≥ 3 are needed.")
+    alone = client.post("/api", json=sample)
+    assert (alone.status_code, alone.json["detail"]) == (422, row["detail"])
+    assert "≥" in alone.text and not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("{names}\n1\n", 422),
+        ("{name}\n" + "1\n" * 1_000_000, 413),
+        ("{name},{name}\n" + "\n" * 2_000_000 + "1", 422),
+    ],
+    ids=["names", "lines", "empty lines"],
+)
+def test_a_long_table_is_refused_at_once(client, served, takes_tables, text, status):
+    names = ",".join(f"name_{number}" for number in range(100_000))
+    body = text.format(name=next(iter(served.fields)), names=names)
+    start = time.process_time()
+    response = client.post("/api/batch", data=body, content_type="text/csv")
+    assert response.status_code == status, response.text
+    assert time.process_time() - start < 1 and len(response.data) < 64_000

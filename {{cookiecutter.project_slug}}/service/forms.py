@@ -5,7 +5,7 @@ import io
 from flask import abort
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import FormDataParser
+from werkzeug.formparser import MultiPartParser
 
 from service.bodies import written
 from service.runner.strict import encode
@@ -16,17 +16,25 @@ FORM = "multipart/form-data"
 PARTS = 1000  # of a body; each costs time to find
 
 
+class Parts(MultiPartParser):
+    """Parts whose texts keep their bytes, so that what is not UTF-8 is seen."""
+
+    def get_part_charset(self, headers: object) -> str:
+        """Give the encoding that leaves every byte as it is."""
+        return "latin-1"
+
+
 def read(model: ServedModel, body: bytes, options: dict[str, str]) -> tuple[bytes, Texts]:
     """Give the JSON that the parts of a body stand for, and what an error quotes of the parts.
 
-    :raise 400: if it is not multipart/form-data
+    :raise 400: if it is not multipart/form-data, or a text in it is not UTF-8
     :raise 413: if it has too many parts
     :raise 422: if a part is not of the kind that its field takes
     """
     texts, files = split(body, options)
     supplied = texts | {name: list(map(label, found)) for name, found in files.items()}
     wrong = {}
-    for name, field in model.fields.items():
+    for name, field in model.named.items():
         others, hint = (texts, "Send it as a file") if field.is_file else (files, "Send it as text")
         if name in others:
             wrong[name] = hint
@@ -42,16 +50,19 @@ def split(body: bytes, options: dict[str, str]) -> tuple[Texts, dict[str, list[F
     The form of a page sends each of its fields, and CRLF for every end of line that was typed.
     """
     # In memory, which MAX_CONTENT_LENGTH bounds: a service may have no disk to write to.
-    parser = FormDataParser(lambda **_: io.BytesIO(), max_form_parts=PARTS, silent=False)
+    parser = Parts(lambda **_: io.BytesIO(), max_form_parts=PARTS)
     try:
-        _, texts, files = parser.parse(io.BytesIO(body), FORM, len(body), options)
+        if not (boundary := options.get("boundary", "").encode("ascii")):
+            raise ValueError("It names no boundary")
+        texts, files = parser.parse(io.BytesIO(body), boundary, len(body))
+        texts = [(name, text.encode("latin-1").decode()) for name, text in texts.items(multi=True)]
     except ValueError as error:
         abort(400, f"The body is not {FORM} as its Content-Type says. {error}.")
     except RequestEntityTooLarge:
         abort(413, f"Send at most {PARTS} parts.")
-    if None in texts or None in files:
+    if None in dict(texts) or None in files:
         abort(400, f"A part of the body has no name, which {FORM} asks for.")
-    typed = [(name, text.replace("\r\n", "\n")) for name, text in texts.items(multi=True) if text]
+    typed = [(name, text.replace("\r\n", "\n")) for name, text in texts if text]
     chosen = [item for item in files.items(multi=True) if item[1].filename]
     return MultiDict(typed).to_dict(flat=False), MultiDict(chosen).to_dict(flat=False)
 

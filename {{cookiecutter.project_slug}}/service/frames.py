@@ -20,7 +20,8 @@ READY = b"R"  # it takes requests; the body has the facts about the model
 REFUSED = b"X"  # it cannot start; the body has the reason
 ANSWER = b"A"  # an answer as JSON; the note has the seed, or how many rows are answered
 MIXED = b"M"  # for each row of a batch, or the first of them, the kind and the body of a frame
-INVALID = b"I"  # the faults that `Input` finds, as JSON
+INVALID = b"I"  # the faults that `Input` finds, their number and what was sent, as JSON
+DECLINED = b"U"  # the words with which the model itself refuses the input
 MALFORMED = b"J"  # the body is no JSON, and why
 FAULT = b"F"  # the traceback of an exception in the model
 # Outcomes without an answer.

@@ -48,7 +48,8 @@ class Schemas:
         unit = self.said(schema, "unit")
         found = [f"{kinds} in {unit}" if unit else kinds]
         for option in options + self.alternatives(schema):
-            bounds = {} if "contentEncoding" in option else WORDS["bounds"]
+            is_said = "contentEncoding" in option or option.get("format") in WORDS["types"]
+            bounds = {} if is_said else WORDS["bounds"]
             found += [bounds[key].format(bound(option[key])) for key in bounds if key in option]
         if not is_required:
             default = schema.get("default")
@@ -59,7 +60,9 @@ class Schemas:
         """Name a type, and the members of a nested model, but not the members of a member."""
         if "const" in option:
             return json.dumps(option["const"], ensure_ascii=False)
-        kind = option.get("contentEncoding", option.get("type", "JSON"))
+        form = option.get("format")
+        kind = form if form in WORDS["types"] else option.get("type", "JSON")
+        kind = option.get("contentEncoding", kind)
         members = {} if is_member else option.get("properties", {})
         told = ", ".join(self.member(option, name) for name in members)
         return WORDS["types"].get(kind, kind) + (f" with {told}" if told else "")

@@ -11,13 +11,16 @@ from service.errors import OURS, InvalidInput
 from service.fields import fields_of
 from service.pool import InProcess, Pool
 from service.schema import Schemas
-from service.words import Texts, whole
+from service.words import Texts, shorten
 
 logger = logging.getLogger("model")
+
+LONGEST = 10_000  # characters of a sentence in words of the model's
 
 # The status and the sentence for each frame that is neither an answer nor about a field
 FAILURES = {
     frames.MALFORMED: (400, "The body is not JSON. {text}."),
+    frames.DECLINED: (422, "{text}"),
     frames.FAULT: (500, OURS),
     frames.ENDED: (500, "{text} while it answered. Another one takes its place."),
     frames.BUSY: (503, "The service is busy with other predictions: ask again in {WAIT} seconds."),
@@ -36,14 +39,18 @@ class ServedModel:
         self.schemas = Schemas(facts["named"])
         self.fields = fields_of(self.schemas, facts["input"])
         self.required = [field.name for field in self.fields.values() if field.is_required]
-        self.is_linkable = all(field.is_linkable for field in self.fields.values())
+        # A field may have other names, which links and tables take as JSON does.
+        self.others = facts.get("others", {})
+        self.named = self.fields | {one: self.fields[name] for one, name in self.others.items()}
         self.takes_files = any(field.is_file for field in self.fields.values())
+        # A text says every value but a file.
+        self.is_linkable = not any(self.fields[name].is_file for name in self.required)
         self.requirements = {name: field.requirement() for name, field in self.fields.items()}
-        # A cell holds a scalar, and every answer has the same columns.
+        # Every answer has the same columns.
         gives = self.schemas.alternatives(facts["output"])[0]
         self.columns = list(gives.get("properties", {}))
-        is_flat = self.is_linkable and not any(field.is_list for field in self.fields.values())
-        self.takes_tables = is_flat and bool(self.columns) and not gives.get("additionalProperties")
+        is_fixed = bool(self.columns) and not gives.get("additionalProperties")
+        self.takes_tables = self.is_linkable and is_fixed
 
     def ask(self, kind: bytes, body: bytes) -> tuple[bytes, bytes, bytes]:
         """Let a model process answer, as long as the caller of this request waits."""
@@ -51,13 +58,21 @@ class ServedModel:
         caller = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
         return self.pool.ask(kind, body, logs.request.get().encode(), caller)
 
-    def error(self, kind: bytes, body: bytes, supplied: Texts | bytes | str) -> HTTPException:
+    def error(self, kind: bytes, body: bytes, supplied: Texts | None = None) -> HTTPException:
         """Give the error for a frame that is no answer; the log shows the failures."""
         if kind == frames.INVALID:
-            return self.refusal(json.loads(body), supplied)
+            found = json.loads(body)
+            errors, texts = found["errors"], supplied
+            if supplied is None:  # JSON, of which the model process quotes what is wrong
+                texts = {name: [text] for name, text in found["supplied"].items()}
+            else:
+                errors = {name: self.told(name, errors[name], supplied) for name in errors}
+            return InvalidInput(errors, self.requirements, texts, found["number"])
         text = body.decode(errors="replace")
         status, sentence = FAILURES[kind]
-        error = default_exceptions[status](sentence.format(text=text, **self.settings))
+        error = default_exceptions[status](
+            sentence.format(text=shorten(text, LONGEST), **self.settings)
+        )
         if status == 500:
             self.log(text)
         if status == 503:
@@ -69,14 +84,15 @@ class ServedModel:
         last = text.rstrip().rpartition("\n")[2]
         logger.error("The model failed: %s", last, extra={"members": {"traceback": text}})
 
-    def refusal(self, reasons: dict[str, str], supplied: Texts | bytes | str) -> InvalidInput:
-        """Give the error that says why an input was refused, what is required and was supplied."""
-        texts = members(supplied) if isinstance(supplied, bytes | str) else supplied
-        return InvalidInput(reasons, self.requirements, texts)
+    def refusal(self, reasons: dict[str, str], supplied: Texts) -> InvalidInput:
+        """Give the error that says why texts were refused, what is required and was supplied."""
+        told = {place: self.told(place, reason, supplied) for place, reason in reasons.items()}
+        return InvalidInput(told, self.requirements, supplied)
 
-
-def members(body: bytes | str) -> Texts:
-    """Read the members of a JSON object, each as JSON, for an error to quote."""
-    found = json.loads(body, parse_int=whole)
-    found = found if isinstance(found, dict) else {"body": found}
-    return {name: [json.dumps(value)] for name, value in found.items()}
+    def told(self, place: str, reason: str, texts: Texts) -> str:
+        """Add to a reason what to write in the place of a text that is no value of its field."""
+        name, _, item = place.partition(".")
+        supplied = texts.get(name, [])
+        supplied = supplied[int(item) :][:1] if item.isdecimal() else supplied
+        hint = self.named[name].expected(supplied) if name in self.named else ""
+        return f"{reason}; {hint}" if hint else reason

@@ -18,6 +18,10 @@ SETTINGS = {
     "PROCESSES": 0 if IS_WINDOWS else None,
     "TIMEOUT": 600,  # seconds for a prediction; a longer one is stopped and answered with 504
     "WAIT": 5,  # seconds for which a prediction waits for a free process; then it is a 503
+    # Seconds without a byte, after which a client that sends or receives is cut off; in so many its
+    # headers must be there, and a body, or an answer, must be whole in those of TRANSFER.
+    "SILENCE": 30,
+    "TRANSFER": 300,
     # Whose pages may read the answers in a visitor's browser: origins such as
     # https://example.org with spaces between, * for all, nothing for none. All may, since no
     # answer depends on a cookie or a password; where only a network guards the service, name them.

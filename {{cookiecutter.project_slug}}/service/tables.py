@@ -3,42 +3,52 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 from flask import abort
 from werkzeug.exceptions import HTTPException
 
 from service.bodies import written
-from service.errors import InvalidInput, document
+from service.errors import InvalidInput, in_row
 from service.served import ServedModel
 from service.words import whole
 
 CSV = "text/csv"
+Row = tuple[str | InvalidInput, dict[str, str]]
+
 MOST = 2**31 - 1  # characters of a cell; the limit of the body is limit enough
 
 
-def rows(model: ServedModel, body: bytes) -> Iterator[str | InvalidInput]:
-    """Give each line of a table as JSON, or the error that says why it is none.
+def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | None]:
+    """Give each line of a table as JSON, or the error that says why it is none; and what to keep.
+
+    An empty line is None: it is no row, but counts for how many there may be.
 
     :raise 400: if the body is not CSV in UTF-8
     :raise 422: if the header does not fit `Input`
     """
     found = lines(body)
-    header = next(found, [])
-    if wrong := faults(model, header):
+    header = [name if name in model.named else name.strip() for name in next(found, [])]
+    if wrong := faults(model, header, keep):
         raise model.refusal(wrong, {"header": header})
     for line in found:
-        if line or len(header) == 1:  # under one name, an empty line is an empty cell
-            yield row(model, header, line or [""])
+        is_row = line or len(header) == 1  # under one name, an empty line is an empty cell
+        yield row(model, header, line or [""], keep) if is_row else None
 
 
-def faults(model: ServedModel, header: list[str]) -> dict[str, str]:
+def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, str]:
     """Say what is wrong with a header, by name."""
-    unknown = [name for name in header if name not in model.fields]
-    wrong = dict.fromkeys(unknown, "No such field; separate names by commas")
-    wrong |= {name: "Name it once" for name in header if header.count(name) > 1}
-    missing = [name for name in model.required if name not in header]
-    return wrong | dict.fromkeys(missing, "Field required in the header")
+    known = {*model.named, *keep}
+    first = header[: len(known) + 1]  # of a longer one, at least one is wrong
+    hint = "No such field; separate names by commas, or name a column that is no input in ?keep="
+    wrong = {name: hint for name in first if name not in known}
+    wrong |= {name: "Name it once" for name, times in Counter(first).items() if times > 1}
+    needed = dict.fromkeys(model.required, "Field required in the header")
+    needed |= dict.fromkeys(keep, "Named in ?keep=, and not in the header")
+    given = {*header, *(model.others.get(name, name) for name in header)}
+    absent = needed.keys() - given if first == header else ()
+    return wrong | {name: needed[name] for name in needed if name in absent}
 
 
 def lines(body: bytes) -> Iterator[list[str]]:
@@ -54,30 +64,34 @@ def lines(body: bytes) -> Iterator[list[str]]:
         abort(400, f"The body is not CSV in UTF-8. {error}.")
 
 
-def row(model: ServedModel, header: list[str], line: list[str]) -> str | InvalidInput:
+def row(model: ServedModel, header: list[str], line: list[str], keep: list[str]) -> Row:
     """Give a line as JSON, without the fields whose cells are empty; or say why it is none."""
+    cells = dict(zip(header, line, strict=False))
+    kept = {name: cells.get(name, "") for name in keep}
     if len(line) != len(header):
         mend = "quote texts with commas, and write decimal points"
         reason = f"{len(line)} under {len(header)} names; {mend}"
-        return model.refusal({"cells": reason}, {"cells": line})
-    given = {name: [cell] for name, cell in zip(header, line, strict=True) if cell}
+        return model.refusal({"cells": reason}, {"cells": line}), kept
     try:
-        return written(model, given)
+        own = {name: [cells[name]] for name in cells if name in model.named}
+        given = {name: own[name] for name in own if not model.named[name].is_blank(*own[name])}
+        return written(model, given), kept
     except InvalidInput as error:
-        return error
+        return error, kept
 
 
-def write(model: ServedModel, answers: list) -> str:
+def write(model: ServedModel, keep: list[str], answers: list[tuple]) -> str:
     """Write the answers as a table; the last column says why a row was refused."""
     table, error = io.StringIO(newline=""), error_column(model)
-    writer = csv.DictWriter(table, [*model.columns, error])
+    writer = csv.DictWriter(table, [*keep, *model.columns, error])
     writer.writeheader()
-    for number, answer in enumerate(answers, start=1):
+    for number, (answer, kept) in enumerate(answers, start=1):
         if isinstance(answer, HTTPException):
-            writer.writerow({error: f"row {number}: {document(answer)['detail']}"})
+            found = {error: f"row {number}: {in_row(answer, number)['detail']}"}
         else:
             members = json.loads(answer, parse_int=whole) if isinstance(answer, str) else answer
-            writer.writerow({name: cell(value) for name, value in members.items()})
+            found = {name: cell(value) for name, value in members.items()}
+        writer.writerow(kept | found)
     return table.getvalue()
 
 

@@ -30,3 +30,9 @@ def shorten(text: str, limit: int = 100) -> str:
 def whole(digits: str) -> int | str:
     """Read an integer; one that is longer than Python reads stays text."""
     return int(digits) if len(digits) <= 4300 else digits
+
+
+def plain(text: str) -> str:
+    """Write a number or a truth as JSON has it: no leading zeros, no +, digits beside a point."""
+    text = re.sub(r"^\+?(-?)0*(?=[0-9])", r"\1", text.lower())
+    return re.sub(r"^\+?(-?)\.", r"\g<1>0.", re.sub(r"\.(?![0-9])", "", text))

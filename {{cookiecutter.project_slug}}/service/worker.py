@@ -3,7 +3,9 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
+from socket import SHUT_RD, SHUT_WR
 
 import gevent
 import gevent.builtins
@@ -14,7 +16,7 @@ import gevent.subprocess
 import gevent.threading
 from gevent.socket import socket
 from gunicorn.glogging import Logger
-from gunicorn.http import errors
+from gunicorn.http import errors, message, parser
 from gunicorn.workers import base, workertmp
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -27,36 +29,106 @@ REFUSED = {
     errors.UnsupportedTransferCoding: 501,
 }
 
+LONG = 2**16  # bytes; a shorter answer is sent at once with its head
+HELD = 100_000_000  # bytes of slow requests and answers, besides ten of the longest bodies
+LINGER = 5  # seconds in which a client that still sends may read that it is refused
 
-class Answer:
-    """The socket of a client, for one answer, whose head and body it sends at once."""
 
-    def __init__(self, client: socket) -> None:
-        self.client, self.parts, self.size = client, [], 0
+class Request(message.Request):
+    """A request, after which the connection closes unless its body was read to the end.
+
+    Where the next one begins would be unknown, and a broken body would be answered a second time.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        try:
+            super().__init__(*arguments)
+        except errors.ParseException as error:
+            error.method = self.method
+            raise
+        if self.version >= (1, 1) and "HOST" not in dict(self.headers):
+            raise errors.ParseException("A request of HTTP/1.1 needs the header Host")
+
+    def should_close(self) -> bool:
+        """Whether this is the last request of its connection."""
+        reader = self.body.reader
+        is_unread = getattr(reader, "length", 0) or getattr(reader, "parser", None)
+        return bool(is_unread) or super().should_close()
+
+
+class Client:
+    """The connection of a client, for which the worker waits so long only, and holds so much."""
+
+    def __init__(self, connection: socket, worker: "Worker") -> None:
+        self.connection, self.worker, self.settings = connection, worker, worker.wsgi.config
+        self.parts = []  # of an answer
+        self.rest(self.settings["SILENCE"])
+
+    def rest(self, seconds: float) -> None:
+        """Wait for a request."""
+        self.end = time.monotonic() + seconds
+        self.is_asking = self.is_answered = False
+        self.held = 0  # bytes of the request, or of the answer
+
+    def wait(self, act: Callable, *arguments: object) -> object:
+        """Do what the client may keep waiting."""
+        now = time.monotonic()
+        self.late = min(self.end, now + self.settings["SILENCE"]) if self.is_asking else self.end
+        self.worker.waiting[self] = None
+        try:
+            return act(*arguments)
+        finally:
+            self.worker.waiting.pop(self, None)
+
+    def recv(self, *arguments: int) -> bytes:
+        """Receive a part of a request; its headers have a time of their own."""
+        data = self.wait(self.connection.recv, *arguments)
+        if not (self.held or self.is_asking):
+            self.end = time.monotonic() + self.settings["SILENCE"]
+        self.held += len(data)
+        return data
 
     def sendall(self, data: bytes) -> None:
-        """Keep a part of the answer, or send what there is of a long one."""
+        """Keep a short part of the answer, so that head and body go together."""
         self.parts.append(data)
-        self.size += len(data)
-        if self.size > 2**16:
+        if len(data) > LONG:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is kept."""
-        parts, self.parts, self.size = self.parts, [], 0
-        if parts:
-            self.client.sendall(b"".join(parts))
+        """Send what is kept, of which a long part is not copied."""
+        parts, self.parts, self.is_answered = self.parts, [], True
+        self.end = time.monotonic() + self.settings["TRANSFER"]
+        whole = parts if sum(map(len, parts)) > LONG else [b"".join(parts)]
+        for part in map(memoryview, whole):
+            while part:
+                self.held = len(part)
+                part = part[self.wait(self.connection.send, part) :]
+
+    def leave(self) -> None:
+        """End the wait, as if the client had gone; gevent itself would raise an error there."""
+        self.worker.waiting.pop(self, None)
+        with contextlib.suppress(OSError):
+            self.connection._sock.shutdown(SHUT_WR if self.is_answered else SHUT_RD)
+
+    def close(self) -> None:
+        """Close the connection; a client that still sends would else lose the answer (RST)."""
+        self.rest(LINGER)
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(SHUT_WR)
+            while self.wait(self.connection.recv, LONG):
+                pass
+        self.connection.close()
 
     def __getattr__(self, name: str) -> object:
         """Be the socket in everything else."""
-        return getattr(self.client, name)
+        return getattr(self.connection, name)
 
 
 class Worker(GeventWorker):
     """A service process: slow and idle clients hold no thread, since none of the model runs here.
 
-    What is too long or no HTTP is refused as the service refuses, counted and logged. A stop does
-    not wait for connections on which nothing is asked.
+    When there are too many connections, or too much is held for slow clients, those go that have
+    kept the service waiting for longest. A stop waits for no connection on which nothing is asked.
     """
 
     def patch(self) -> None:
@@ -64,37 +136,42 @@ class Worker(GeventWorker):
         gevent.events.notify_and_call_entry_points = gevent.events.notify
         super().patch()
 
+    timeout_ctx = contextlib.nullcontext  # which watch() does without
+
     def run(self) -> None:
         """Serve until the stop."""
-        self.idle = set()
-        gevent.spawn(self.release)
+        self.waiting: dict[Client, None] = {}  # the longest wait first
+        gevent.spawn(self.watch)
         super().run()
 
-    def release(self) -> None:
-        """Close the idle connections at the stop."""
+    def watch(self) -> None:
+        """Let the clients go that take too long, or too much; at the stop also the idle ones."""
+        most = HELD + 10 * self.wsgi.config["MAX_CONTENT_LENGTH"]
         while True:
             gevent.sleep(0.1)
-            for connection in () if self.alive else list(self.idle):
-                connection.kill(block=False)
+            now, held = time.monotonic(), sum(client.held for client in self.waiting)
+            for client in list(self.waiting):
+                is_idle = not (client.is_asking or self.alive)
+                if now > client.late or is_idle or (held > most and client.held > LONG):
+                    held -= client.held
+                    client.leave()
 
-    @contextlib.contextmanager
-    def timeout_ctx(self) -> Iterator[None]:
-        """Wait for a request as long as a connection is kept."""
-        greenlet = gevent.getcurrent()
-        self.idle.add(greenlet)
-        try:
-            with super().timeout_ctx():
-                yield
-        finally:
-            self.idle.discard(greenlet)
+    def handle(self, listener, connection, address) -> None:
+        """Answer the requests of a connection, for which another one may have to leave."""
+        if not self.alive:
+            return  # the listener has been closed since
+        while len(self.waiting) > 0.8 * self.worker_connections:
+            next(iter(self.waiting)).leave()
+        super().handle(listener, Client(connection, self), address)
 
     def handle_request(self, listener, request, client, address) -> bool:
-        """Send the head and the body of an answer together, which is one system call less."""
-        answer = Answer(client)
+        """Answer a request, and then wait for the next one as long as a connection is kept."""
+        client.is_asking, client.end = True, time.monotonic() + self.wsgi.config["TRANSFER"]
         try:
-            return super().handle_request(listener, request, answer, address)
+            return super().handle_request(listener, request, client, address)
         finally:
-            answer.flush()
+            client.flush()
+            client.rest(self.cfg.keepalive)
 
     def handle_error(self, req, client, addr, exc) -> None:
         """Let the service answer in the words of Gunicorn, which then closes the connection."""
@@ -111,8 +188,11 @@ class Worker(GeventWorker):
             head = "".join([f"HTTP/1.1 {status}\r\n", *lines, "Connection: close\r\n\r\n"])
             client.sendall(head.encode("latin-1"))
 
+        body = b"".join(self.wsgi(environ, respond))
+        if getattr(exc, "method", "") != "HEAD":
+            client.sendall(body)
         with contextlib.suppress(OSError):  # who has gone away gets no answer
-            client.sendall(b"".join(self.wsgi(environ, respond)))
+            client.flush()
 
 
 class Log(Logger):
@@ -132,5 +212,6 @@ class Heartbeat(workertmp.WorkerTmp):
         self._tmp = os.fdopen(number, "w+b", 0)
 
 
+parser.RequestParser.mesg_class = Request
 if sys.platform == "linux":
     base.WorkerTmp = Heartbeat

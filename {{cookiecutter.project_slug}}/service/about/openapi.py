@@ -10,6 +10,7 @@ from service.about.citation import cited
 from service.bodies import JSON
 from service.fields import Field
 from service.forms import FORM
+from service.pictures import Picture
 from service.proof.examples import recorded
 from service.schema import Schemas
 from service.served import ServedModel
@@ -45,6 +46,8 @@ def document(model: ServedModel) -> dict:
     inputs[JSON] = {"schema": facts["input"], "examples": examples("request")}
     # The routes of /api share this part of the file.
     answers[JSON] |= {"schema": facts["output"], "examples": examples("response")}
+    if kind := Picture(model).kind:
+        answers[kind] = {}
     inputs_by_row, answers_by_row = contents(batch)
     inputs_by_row[JSON]["schema"]["items"] = facts["input"]
     answers_by_row[JSON]["schema"]["items"]["anyOf"].insert(0, facts["output"])
@@ -84,16 +87,21 @@ def examples(part: str) -> dict:
 
 
 def parameter(schemas: Schemas, field: Field) -> dict:
-    """Describe a field as a parameter of the query."""
-    samples = field.schema.get("examples", [])
-    return {
+    """Describe a field as a parameter of the query; a nested value is JSON in it."""
+    found = {
         "name": field.name,
         "in": "query",
         "required": field.is_required,
         "description": field.description,
-        "examples": {str(value): {"value": value} for value in samples},
-        "schema": written(schemas, field.schema),
     }
+    if field.is_nested:
+        return found | {"content": {JSON: {"schema": field.schema}}}
+    samples = [value for value in field.schema.get("examples", []) if field.texts(value)]
+    schema = written(schemas, field.schema)
+    if not field.texts(schema.get("default")):
+        schema = {key: schema[key] for key in schema if key != "default"}
+    examples = {str(value): {"value": value} for value in samples}
+    return found | {"examples": examples, "schema": schema}
 
 
 def form(model: ServedModel) -> dict:

@@ -17,6 +17,8 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+LONGEST = 8000  # bytes of a link; Gunicorn takes 8190
+
 
 def register(app: Flask, model: ServedModel) -> None:
     """Add the route to a service."""
@@ -30,9 +32,8 @@ class Page:
 
     def __init__(self, model: ServedModel) -> None:
         self.model, self.examples = model, examples()
-        # The shapes of a request. A request that is too long for a link is sent as a body.
-        by_link = ["link", "body"] if model.is_linkable else ["body"]
-        self.shapes = ["form"] if model.takes_files else by_link
+        # The shapes of a request. What is long or nested is sent as a body, not as a link.
+        self.shapes = ["form"] if model.takes_files else ["link", "body"]
 
     def index(self) -> Response:
         """Show the form and the calls, filled with an example, for the host of this request."""
@@ -44,32 +45,45 @@ class Page:
         """The request of the example of this name, or of the first one."""
         first = next(iter(self.examples.values()), None)
         example = self.examples.get(name, first)
-        return example.request if example else {}
+        given, others = example.request if example else {}, self.model.others
+        return {others.get(key, key): given[key] for key in given}
 
     def call(self, base: str, example: str = "") -> str:
         """A command for a terminal that sends an example to the service at the address `base`."""
-        given, api = self.sample(example), urljoin(base, "/api")
-        if self.model.is_linkable:
-            return shlex.join(["curl", urljoin(base, self.link(given))])
-        if not self.model.takes_files:
-            body = json.dumps(given, ensure_ascii=False)
-            return shlex.join(["curl", api, "-H", "Content-Type: application/json", "-d", body])
-        parts = []
+        given, fields = self.sample(example), self.model.fields
+        is_nested = any(fields[name].is_nested for name in given if name in fields)
+        link, api = self.link(given), urljoin(base, "api")
+        if self.shapes[0] == "link" and link and not is_nested:
+            return shlex.join(["curl", urljoin(base, link)])
+        texts = self.query(given)
+        # A form leaves out what is empty.
+        if self.shapes == ["form"] and texts is not None and all(map(all, texts.values())):
+            return shlex.join(["curl", api, *self.parts(texts)])
+        body = json.dumps(given, ensure_ascii=False)
+        return shlex.join(["curl", api, "-H", "Content-Type: application/json", "-d", body])
+
+    def parts(self, texts: dict[str, list[str]]) -> list[str]:
+        """The options of curl that send texts, and a file for each field that needs one."""
+        found = []
         for name, field in self.model.fields.items():
-            if field.is_file and field.is_required:
-                parts += ["-F", f'{name}=@"{name}"']
-            for text in field.texts(given.get(name)):
-                parts += ["--form-string", f"{name}={text}"]
-        return shlex.join(["curl", api, *parts])
+            if field.is_file:
+                found += ["-F", f'{name}=@"{name}"'] * field.is_required
+                continue
+            for text in texts.get(name, []):
+                found += ["--form-string", f"{name}={text}"]
+        return found
 
     def link(self, given: dict) -> str:
-        """The address that answers a request."""
-        return f"/api?{urlencode(self.query(given), doseq=True)}"
+        """The address that answers a request; empty if a link cannot say it."""
+        texts = self.query(given) if self.model.is_linkable else None
+        link = "" if texts is None else f"api?{urlencode(texts, doseq=True)}"
+        return link if len(link) <= LONGEST else ""
 
-    def query(self, given: dict) -> dict[str, list[str]]:
-        """A request as the query of a link; an unknown field is left out."""
-        fields = self.model.fields
-        return {name: fields[name].texts(given[name]) for name in given if name in fields}
+    def query(self, given: dict) -> dict[str, list[str]] | None:
+        """A request as the query of a link; None if texts cannot say it."""
+        fields = self.model.named
+        found = {name: fields[name].texts(given[name]) for name in given if name in fields}
+        return None if None in found.values() or len(found) < len(given) else found
 
 
 def pretty(value: object) -> str:

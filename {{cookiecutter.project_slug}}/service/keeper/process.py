@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Container
+from pathlib import Path
 
 from service import frames
 
@@ -55,13 +56,18 @@ class Process:
         with theirs:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "service.runner", *words],
-                env=os.environ | ({"TMPDIR": self.folder} if self.folder else {}),
+                env={"PYTHONHASHSEED": "0"}  # so that a set in an answer has one order
+                | os.environ
+                | ({"TMPDIR": self.folder} if self.folder else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[queue, theirs.fileno()],
                 start_new_session=True,  # a group of its own, which ends with it
             )
+        # Where memory runs out, the kernel kills one process: this one, which is replaced.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{self.popen.pid}/oom_score_adj").write_text("500")
         os.set_blocking(self.popen.stdout.fileno(), False)
         self.listener = threading.Thread(target=self.listen, daemon=True)
         self.listener.start()

@@ -26,6 +26,7 @@ class Example(BaseModel, extra="forbid"):
     response: Any = None
     tolerance: Tolerance = Tolerance()
     note: str = ""
+    skip: list[str] = []  # fields of the answer whose values may differ, such as a drawn picture
 
 
 STRICT = reader(Example)  # refuses numbers that are not finite
@@ -48,7 +49,16 @@ def told(place: list, reason: str) -> str:
 
 
 def justify(name: str, example: Example) -> None:
-    """Stop if the answer may be off by more than 1 % and no note says why."""
+    """Stop if the answer may be off by more than 1 %, or a field may differ, and no note says why.
+
+    A name to skip that no field has is a mistake.
+    """
+    strange = set(example.skip).difference(example.response or example.skip)
+    if strange or (example.skip and not example.note.strip()):
+        reason = (
+            f"which the answer does not have: {sorted(strange)}" if strange else 'so add a "note"'
+        )
+        sys.exit(f'model/examples/{name}: "skip" leaves fields out of the comparison, {reason}.')
     widest = worst(example, example.response)
     if widest.allowed > 0.01 and not example.note.strip():
         reason = 'is tolerated to be off by more than 1 %: write down why, as "note".'
@@ -69,7 +79,7 @@ def answer_to(name: str, example: Example, ask: Callable) -> Any:
     """Give the model's answer to an example, or stop; `ask` gives a frame for a request."""
     kind, seed, body = ask(frames.PREDICT, json.dumps(example.request).encode())
     if kind != frames.ANSWER:
-        faults = json.loads(body).items() if kind == frames.INVALID else []
+        faults = json.loads(body)["errors"].items() if kind == frames.INVALID else []
         reason = " ".join(f"{place}: {why}." for place, why in faults) or body.decode()
         sys.exit(f"model/examples/{name}.json: correct the request or the model. {reason}")
     if seed and example.request.get("seed") is None:
@@ -79,7 +89,11 @@ def answer_to(name: str, example: Example, ask: Callable) -> Any:
 
 def worst(example: Example, got: Any) -> Deviation:
     """Find the value of an answer that is the furthest from the recorded one."""
-    return example.tolerance.worst(example.response, got)
+    recorded, found = (
+        one | dict.fromkeys(one.keys() & example.skip) if isinstance(one, dict) else one
+        for one in (example.response, got)
+    )
+    return example.tolerance.worst(recorded, found)
 
 
 def check(ask: Callable) -> None:

@@ -1,7 +1,7 @@
 """A model process: `model/` alone, in the main thread of a fresh interpreter.
 
 The keeper starts it: `python -m service.runner 5 6 '{…}'`, with the socket at which it takes
-requests, one end of a socket pair that says whether the keeper lives, and the mark of the log.
+requests, one end of a socket pair whose other end the keeper holds, and all else as JSON.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 import time
-from pathlib import Path
 
 from service import frames, machine
 from service.proof import examples
@@ -20,7 +19,7 @@ from service.runner.contract import exported
 from service.runner.schemas import schemas
 from service.runner.strict import probe
 
-PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT  # look, and do not wait
+PEEK = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)  # which Windows has not, nor needs
 Frame = tuple[bytes, bytes, bytes]
 
 
@@ -47,10 +46,7 @@ def main() -> None:
     queue, keeper = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     end_with(keeper)
     for file in (queue, keeper):
-        os.set_inheritable(file.fileno(), False)  # programs that the model starts have no use
-    # Where memory runs out, the kernel kills one process: this one, which is replaced.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
+        os.set_inheritable(file.fileno(), False)  # programs that the model starts get none
     told = json.loads(sys.argv[3])
     log = Log(told["mark"])
     try:
@@ -58,7 +54,7 @@ def main() -> None:
     except BaseException as error:
         reason = traced(error)
         if isinstance(error, SystemExit):
-            if not isinstance(error.code, str):  # of the model's own, which ends the process
+            if not isinstance(error.code, str):  # the model's own exit, not a sentence
                 raise
             reason = error.code.encode()
         keeper.sendall(frames.pack(frames.REFUSED, reason))
@@ -103,7 +99,7 @@ def was_late(door: str, name: bytes) -> bool:
 
 
 def has_gone(connection: socket.socket) -> bool:
-    """Whether nobody waits for the answer any more."""
+    """Check whether nobody waits for the answer any more."""
     try:
         return not connection.recv(1, PEEK)
     except BlockingIOError:
@@ -119,7 +115,7 @@ def end_with(keeper: socket.socket) -> None:
 
 
 def load(settings: dict) -> tuple[Model, dict]:
-    """The model, loaded and proven by its recorded examples, and what to tell about it."""
+    """Load the model and check its recorded examples; give it and the facts about it."""
     probe()
     contract = exported()
     described, start = schemas(contract), time.perf_counter()

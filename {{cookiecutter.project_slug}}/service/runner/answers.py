@@ -6,15 +6,18 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
-from operator import methodcaller
 from typing import Annotated
 
-from pydantic import BaseModel, FailFast, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import PydanticSerializationError, SchemaSerializer
 
 from service import frames
 from service.runner.contract import Contract
+from service.runner.loose import nulls, plain
+from service.runner.refusals import Reader, Stop, hasty, malformed, told
 from service.runner.strict import reader, writer
 
+SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
 SLICE = 0.1  # seconds; then the first rows of a batch are answered, and other requests may come
 
 Frame = tuple[bytes, bytes, bytes]
@@ -25,31 +28,40 @@ class Model:
 
     def __init__(self, contract: Contract, most_rows: int) -> None:
         self.contract, self.check = contract, contract.Output.model_validate
-        rows = Annotated[list[contract.Input], FailFast(), Field(max_length=most_rows)]
-        self.read = partial(reader(contract.Input).validate_json, strict=True)
-        self.read_rows = partial(reader(rows).validate_json, strict=True)
-        # Where `Output` allows any type, such as dict, the answer may hold numbers of NumPy.
-        names = {"by_alias": True, "fallback": methodcaller("tolist")}
-        self.write = partial(writer(contract.Output).to_json, **names)
-        self.write_rows = partial(writer(list[contract.Output]).to_json, **names)
+        rows = Annotated[list[contract.Input], Field(max_length=most_rows)]
+        self.reader = Reader(contract.Input)
+        self.read_rows = partial(reader(rows, hasty).validate_json, strict=True)
+        self.write = partial(write, writer(contract.Output))
+        self.write_rows = partial(write, writer(list[contract.Output]))
         self.seeds = seeds(contract.Input)
 
     def answer(self, kind: bytes, note: bytes, body: bytes) -> Frame:
         """Answer one request, whatever the model raises."""
         if kind == frames.PREDICT:
-            return caught(self.one, body)
-        return caught(self.batch if kind == frames.BATCH else self.part, body)
+            return self.caught(self.one, body)
+        return self.caught(self.batch if kind == frames.BATCH else self.part, body)
+
+    def caught(self, answer: Callable, body: bytes | str, **options: bool) -> Frame:
+        """Answer a request; an exception, even SystemExit, becomes an answer too."""
+        try:
+            return answer(body, **options)
+        except self.contract.Refusal as error:
+            words = str(error) or "The model refuses this input."
+            return frames.DECLINED, b"", words.encode(errors="backslashreplace")
+        except BaseException as error:
+            return frames.FAULT, b"", traced(error)
 
     def one(self, body: bytes | str, is_row: bool = False) -> Frame:
         """Predict from one JSON object; the note of an answer holds the seed, if there is one."""
+        is_plain = len(body) <= SHORT and not is_row
         try:
-            inputs = self.read(body)
-        except ValidationError as error:
-            return refusal(error)
+            inputs = (self.reader.read_whole if is_plain else self.reader.read)(body)
+        except (ValidationError, Stop) as error:
+            return self.reader.refusal(error, body, is_row)
         note = b""
         if self.seeds:
             if inputs.seed is None and is_row:  # an answer to a batch has no header for a seed
-                return frames.INVALID, b"", b'{"seed": "Field required in a batch"}'
+                return told({"seed": "Field required in a batch"}, 1, {})
             if inputs.seed is None:
                 inputs = inputs.model_copy(update={"seed": secrets.choice(self.seeds)})
             note = str(inputs.seed).encode()
@@ -62,8 +74,8 @@ class Model:
         """
         try:
             inputs = self.read_rows(body)
-        except ValidationError as error:
-            return refusal(error)
+        except (ValidationError, Stop) as error:
+            return malformed(error) or (frames.INVALID, b"", b"")  # each row is asked for alone
         if self.seeds and any(row.seed is None for row in inputs):
             return frames.INVALID, b"", b"{}"
         if self.contract.predict_batch and inputs:  # a model of arrays seldom takes none
@@ -79,7 +91,7 @@ class Model:
 
     def part(self, body: bytes) -> Frame:
         """Predict from each row alone, so that a bad row costs no other row its answer."""
-        return mixed(timely(partial(caught, self.one, is_row=True), json.loads(body)))
+        return mixed(timely(partial(self.caught, self.one, is_row=True), json.loads(body)))
 
 
 def timely(answer: Callable, rows: Iterable) -> list:
@@ -98,12 +110,12 @@ def mixed(answers: Iterable[Frame]) -> Frame:
     return frames.MIXED, b"", json.dumps(found).encode()
 
 
-def caught(answer: Callable, body: bytes | str, **options: bool) -> Frame:
-    """Answer a request; an exception, even SystemExit, becomes an answer too."""
+def write(serializer: SchemaSerializer, outputs: object) -> bytes:
+    """Write answers as JSON; where `Output` allows any type, they may hold NumPy's and pandas'."""
     try:
-        return answer(body, **options)
-    except BaseException as error:
-        return frames.FAULT, b"", traced(error)
+        return serializer.to_json(outputs, by_alias=True, fallback=plain)
+    except PydanticSerializationError:
+        return serializer.to_json(nulls(outputs), by_alias=True, fallback=plain, warnings=False)
 
 
 def seeds(kind: type[BaseModel]) -> range | None:
@@ -119,16 +131,6 @@ def seeds(kind: type[BaseModel]) -> range | None:
     least = seed.get("minimum", seed.get("exclusiveMinimum", -1) + 1)
     most = seed.get("maximum", seed.get("exclusiveMaximum", least + 2**32) - 1)
     return range(least, min(most + 1, least + 2**32))
-
-
-def refusal(error: ValidationError) -> Frame:
-    """Say what is wrong with an input: the reason of each fault by its place, in JSON."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    if faults[0]["type"] == "json_invalid":
-        return frames.MALFORMED, b"", faults[0]["msg"].encode()
-    places = [".".join(map(str, fault["loc"])) or "body" for fault in faults]
-    reasons = [fault["msg"].removeprefix("Value error, ") for fault in faults]
-    return frames.INVALID, b"", json.dumps(dict(zip(places, reasons, strict=True))).encode()
 
 
 def traced(error: BaseException) -> bytes:

@@ -42,7 +42,7 @@ def exported() -> Contract:
         export("predict", accepts(takes), "a function that takes an Input and gives an Output"),
         export("load", accepts(), "a function without arguments", True),
         export("predict_batch", accepts([]), "a function from list[Input] to list[Output]", True),
-        export("Refusal", is_exception, "a class of exceptions", True) or (),
+        export("Refusal", is_own_exception, "an exception class of its own", True) or (),
     )
 
 
@@ -56,9 +56,10 @@ def is_object(found: object) -> bool:
     return is_schema(found) and not issubclass(found, RootModel)
 
 
-def is_exception(found: object) -> bool:
-    """Whether an export is a class of exceptions."""
-    return isinstance(found, type) and issubclass(found, Exception)
+def is_own_exception(found: object) -> bool:
+    """Whether an export is an exception class that nothing else raises."""
+    is_exception = isinstance(found, type) and issubclass(found, Exception)
+    return is_exception and found.__module__.partition(".")[0] == "model"
 
 
 def accepts(*arguments: object) -> Callable[[object], bool]:

@@ -1,5 +1,7 @@
 """What programs and people are told of `Input` and `Output`, as JSON schemas."""
 
+import json
+import math
 import sys
 
 from pydantic import BaseModel, PydanticUserError, create_model
@@ -8,6 +10,9 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from service.runner.contract import Contract
 from service.runner.strict import PATTERN, encode
 
+DIGITS = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+DATE = "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -26,6 +31,21 @@ class Schemas(GenerateJsonSchema):
         lengths = {name: (found[name] + 2) // 3 * 4 for name in found if "Length" in name}
         return {"type": "string", "contentEncoding": "base64", "pattern": PATTERN} | lengths
 
+    def decimal_schema(self, schema: dict) -> dict:
+        """A number, or a text of its digits."""
+        found = super().decimal_schema(schema)
+        own = {"number": {}, "string": {"pattern": DIGITS}}
+        options = found.get("anyOf", [found])
+        return {"anyOf": [one | {"format": "decimal"} | own[one["type"]] for one in options]}
+
+    def datetime_schema(self, schema: dict) -> dict:
+        """A date and time, which has a zone only where the author asks for one."""
+        return zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}")
+
+    def time_schema(self, schema: dict) -> dict:
+        """A time of day, which has a zone only where the author asks for one."""
+        return zoned(super().time_schema(schema), schema, TIME)
+
     def model_schema(self, schema: dict) -> dict:
         """An object, which in a request has no unknown members unless its author allows them."""
         is_open = "extra_fields_behavior" in schema.get("config", {})
@@ -33,8 +53,47 @@ class Schemas(GenerateJsonSchema):
         return super().model_schema(schema) | own
 
     def encode_default(self, default: object) -> object:
-        """A default as JSON has it."""
+        """A default as JSON has it; finite() leaves out one that JSON does not have."""
+        try:
+            json.dumps(default, allow_nan=False, default=str)
+        except ValueError:
+            return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
+
+
+def zoned(aware: dict, schema: dict, pattern: str) -> dict:
+    """The schema of a moment: the format of JSON Schema has a zone, that of OpenAPI none."""
+    naive = {"type": "string", "format": f"{aware['format']}-local", "pattern": f"^{pattern}$"}
+    either = {"anyOf": [aware, naive]}
+    return {"aware": aware, "naive": naive}.get(schema.get("tz_constraint"), either)
+
+
+def finite(schema: dict) -> dict:
+    """A schema without what JSON cannot say, such as infinity, and without a default of no type."""
+    lost = object()
+
+    def kept(members: list) -> dict:
+        found = {
+            key: value
+            for key, value in members
+            if value is not lost and not (isinstance(value, list) and lost in value)
+        }
+        if found.get("default", lost) is None and "type" in found:  # such as of `note: str = None`
+            del found["default"]
+        return found
+
+    return json.loads(json.dumps(schema), parse_constant=lambda _: lost, object_pairs_hook=kept)
+
+
+def others(kind: type[BaseModel]) -> dict[str, str]:
+    """The names that fields of `Input` have besides that of the schema, each with that one."""
+    config, found = kind.model_config, {}
+    is_by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    for own, field in kind.model_fields.items():
+        names = getattr(field.validation_alias, "choices", [field.validation_alias])
+        first, *rest = [name for name in names if isinstance(name, str)] or [own]
+        found |= dict.fromkeys(rest + [own] * bool(is_by_name), first)
+    return found
 
 
 def schemas(contract: Contract) -> dict:
@@ -46,7 +105,8 @@ def schemas(contract: Contract) -> dict:
         stop_at_fault(kinds)
         raise
     takes, gives = found.values()
-    return {"input": takes, "output": gives, "named": named.get("$defs", {})}
+    told = {"input": takes, "output": gives, "named": named.get("$defs", {})}
+    return finite(told) | {"others": others(contract.Input)}
 
 
 def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:

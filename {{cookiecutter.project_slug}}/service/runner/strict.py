@@ -94,10 +94,10 @@ def in_order(values: Iterable, write: Callable) -> list:
         return sorted(written, key=repr)
 
 
-def reader(kind: object) -> SchemaValidator:
-    """What reads JSON strictly into a type."""
+def reader(kind: object, change: Callable = lambda schema: schema) -> SchemaValidator:
+    """What reads JSON strictly into a type, after a change of its core schema."""
     classes = []
-    schema = stricter(TypeAdapter(kind).core_schema, classes)
+    schema = change(stricter(TypeAdapter(kind).core_schema, classes))
     with unused(classes):
         return SchemaValidator(schema)
 
@@ -164,14 +164,6 @@ def closed(part: dict) -> dict:
     return part | {"config": {"extra_fields_behavior": "forbid"} | part.get("config", {})}
 
 
-def union(part: dict) -> dict:
-    """A union whose choices have plain names; errors would list all that stands in them."""
-    found = part["choices"]
-    is_wrapped = (isinstance(one, dict) and one["type"] == "json-or-python" for one in found)
-    named = zip(found, is_wrapped, strict=True)
-    return part | {"choices": [(a, a["python_schema"]["type"]) if b else a for a, b in named]}
-
-
 def number(part: dict) -> dict:
     """A float that is finite in JSON."""
     return outermost(part | {"allow_inf_nan": False}, part)
@@ -211,7 +203,7 @@ def outermost(json: dict, python: dict, **more: object) -> dict:
 BASE64 = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
 DATES = {kind.__name__: partial(dated, TypeAdapter(kind)) for kind in (date, datetime)}
 # How a core schema changes, by its type.
-CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed, "union": union}
+CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
 CHANGES |= {"float": number, "set": ordered, "frozenset": ordered}
 CHANGES |= {"literal": choice, "enum": choice, "any": read_by(finite), "int": read_by(integral)}
 CHANGES |= {"bytes": read_by(decode, serialization=BASE64)}

@@ -8,23 +8,28 @@ const api = new URL(page.dataset.api, location).href;
 const longestLink = 8000; // bytes; Gunicorn takes 8190
 
 // The texts in a field, one for each item of a list; what is empty says nothing.
-function texts({ value, dataset: { kind, numeric } }) {
+function texts({ value, dataset: { kind, exact } }) {
   if (kind === "json") return [value.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
   const lines = kind === "list" ? value.split("\n") : [value];
-  return lines.map((line) => (numeric === undefined ? line : line.trim())).filter(Boolean);
+  return lines.map((line) => (exact === undefined ? line.trim() : line)).filter(Boolean);
 }
 
 // One text as JSON. Digits stay as they are: as a number, JavaScript would round them.
-function scalar(text, { literal, nested }) {
-  if (nested !== undefined) return text;
-  const isLiteral = new RegExp(`^(?:${literal || "[]"})$`).test(text);
-  return isLiteral ? text.replace(/^(-?)0+(?=[0-9])/, "$1") : JSON.stringify(text);
+function scalar(text, { literal }) {
+  if (!new RegExp(`^(?:${literal || "[]"})$`).test(text)) return JSON.stringify(text);
+  const plain = text.toLowerCase().replace(/^\+?(-?)0*(?=[0-9])/, "$1");
+  return plain.replace(/\.(?![0-9])/, "").replace(/^\+?(-?)\./, "$10.");
 }
 
-// A field as a member of the JSON object.
+// A field as a member of the JSON object. A single text may be JSON, or a value that is no list.
 function member(field) {
-  const values = texts(field).map((text) => scalar(text, field.dataset)).join(", ");
-  return `${JSON.stringify(field.name)}: ${field.dataset.kind === "list" ? `[${values}]` : values}`;
+  const { kind, nested, exact, one } = field.dataset;
+  const lines = texts(field);
+  const isOne = lines.length === 1;
+  const isJson = nested !== undefined || (isOne && exact === undefined && lines[0].startsWith("["));
+  const values = isJson ? lines[0] : lines.map((text) => scalar(text, field.dataset)).join(", ");
+  const isList = kind === "list" && !isJson && !(isOne && one !== undefined);
+  return `${JSON.stringify(field.name)}: ${isList ? `[${values}]` : values}`;
 }
 
 // A field as parts of the request: its texts or files. A file that is missing is called as it.
@@ -44,8 +49,9 @@ function request() {
   const body = `{${filled.map(member).join(", ")}}`;
   const pairs = found.map(({ name, value }) => [name, value]);
   const url = `${api}?${new URLSearchParams(pairs)}`;
-  const isLong = page.dataset.sent === "link" && url.length > longestLink;
-  const shape = isLong ? "body" : page.dataset.sent;
+  const isNested = filled.some((field) => field.dataset.nested !== undefined);
+  const isBody = page.dataset.sent === "link" && (isNested || url.length > longestLink);
+  const shape = isBody ? "body" : page.dataset.sent;
   const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
   return { url, body, shape, parts: [...all, ...found] };
 }

@@ -1,0 +1,93 @@
+"""The one file in an answer is given as itself to a caller who asks for it."""
+
+import base64
+from types import SimpleNamespace
+
+import pytest
+from flask import Flask
+from pydantic import BaseModel, Field, create_model
+from werkzeug.exceptions import NotAcceptable
+
+from service.pictures import Picture
+from service.runner.contract import Contract
+from service.runner.schemas import schemas
+from service.schema import Schemas
+
+PNG = b"\x89PNG\r\n\x1a\n..."
+DECLARED = Field(json_schema_extra={"contentMediaType": "image/webp"})
+
+
+class Input(BaseModel):
+    value: int = 0
+
+
+def picture(**fields: object) -> Picture:
+    """The picture of an `Output` with these fields."""
+    found = schemas(Contract(Input, create_model("Output", **fields), print, None, None))
+    return Picture(SimpleNamespace(schemas=Schemas(found["named"]), facts=found))
+
+
+PLAIN = picture(mass=(float, ...), map=(bytes | None, None))
+WEBP = picture(map=(bytes, DECLARED), other=(bytes, ...))
+NONE = picture(mass=(float, ...))
+TWO = picture(a=(bytes, ...), b=(bytes, ...))
+
+
+def asked(accept: str | None) -> object:
+    """A request with an Accept header."""
+    headers = {"Accept": accept} if accept else {}
+    return Flask("test").test_request_context("/", headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("found", "accept", "is_wanted"),
+    [
+        (PLAIN, None, False),
+        (PLAIN, "*/*", False),
+        (PLAIN, "application/json", False),
+        (PLAIN, "image/png", True),
+        (PLAIN, "image/*", True),
+        (PLAIN, "image/avif,image/webp,image/*,*/*;q=0.8", True),  # <img src> in a browser
+        (PLAIN, "application/json, image/png;q=0.5", False),
+        (WEBP, "image/webp", True),
+        (NONE, "image/png, */*", False),
+    ],
+)
+def test_a_picture_is_wanted_if_it_is_asked_for_rather_than_json(found, accept, is_wanted):
+    with asked(accept):
+        assert found.wanted() is is_wanted
+
+
+@pytest.mark.parametrize(
+    ("found", "accept"),
+    [(PLAIN, "image/gif"), (WEBP, "image/png"), (NONE, "image/png"), (TWO, "image/png")],
+)
+def test_what_no_answer_is_is_not_acceptable(found, accept):
+    with asked(accept), pytest.raises(NotAcceptable):
+        found.wanted()
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"\n<svg>", "image/svg+xml"),
+        (b"%PDF-1.7", "application/pdf"),
+    ],
+)
+def test_a_picture_is_known_by_its_first_bytes(data, kind):
+    text = base64.b64encode(data).decode()
+    with asked(kind):
+        assert PLAIN.taken(f'{{"mass": 1, "map": "{text}"}}'.encode()) == (data, kind)
+
+
+@pytest.mark.parametrize("member", ["null", '"AAAA"', '"/9j/4A=="'])
+def test_an_answer_without_the_picture_that_is_asked_for_is_not_acceptable(member):
+    with asked("image/png"), pytest.raises(NotAcceptable, match="application/json"):
+        PLAIN.taken(f'{{"map": {member}}}'.encode())
+
+
+def test_a_media_type_that_the_author_declares_is_believed():
+    with asked("image/webp"):
+        assert WEBP.taken(b'{"map": "AAAA"}') == (bytes(3), "image/webp")

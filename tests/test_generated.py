@@ -1,0 +1,560 @@
+"""Models that nobody wrote: whatever pydantic allows in `Input`, the service says the same of it.
+
+Hypothesis puts models together from a grammar, and values for them. Each is asked through the
+application's own client, in this process, so that a model takes milliseconds.
+"""
+
+import csv
+import importlib
+import io
+import json
+import re
+import sys
+import types
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+HEAD = """
+import math
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import (
+    AliasChoices, AwareDatetime, BaseModel, Field, NaiveDatetime, computed_field, field_validator
+)
+from typing_extensions import TypeAliasType
+
+T = TypeVar("T")
+Mass = TypeAliasType("Mass", Annotated[float, Field(gt=0, le=1e6)])
+Days = TypeAliasType("Days", list[date])
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "dark blue"
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+class Part(BaseModel):
+    size: float
+    label: str | None = None
+
+class Box(BaseModel, Generic[T]):
+    inside: T
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    name: str
+
+Pet = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+def refused_if_unlucky(value):
+    if value == 13:
+        raise ValueError("13 is not taken here")
+    return value
+
+"""
+TAIL = """
+class Output(BaseModel):
+    given: Input
+
+def predict(inputs: Input) -> Output:
+    return Output(given=inputs)
+"""
+
+
+FORMATS = jsonschema.FormatChecker(["date", "uuid"])
+ZONE = r"(Z|[+-][0-9]{2}:[0-9]{2})"  # which the formats of JSON Schema demand
+
+
+@FORMATS.checks("date-time")
+def is_moment(text: object) -> bool:
+    """Whether a text is a date and time with a zone."""
+    return not isinstance(text, str) or bool(re.fullmatch(rf"[-0-9]+T[0-9:.]+{ZONE}", text))
+
+
+@FORMATS.checks("time")
+def is_time(text: object) -> bool:
+    """Whether a text is a time with a zone."""
+    return not isinstance(text, str) or bool(re.fullmatch(rf"[0-9:.]+{ZONE}", text))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type as its source, JSON values of it, and defaults as sources."""
+
+    source: str
+    values: st.SearchStrategy
+    defaults: tuple[str, ...] = ()
+
+
+def kind(source: str, *values: object, defaults: str = "") -> Kind:
+    """A kind of a few values."""
+    return Kind(source, st.sampled_from(values), tuple(filter(None, defaults.split(";"))))
+
+
+LETTERS = st.characters(exclude_categories=("Cs",))
+TEXTS = st.text(LETTERS, max_size=8) | st.sampled_from(
+    ["007", "1.0", "true", "NA", "NaN", "[1]", '["a"]', "null", "a,b", " a ", "\r\n", "+5", "{}"]
+)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**6), 10**6)
+DIGITS = st.decimals(-(10**6), 10**6, allow_nan=False, allow_infinity=False, places=4).map(str)
+MOMENTS = ("2024-02-29T12:00:00", "1999-12-31T23:59:59.250000")
+SCALARS = [
+    Kind("int", st.integers(), ("0", "-7")),
+    Kind("float", NUMBERS, ("0.3", "1", "math.inf", "-math.inf", "math.nan")),
+    Kind("str", TEXTS, ('""', '"NA"', '"1"')),
+    Kind("bool", st.booleans(), ("True", "False")),
+    Kind("Decimal", DIGITS | st.integers(-99, 99), ('Decimal("1.10")',)),
+    kind("date", "2024-02-29", "0001-01-01", defaults="date(2024, 2, 29)"),
+    kind("datetime", *MOMENTS, "2024-02-29T12:00:00Z", defaults="datetime(2024, 2, 29, 12)"),
+    kind("AwareDatetime", "2024-02-29T12:00:00+05:30", "2024-02-29T12:00:00Z"),
+    kind("NaiveDatetime", *MOMENTS),
+    kind("time", "08:30:00", "23:59:59.5", "08:30:00Z", defaults="time(8, 30)"),
+    kind("timedelta", "PT8H30M", "P1D", "-PT1S", defaults="timedelta(hours=8)"),
+    kind("UUID", "12345678-1234-5678-1234-567812345678", "00000000-0000-4000-8000-000000000000"),
+    kind('Literal["a", "b c", "007"]', "a", "b c", "007", defaults='"a"'),
+    kind("Literal[1, 2]", 1, 2, defaults="2"),
+    kind('Literal[1, 2, "auto"]', 1, 2, "auto", defaults='"auto"'),
+    kind('Literal[1, "1", "true"]', 1, "1", "true"),
+    kind('Literal[True, "maybe"]', True, "maybe"),
+    kind('Literal["NA", "one"]', "NA", "one"),
+    kind("Colour", "red", "dark blue", defaults="Colour.RED"),
+    kind("Level", 1, 2, defaults="Level.HIGH"),
+    kind("Mass", 0.5, 3, 1e6, defaults="1.5"),
+    kind("Annotated[int, Field(ge=0, lt=10)]", 0, 9, defaults="5"),
+    kind("Annotated[float, Field(gt=0, le=math.inf)]", 0.5, 1e300),
+    kind('Annotated[str, Field(pattern="^[a-z0-9]+$", max_length=5)]', "abc", "12", "0a"),
+    kind("Annotated[Decimal, Field(max_digits=5, decimal_places=2, gt=0)]", "1.10", "0.01", 3),
+    Kind(
+        "Annotated[str, Field(min_length=1, max_length=3)]", st.text("ab1 ", min_size=1, max_size=3)
+    ),
+]
+NESTED = [
+    kind("Part", {"size": 1.5}, {"size": 2, "label": None}, {"size": 0.1, "label": "é"}),
+    kind("Box[int]", {"inside": 1}),
+    kind("Box[str]", {"inside": "1"}),
+    kind("Pet", {"kind": "cat", "lives": 9}, {"kind": "dog", "name": "null"}),
+    kind("Days", [], ["2024-02-29"], ["2024-02-29", "2024-03-01"], defaults="[]"),
+    kind("Any", 1, "1", None, [1, "a"], {"a": None}, 1.5, True, defaults="None"),
+]
+NAMES = ["x", "Label of Run", "lambda", "größe", "a.b", "a=b&c", 'q"', "x[0]", "+", "self", "列"]
+
+
+def lists(inner: Kind) -> Kind:
+    """Lists of a kind."""
+    bounded = f"Annotated[list[{inner.source}], Field(max_length=3)]"
+    values = st.lists(inner.values, max_size=3)
+    return Kind(bounded, values, ("[]",))
+
+
+def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
+    """Kinds that are made of others."""
+    return st.one_of(
+        inner.map(lists),
+        inner.map(
+            lambda one: Kind(
+                f"dict[str, {one.source}]", st.dictionaries(TEXTS, one.values, max_size=2)
+            )
+        ),
+        inner.map(
+            lambda one: Kind(
+                f"{one.source} | None", one.values | st.none(), ("None", *one.defaults)
+            )
+        ),
+        st.tuples(inner, inner).map(
+            lambda two: Kind(
+                f"tuple[{two[0].source}, {two[1].source}]",
+                st.tuples(two[0].values, two[1].values).map(list),
+            )
+        ),
+        st.tuples(inner, inner).map(
+            lambda two: Kind(f"{two[0].source} | {two[1].source}", two[0].values | two[1].values)
+        ),
+        inner.map(
+            lambda one: Kind(
+                f"{one.source} | list[{one.source}]", one.values | st.lists(one.values, max_size=2)
+            )
+        ),
+    )
+
+
+SIMPLE = st.sampled_from(SCALARS)
+KINDS = SIMPLE | st.recursive(SIMPLE | st.sampled_from(NESTED), composed, max_leaves=4)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+TYPED = TEXTS | st.sampled_from(["True", "FALSE", "1.0", ".5", "+5", " 7 ", "8:30", "1,5", "1e400"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model as the source of its `Input`, with requests that it takes, others, and texts."""
+
+    source: str
+    requests: tuple[dict, ...] = ()
+    others: tuple[dict, ...] = ()
+    texts: tuple[dict, ...] = ()
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Draw a model and what to ask it."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+    lines, kinds, required = [], {}, set()
+    for place, name in enumerate(names):
+        found = kinds[name] = draw(KINDS)
+        default = draw(st.sampled_from(["", *found.defaults]))
+        if not default:
+            required.add(name)
+        alias = draw(
+            st.sampled_from(["alias={0!r}", "validation_alias=AliasChoices({0!r}, 'o{1}')"])
+        )
+        options = [f"default={default}"] * bool(default) + [alias.format(name, place)]
+        lines.append(f"    f{place}: {found.source} = Field({', '.join(options)})")
+        if draw(st.integers(0, 9)) == 0:
+            lines.append(f"    _check{place} = field_validator('f{place}')(refused_if_unlucky)")
+    head = draw(st.sampled_from(["BaseModel", "BaseModel, populate_by_name=True"]))
+    given = st.fixed_dictionaries(
+        {name: kinds[name].values for name in required},
+        optional={name: kinds[name].values for name in set(names) - required},
+    )
+    requests = draw(st.lists(given, min_size=1, max_size=3))
+    wrong = draw(st.lists(st.tuples(st.sampled_from(names), ANYTHING), max_size=3))
+    typed = st.dictionaries(st.sampled_from(names), TYPED, min_size=1)
+    return Case(
+        f"class Input({head}):\n" + "\n".join(lines) + "\n",
+        tuple(requests),
+        tuple(requests[0] | dict([pair]) for pair in wrong),
+        tuple(draw(st.lists(typed, max_size=3))),
+    )
+
+
+@pytest.fixture(scope="module")
+def services(cookies_session):
+    """Make the service of a model, in this process; afterwards its modules are gone."""
+    project = cookies_session.bake().project_path
+    for example in (project / "model/examples").iterdir():
+        example.unlink()
+    before = set(sys.modules)
+    sys.path.insert(0, str(project))
+
+    def service(source: str):
+        model = types.ModuleType("model")
+        model.__file__ = str(project / "model/__init__.py")
+        sys.modules["model"] = model
+        exec(HEAD + source + TAIL, vars(model))
+        create_app = importlib.import_module("service.application").create_app
+        return create_app({"PROCESSES": 0, "CHECK": False}), model
+
+    yield service
+    sys.path.remove(str(project))
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("model", "service"):
+            del sys.modules[name]
+
+
+def strict_json(text: str) -> object:
+    """JSON without NaN and Infinity."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+class Asked:
+    """A service that is asked in every way."""
+
+    def __init__(self, app, model) -> None:
+        self.client, self.model = app.test_client(), model
+        self.served, self.page = app.extensions["model"], app.extensions["page"]
+        self.described = strict_json(self.client.get("/openapi.json").text)
+        OpenAPIV31SpecValidator(self.described).validate()
+        post = self.described["paths"]["/api"]["post"]
+        self.takes = self.schema(post["requestBody"]["content"]["application/json"]["schema"])
+        answers = post["responses"]["200"]["content"]["application/json"]["schema"]
+        self.gives = self.schema(answers)
+        problem = self.described["components"]["schemas"]["problem-details"]
+        self.problem = self.schema(problem)
+
+    def schema(self, part: dict) -> jsonschema.Draft202012Validator:
+        """A schema of the description, as one that validates."""
+        whole = part | {"components": self.described["components"]}
+        return jsonschema.Draft202012Validator(whole, format_checker=FORMATS)
+
+    def post(self, body: object):
+        """The answer to a JSON body; it is as described, whatever the body is."""
+        response = self.client.post("/api", json=body)
+        self.check(response, body)
+        return response
+
+    def check(self, response, sent: dict) -> None:
+        """An answer is as described; a refusal names what was sent, or what is missing."""
+        assert response.status_code in (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY), (
+            response.text
+        )
+        answer = strict_json(response.text)
+        if response.status_code == HTTPStatus.OK:
+            self.gives.validate(answer)
+            return
+        self.problem.validate(answer)
+        names = [*sent, *self.served.fields]
+        for place in answer["errors"]:
+            assert any(f"{place}.".startswith(f"{name}.") for name in names), answer
+
+    def directly(self, request: dict) -> object:
+        """What the model says without a service."""
+        inputs = self.model.Input.model_validate_json(json.dumps(request), strict=True)
+        return json.loads(self.model.predict(inputs).model_dump_json(by_alias=True))
+
+    def request(self, given: dict) -> None:
+        """A request that the model takes is answered the same by all ways that are offered."""
+        response = self.post(given)
+        assert response.status_code == HTTPStatus.OK, response.text
+        assert same(response.json, self.directly(given))
+        self.takes.validate(given)
+        if link := self.page.link(given):
+            linked = self.client.get(link)
+            assert linked.status_code == HTTPStatus.OK, (link, linked.text)
+            assert linked.data == response.data, link
+        self.table(given, response.json)
+        for name, value in given.items():
+            self.control(name, value)
+
+    def table(self, given: dict, answer: dict) -> None:
+        """The cells of a table, where they can say it, are answered the same."""
+        fields = self.served.fields
+        cells = {name: fields[name].texts(value, once=True) for name, value in given.items()}
+        if not cells or any(
+            not cells[name] or fields[name].is_blank(cells[name][0]) for name in cells
+        ):
+            return
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerows([cells, [cell for (cell,) in cells.values()]])
+        body = text.getvalue().encode()
+        response = self.client.post("/api/batch", data=body, content_type="text/csv")
+        assert response.status_code == HTTPStatus.OK, response.text
+        (row,) = csv.DictReader(io.StringIO(response.text, newline=""))
+        assert row["error"] == "" and same(strict_json(row["given"]), answer["given"]), (body, row)
+
+    def control(self, name: str, value: object) -> None:
+        """What a control of the page holds, as the script reads it, is the value."""
+        field = self.served.fields[name]
+        shown = field.shown(value)
+        if shown is None or field.is_nested:
+            return
+        lines = [line for line in (shown.split("\n") if field.is_list else [shown]) if line]
+        default = field.schema.get("default")
+        assert field.is_same(lines, value) if lines else same(default, value), (shown, value)
+
+    def other(self, sent: dict) -> None:
+        """A request that may be wrong is taken just where the description allows it."""
+        response = self.post(sent)
+        if response.status_code == HTTPStatus.OK:
+            self.takes.validate(sent)
+
+    def texts(self, query: dict) -> None:
+        """Texts of any kind are answered or refused, in a link as in a cell."""
+        link = self.client.get(f"/api?{urlencode(query)}")
+        self.check(link, query)
+        for name, text in query.items():
+            field = self.served.fields[name]
+            if field.one.takes_text:
+                assert field.json([text]) == json.dumps(text)
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two JSON values are the same, where 1 and 1.0 are and 1 and true are not."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+FAILED = {
+    "a decimal or anything": Case(
+        "class Input(BaseModel):\n    x: Decimal | Any\n",
+        ({"x": {"a": None}}, {"x": 1}, {"x": "1"}, {"x": [1.5]}),
+    ),
+    "a decimal or a number": Case(
+        "class Input(BaseModel):\n    x: Decimal | float\n    y: int | list[Decimal] = 1\n",
+        ({"x": 1.5, "y": [1]}, {"x": "1.5", "y": ["1.10"]}),
+    ),
+    "a type with a name, used twice": Case(
+        "class Input(BaseModel):\n    x: Mass\n    y: Mass = 1\n    z: Days = []\n",
+        ({"x": 1}, {"x": 2, "y": 0.5, "z": ["2024-02-29"]}),
+        ({"x": 0}, {"x": 1, "z": ["2024"]}),
+    ),
+    "a number or a list of such": Case(
+        "class Input(BaseModel):\n    w: float | list[float]\n    t: list[str] | Literal['all']\n",
+        ({"w": 5.0, "t": "all"}, {"w": [5.0], "t": ["all"]}, {"w": [], "t": []}),
+        texts=({"w": "5", "t": "all"},),
+    ),
+    "a text or an integer": Case(
+        "class Input(BaseModel):\n    x: str | int\n",
+        ({"x": 7}, {"x": "7"}, {"x": "007"}),
+    ),
+    "digits": Case(
+        "class Input(BaseModel):\n    x: Decimal\n    y: list[Decimal] = []\n",
+        ({"x": "1.10"}, {"x": "0.12345678901234567890123", "y": ["1.10", 2]}, {"x": 1.1}),
+    ),
+    "null where the default is another": Case(
+        "class Input(BaseModel):\n    x: float | None = 0.3\n    y: str | None = 'a'\n",
+        ({"x": None}, {}, {"x": 0.3, "y": None}, {"y": "null"}),
+    ),
+    "an empty default": Case(
+        "class Input(BaseModel):\n    x: list[float] = []\n    y: list[str] = ['a']\n",
+        ({}, {"x": []}, {"y": []}, {"y": [""]}, {"y": ["[]"]}),
+    ),
+    "infinite bounds and defaults": Case(
+        "class Input(BaseModel):\n    x: Annotated[float, Field(le=math.inf)] = math.inf\n"
+        "    y: list[float] = [math.nan]\n    z: float = Field(1, examples=[math.inf, 2])\n",
+        ({}, {"x": 1, "y": [1], "z": 2}),
+    ),
+    "times without a zone": Case(
+        "class Input(BaseModel):\n    x: datetime\n    y: time\n"
+        "    z: NaiveDatetime = datetime(2024, 2, 29)\n",
+        ({"x": "2024-02-29T12:00:00", "y": "08:30:00"},),
+        ({"x": "2024-02-29", "y": "08:30:00"},),
+    ),
+    "a choice of numbers and texts": Case(
+        "class Input(BaseModel):\n    x: Literal[1, 2, 'auto']\n    y: Literal[1, '1'] = 1\n",
+        ({"x": 1}, {"x": "auto", "y": "1"}, {"x": 2, "y": 1}),
+    ),
+    "an awkward field beside a plain one": Case(
+        "class Input(BaseModel):\n    x: float\n    y: Part | None = None\n"
+        "    z: bytes | None = None\n",
+        ({"x": 1}, {"x": 1, "y": {"size": 1}}, {"x": 1, "z": "YWI="}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAILED.values(), ids=FAILED)
+def test_a_model_that_failed_once_fails_no_more(services, case):
+    ask(services, case)
+
+
+def test_a_default_of_another_type_leaves_the_description_valid(services):
+    asked = Asked(*services("class Input(BaseModel):\n    x: str = None\n    y: int = None\n"))
+    asked.other({"x": None})
+    asked.request({"x": "a", "y": 1})
+
+
+OFFERED = "class Input(BaseModel):\n    x: float | None = 0.3\n    y: str | int = 'a'\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "link"),
+    [
+        ({"x": 1.5, "y": "007"}, "/api?x=1.5&y=007"),
+        ({"x": None}, ""),
+        ({"y": 7}, ""),
+        ({}, "/api?"),
+    ],
+)
+def test_a_link_is_offered_where_it_means_the_same(services, request_, link):
+    app, _ = services(OFFERED)
+    assert app.extensions["page"].link(request_) == link
+
+
+NAMED = (
+    "class Input(BaseModel, populate_by_name=True):\n"
+    "    x: float = Field(alias='Mass')\n"
+    "    y: int = Field(0, validation_alias=AliasChoices('first', 'second'))\n"
+)
+
+
+@pytest.mark.parametrize("names", [("Mass", "first"), ("x", "second"), ("x", "y")])
+def test_a_field_is_taken_by_each_of_its_names(services, names):
+    client = services(NAMED)[0].test_client()
+    values = dict(zip(names, ("1.5", "2"), strict=True))
+    expected = client.post("/api", json={"Mass": 1.5, "first": 2})
+    assert expected.status_code == HTTPStatus.OK
+    assert client.get("/api", query_string=values).data == expected.data
+    table = f"{', '.join(values)}\n{','.join(values.values())}\n"
+    answers = client.post("/api/batch", data=table, content_type="text/csv").text
+    (row,) = csv.DictReader(io.StringIO(answers))
+    assert json.loads(row["given"]) == expected.json["given"]
+
+
+TYPES = (
+    "class Input(BaseModel):\n    n: int = 0\n    x: float = 0\n    b: bool = False\n"
+    "    s: str = '-'\n    d: date | None = None\n    v: list[float] = []\n"
+)
+
+
+def test_a_table_takes_what_common_tools_write(services):
+    client = services(TYPES)[0].test_client()
+    lines = ["n, x ,b,s,d,v", '1.0, .5,TRUE, a b,NA,"[1, 2]"', "+5,1e3,False,NA, 2024-02-29 ,7"]
+    lines += ["NaN,NA,,,,NA"]
+    response = client.post("/api/batch", data="\n".join(lines), content_type="text/csv")
+    rows = [json.loads(row["given"]) for row in csv.DictReader(io.StringIO(response.text))]
+    empty = {"n": 0, "x": 0.0, "b": False, "s": "-", "d": None, "v": []}
+    assert rows == [
+        {"n": 1, "x": 0.5, "b": True, "s": " a b", "d": None, "v": [1.0, 2.0]},
+        {"n": 5, "x": 1000.0, "b": False, "s": "NA", "d": "2024-02-29", "v": [7.0]},
+        empty,
+    ]
+
+
+@pytest.mark.parametrize("query", ["s=caf%E9", "%E9=1", "s=%ED%A0%80"])
+def test_a_link_that_is_not_utf_8_is_refused(services, query):
+    response = services(TYPES)[0].test_client().get(f"/api?{query}")
+    assert response.status_code == HTTPStatus.BAD_REQUEST and "UTF-8" in response.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "hint"),
+    [
+        ("t: time", "8:30", "write a time such as 08:30"),
+        ("t: timedelta", "8.5 h", "write a duration such as PT8H30M"),
+        ("t: float", "1,5", "write a number such as 1.5, with a decimal point"),
+        ("t: list[int]", "1,2", "write t= before each item"),
+    ],
+)
+def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field, text, hint):
+    client = services(f"class Input(BaseModel):\n    {field}\n")[0].test_client()
+    assert hint in client.get("/api", query_string={"t": text}).json["detail"]
+    table = client.post("/api/batch", data=f't\n"{text}"\n', content_type="text/csv")
+    assert hint in table.text
+
+
+def ask(services, case: Case) -> None:
+    """Ask a model everything."""
+    asked = Asked(*services(case.source))
+    for request in case.requests:
+        asked.request(request)
+    for other in case.others:
+        asked.other(other)
+    for query in case.texts:
+        asked.texts(query)
+
+
+MANY = 50 if settings.default.max_examples < 100 else 2000
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=MANY, deadline=None, suppress_health_check=SLOW)
+@given(case=cases())
+def test_a_model_that_nobody_wrote_is_served_as_it_is(services, case):
+    ask(services, case)

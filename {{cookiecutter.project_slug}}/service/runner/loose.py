@@ -1,0 +1,27 @@
+"""Values of NumPy and pandas in answers that are loosely typed, such as `dict`."""
+
+from pydantic import BaseModel
+
+MISSING = {"NaT", "<NA>"}  # how pandas writes what is missing; it equals nothing, not even itself
+NANOSECONDS = {"<M8[ns]": "M8[us]", "<m8[ns]": "m8[us]"}  # Python's dates have microseconds
+
+
+def plain(value: object) -> object:
+    """Give a value that pydantic does not know as one of Python."""
+    kind = getattr(getattr(value, "dtype", None), "str", "")
+    if kind in NANOSECONDS:
+        value = value.astype(NANOSECONDS[kind])
+    return value.tolist()
+
+
+def nulls(value: object) -> object:
+    """Give a value with null in the place of what is missing."""
+    if isinstance(value, BaseModel):
+        return value.model_copy(update=nulls(dict(value)))
+    if isinstance(value, dict):
+        return {name: nulls(member) for name, member in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [nulls(item) for item in value]
+    if hasattr(value, "tolist"):
+        return nulls(plain(value))
+    return None if type(value).__module__.startswith("pandas") and str(value) in MISSING else value

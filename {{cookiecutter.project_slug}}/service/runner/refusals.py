@@ -1,0 +1,186 @@
+"""What is wrong with an input, in paths into what was sent; and readers that stop early."""
+
+import json
+import re
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import core_schema, from_json, to_json
+
+from service import frames
+from service.runner.strict import reader
+from service.words import shorten
+
+MOST = 20  # faults that an answer names
+FAULTS = 50_000  # that an input can have which is read as a whole
+ROW = 1000  # bytes of a row that is
+LISTS = {"list", "set", "frozenset", "tuple", "dict"}
+CHOOSE = ("union", "function-wrap")  # what goes on after a fault
+SHOULD = "Input should be "
+REQUIRED = "Field required"
+UNKNOWN = "No such field"
+PREFIX = re.compile("^(Value error|Assertion failed), ")  # of words of the author's
+LONGEST = 2000  # characters of what was sent, as an answer quotes it
+KEEP = ", unless the address ends in ?keep= and its name"
+
+Frame = tuple[bytes, bytes, bytes]
+
+
+class Stop(Exception):
+    """The first name that is missing, or that `Input` does not have."""
+
+
+def stop(reason: str, name: str) -> None:
+    """Refuse a name, and read no further."""
+    raise Stop(name, reason)
+
+
+def hasty(part: object, stops: bool = True) -> object:
+    """A part of a core schema that reads no further than to a fault in a list or in its names.
+
+    For pydantic each fault costs as much as the object that it is in: a million of them in a body
+    would take all the memory. A choice of a union does not stop: another choice may fit.
+    """
+    if type(part) in (list, tuple):
+        return type(part)(hasty(member, stops) for member in part)
+    if type(part) is not dict:
+        return part
+    kind = part.get("type")
+    if kind in CHOOSE or (
+        kind == "definitions" and any(f"'{one}'" in repr(part) for one in CHOOSE)
+    ):
+        stops = False
+    opaque = ("default", "metadata") if isinstance(kind, str) else ()
+    part = {name: found if name in opaque else hasty(found, stops) for name, found in part.items()}
+    if opaque and kind in LISTS:
+        return part | {"fail_fast": True}
+    return closed(part) if opaque and stops and kind == "model" else part
+
+
+def demanded(name: str, field: dict) -> dict:
+    """A field at which reading stops if it is required and missing."""
+    if field["schema"]["type"] == "default":
+        return field
+    called = field.get("validation_alias", name)
+    missing = partial(stop, REQUIRED, called if isinstance(called, str) else name)
+    return field | {
+        "schema": core_schema.with_default_schema(field["schema"], default_factory=missing)
+    }
+
+
+def closed(model: dict) -> dict:
+    """An object whose reading stops at a name that is missing or that it does not have."""
+    fields = model["schema"]
+    if fields["type"] != "model-fields":
+        return model
+    own = {name: demanded(name, field) for name, field in fields["fields"].items()}
+    fields = fields | {"fields": own}
+    if model["config"]["extra_fields_behavior"] == "forbid":
+        names = core_schema.no_info_plain_validator_function(partial(stop, UNKNOWN))
+        fields |= {"extra_behavior": "allow", "extras_keys_schema": names}
+        # What was read so is the same as any other object: without members of other names.
+        fields = core_schema.no_info_after_validator_function(
+            lambda read: (read[0], None, read[2]), fields
+        )
+    return model | {"schema": fields}
+
+
+class Reader:
+    """Reads inputs; on a fault, it reads a short one again for all faults."""
+
+    def __init__(self, kind: type[BaseModel]) -> None:
+        self.read = partial(reader(kind, hasty).validate_json, strict=True)
+        self.read_whole = partial(reader(kind).validate_json, strict=True)
+        fields = kind.model_fields.items()
+        called = {name: found.alias or name for name, found in fields if found.is_required()}
+        self.required = called.items()
+        # An item takes three bytes, as in {}, and may lack each field of its class.
+        self.long = 3 * FAULTS // max(1, repr(kind.__pydantic_core_schema__).count("-field'"))
+
+    def refusal(self, error: ValidationError | Stop, body: bytes | str, is_row: bool) -> Frame:
+        """Say what is wrong with an input: the first faults, how many there are, what was sent.
+
+        The number is 0 where reading has stopped early.
+        """
+        if said := malformed(error):
+            return said
+        given, number = from_json(body), 0
+        names = given if isinstance(given, dict) else {}
+        lacking = [text for name, text in self.required if not (text in names or name in names)]
+        if len(lacking) <= MOST and len(body) <= (min(self.long, ROW) if is_row else self.long):
+            try:
+                self.read_whole(body)
+            except ValidationError as whole:
+                error, number = whole, 1
+        if isinstance(error, ValidationError):
+            reasons = explained(error, given, is_row)
+            number *= len(reasons)
+        else:
+            reasons = dict.fromkeys(lacking, REQUIRED) or dict([error.args])
+            number = len(lacking)
+        return told(reasons, number, given)
+
+
+def malformed(error: ValidationError | Stop) -> Frame | None:
+    """Say why a body is no JSON, if that is what is wrong."""
+    fault = error.errors(include_input=False)[0] if isinstance(error, ValidationError) else {}
+    is_malformed = fault.get("type") == "json_invalid"
+    return (frames.MALFORMED, b"", fault["msg"].encode()) if is_malformed else None
+
+
+def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, str]:
+    """Give the reason of each fault by its place in what was sent, for a union all reasons."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    paths = [path(fault, given) for fault in faults]
+    # Where a list is wrong within, nobody asks for the number that may stand in its place.
+    above = {found[:length] for found in paths for length in range(len(found))}
+    reasons = {}
+    for found, fault in zip(paths, faults, strict=True):
+        place, reason = ".".join(map(str, found)) or "body", PREFIX.sub("", fault["msg"])
+        if fault["type"] == "extra_forbidden":
+            reason = UNKNOWN + KEEP * is_row
+        if fault["type"].endswith("_type") and found in above:
+            continue
+        if place in reasons and reason not in reasons[place]:
+            reasons[place] += f" or {reason.removeprefix(SHOULD)}"
+        reasons.setdefault(place, reason)
+    return reasons
+
+
+def path(fault: dict, given: object) -> tuple:
+    """The place of a fault in what was sent; of unions pydantic names the choices too."""
+    found = []
+    for step in fault["loc"]:
+        is_item = isinstance(given, list) and isinstance(step, int) and step < len(given)
+        if is_item or (isinstance(given, dict) and step in given):
+            given = given[step]
+            found.append(step)
+    return (*found, fault["loc"][-1]) if fault["type"] == "missing" else tuple(found)
+
+
+def told(reasons: dict, number: int, given: object) -> Frame:
+    """Put a refusal into a frame, with the beginning of what was sent."""
+    given = given if isinstance(given, dict) else {"body": given}
+    first = dict(islice(reasons.items(), MOST))
+    found = {"errors": first, "number": number, "supplied": few(given, LONGEST, first, 100)}
+    return frames.INVALID, b"", json.dumps(found).encode()
+
+
+def few(members: dict, room: int, reasons: Iterable[str] = (), each: int = 0) -> dict[str, str]:
+    """Write the first members that have room (characters); of many, those that reasons are about.
+
+    A text is written as it is, anything else as JSON.
+    """
+    if len(members) > MOST:
+        about = dict.fromkeys(place.partition(".")[0] for place in reasons)
+        members = {name: members[name] for name in about if name in members} or members
+    found = {}
+    for name, value in islice(members.items(), MOST):
+        text = shorten(value if isinstance(value, str) else to_json(value).decode(), each or room)
+        room -= len(name[:100]) + len(text)
+        if found and room < 0:
+            break
+        found[shorten(name)] = text
+    return found
