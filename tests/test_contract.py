@@ -23,30 +23,29 @@ PRODUCT = [
 ]
 FILES = """
 .dockerignore .gitattributes .github/workflows/check.yml .github/workflows/reproduce.yml .gitignore
-CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
-deploy/kubernetes.yaml environment.py environment.yml gunicorn.conf.py locks/lock.py
-model/__init__.py model/examples/two.json model/examples/very-large.json model/square.py
-pyproject.toml service/__init__.py service/about/__init__.py service/about/citation.py
-service/about/headers.py service/about/openapi.py service/about/openapi.yaml
-service/about/page.py service/about/provenance.py service/about/sample.cff
-service/about/static/page.js service/about/static/style.css
-service/about/templates/citation.bib service/about/templates/field.html
-service/about/templates/index.html service/about/templates/reproduction.txt
-service/application.py service/batch.py service/bodies.py
+AGENTS.md CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
+deploy/kubernetes.yaml docs/calling.md docs/deployment.md docs/images-and-locks.md docs/model.md
+docs/proof.md docs/settings.md docs/troubleshooting.md environment.py environment.yml
+gunicorn.conf.py locks/lock.py model/__init__.py model/examples/two.json
+model/examples/very-large.json model/square.py pyproject.toml service/__init__.py
+service/about/__init__.py service/about/citation.py service/about/headers.py
+service/about/openapi.py service/about/openapi.yaml service/about/page.py
+service/about/provenance.py service/about/sample.cff service/about/static/page.js
+service/about/static/style.css service/about/templates/citation.bib
+service/about/templates/field.html service/about/templates/index.html
+service/about/templates/reproduction.txt service/application.py service/batch.py service/bodies.py
 service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
 service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py service/logs.py
 service/inprocess.py service/machine.py service/pictures.py service/pool.py service/predictions.py
 service/proof/__init__.py
 service/proof/comparison.py service/proof/examples.py service/proof/record.py
-service/proof/replay.py service/proof/reproduce.py service/proof/shown.py
-service/proof/weights.py service/runner/__init__.py service/runner/__main__.py
-service/runner/answers.py service/runner/contract.py service/runner/loose.py
-service/runner/refusals.py service/runner/schemas.py
-service/runner/strict.py service/schema.py service/served.py service/settings.py service/tables.py
-service/watch.py service/words.py service/words.toml service/worker.py
-tests/conftest.py tests/test_examples.py
-tests/test_identity.py tests/test_model.py tests/test_openapi.py tests/test_page.py
-tests/test_provenance.py
+service/proof/replay.py service/proof/reproduce.py service/proof/shown.py service/proof/weights.py
+service/runner/__init__.py service/runner/__main__.py service/runner/answers.py
+service/runner/contract.py service/runner/loose.py
+service/runner/refusals.py service/runner/schemas.py service/runner/strict.py service/schema.py
+service/served.py service/settings.py service/tables.py service/watch.py service/words.py
+service/words.toml service/worker.py tests/conftest.py tests/test_examples.py tests/test_identity.py
+tests/test_model.py tests/test_openapi.py tests/test_page.py tests/test_provenance.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt
@@ -156,11 +155,11 @@ def test_rendering_twice_gives_the_same_bytes(cookies_session):
         assert path.read_bytes() == (second / path.relative_to(first)).read_bytes(), path
 
 
-def test_the_readme_leads_to_a_command_in_sixty_words_and_ends_in_ninety_lines(bake):
+def test_the_readme_leads_to_a_command_in_sixty_words_and_has_few_lines_besides_code(bake):
     text = (bake() / "README.md").read_text("utf-8")
-    tokens = MarkdownIt().parse(text)
-    first = next(token for token in tokens if token.type == "fence")
+    first, *others = [token for token in MarkdownIt().parse(text) if token.type == "fence"]
     before = "\n".join(text.splitlines()[: first.map[0]])
     assert first.content == "docker compose up --build\n"
     assert len(re.sub(r"\(http\S+\)", "", before).split()) <= 60
-    assert len(text.splitlines()) <= 90
+    code = sum(fence.map[1] - fence.map[0] for fence in [first, *others])
+    assert len(text.splitlines()) - code <= 120

@@ -148,25 +148,23 @@ def test_the_parts_find_each_other_under_a_name_that_a_service_may_have(bake, sl
     assert cluster["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"] == target
     (named,) = deployment["template"]["spec"]["containers"][0]["ports"]
     assert {named["name"]} == {port["targetPort"] for port in service["ports"]}
-    readme = (project / "README.md").read_text("utf-8")
-    assert f"deployment/{name}\n" in readme and f"service/{name} " in readme
+    page = (project / "docs/deployment.md").read_text("utf-8")
+    assert f"deployment/{name}\n" in page and f"service/{name} " in page
 
 
-def test_the_readme_builds_and_pushes_the_image_that_the_cluster_runs(bake):
+def test_the_commands_build_and_push_the_image_that_the_cluster_runs(bake):
     project = bake(project_slug="my-model", version="2.0")
     image = manifests(project)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"]
-    readme = (project / "README.md").read_text("utf-8")
-    assert re.findall(r"^docker build -t (registry\S+) \.$", readme, re.M) == [image]
-    assert re.findall(r"^docker push (\S+)$", readme, re.M) == [image]
+    page = (project / "docs/deployment.md").read_text("utf-8")
+    assert re.findall(r"^docker build -t (registry\S+) \.$", page, re.M) == [image]
+    assert re.findall(r"^docker push (\S+)$", page, re.M) == [image]
 
 
 def test_compose_hands_every_setting_of_the_service_on(bake):
     settings = runpy.run_path(str(bake() / "service/settings.py"))["SETTINGS"]
     compose = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))
     handed = compose["services"]["service"]["environment"]
-    pages = [bake() / "README.md", *bake().glob("docs/*.md")]
-    text = "\n".join(page.read_text("utf-8") for page in pages)
-    table = "\n".join(re.findall(r"(?m)^\|.*", text))
+    table = "\n".join(re.findall(r"(?m)^\|.*", (bake() / "docs/settings.md").read_text("utf-8")))
     told = set(re.findall(r"`([A-Z_]+)[=`]", table))
     assert {f"MODEL_{name}" for name in settings} == {n for n in handed if n.startswith("MODEL_")}
     assert told <= set(handed)

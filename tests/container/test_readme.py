@@ -1,4 +1,4 @@
-"""The README's commands with Docker, word for word, in its order."""
+"""The commands with Docker in the README and in docs/, word for word."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from .bases import names
 
 @pytest.fixture
 def docker(engine, bases, workspace):
-    """Run a command of the README in the project; what it started is removed."""
+    """Run a command of a page in the project; what it started is removed."""
     started = []
 
     def docker(command: str, *more: str, **options) -> str:
@@ -31,14 +31,16 @@ def docker(engine, bases, workspace):
     engine.run("compose", "--profile=*", "down", "--volumes", "--timeout=2", cwd=workspace)
 
 
-def commands(project: Path) -> list[str]:
-    """Those that have a line of their own, and those in the text."""
-    text = (project / "README.md").read_text("utf-8")
-    return ["".join(found) for found in re.findall(r"^(docker .+)$|`(docker .+?)`", text, re.M)]
+def commands(project: Path, page: str) -> list[str]:
+    """The commands with Docker of a page, but for those that ask git."""
+    text = (project / page).read_text("utf-8")
+    return re.findall(r"^docker (?!.*\$).+$", text, re.M)
 
 
 def test_the_commands_serve_lock_and_debug(docker, engine, project, workspace, bases):
-    compose, build, run, lock, debug, look = commands(project)[:6]
+    compose, lock, public = commands(project, "README.md")
+    build, run, again, debug, look = commands(project, "docs/images-and-locks.md")
+    assert lock == again and public in commands(project, "docs/deployment.md")
     docker(compose, "--detach", "--wait")
     assert square() == 144
     engine("compose", "down", cwd=workspace)
@@ -54,7 +56,7 @@ def test_the_commands_serve_lock_and_debug(docker, engine, project, workspace, b
 
 
 def test_the_commands_put_it_on_the_internet(docker, engine, project, workspace):
-    _gpus, public, password, logs, build, push = commands(project)[6:12]
+    public, password, logs, build, push = commands(project, "docs/deployment.md")
     (workspace / ".env").write_text("DOMAIN=localhost\nREPLICAS=2\n")
     docker(public, "--wait")
     assert square("https://localhost") == 144

@@ -146,7 +146,6 @@ class Pool:
         """Wait for the answer.
 
         :raise TimeoutError: if no process takes the request before the end
-        :raise ConnectionError: if the process ends
         :raise CallerHasGone: if the caller's connection ends before
         """
         is_offered = True

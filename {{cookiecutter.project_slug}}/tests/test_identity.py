@@ -52,13 +52,15 @@ def test_the_image_is_tagged_with_the_version(name):
     assert image[1].strip('"').endswith(f":{version}"), f"{name}: write {version}, as CITATION.cff"
 
 
-def test_the_readme_names_no_other_version_and_licence():
-    readme = (PROJECT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("name", ["README.md", "docs/deployment.md"])
+def test_a_page_names_no_other_version_and_licence(name):
+    page = (PROJECT / name).read_text("utf-8")
     image = re.search(r'image: "?([^\s":]+):', (PROJECT / "compose.yaml").read_text("utf-8"))[1]
     version, licences = cited().version, " OR ".join(cited().licences)
-    assert set(re.findall(rf"\b{re.escape(image)}:([^\s`]+)", readme)) <= {version, "debug"}
-    for said in re.findall(r"\bVersion (\S+), licence (\S+),", readme):
-        assert said == (version, licences), "README.md: write what CITATION.cff says"
+    tags = set(re.findall(rf"\b{re.escape(image)}:([^\s`]+)", page))
+    assert tags <= {version}, f"{name}: write {version}, as CITATION.cff"
+    for said in re.findall(r"\bVersion (\S+), licence (\S+),", page):
+        assert said == (version, licences), f"{name}: write what CITATION.cff says"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,336 @@
+"""The READMEs, docs/ and AGENTS.md: what they say to type works, and what they say is so."""
+
+import ast
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from commands import Person, copy_template, tree
+from conftest import PYTHON, TEMPLATE, clean_environment, free_port
+from markdown_it import MarkdownIt
+from test_prose import OURS, THEIRS
+
+needs_make = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
+
+COMMANDS = {
+    "README.md": r"""
+docker compose up --build
+make serve
+py environment.py
+.venv\Scripts\flask run --port 8123
+curl "http://localhost:8123/api?value=2"
+make environment
+make record
+make test
+make serve
+make reproduce
+docker build --no-cache --target lock --output locks .
+docker compose --profile public up --build --detach
+curl -H "Accept: application/x-bibtex" http://localhost:8123/citation
+""",
+    "docs/calling.md": "",
+    "docs/deployment.md": """
+docker compose --profile public up --build --detach
+docker compose run --rm --no-deps proxy caddy hash-password
+docker compose --profile public logs --follow
+docker build -t registry.example.org/my-model:2.0 .
+docker push registry.example.org/my-model:2.0
+kubectl apply -f deploy/kubernetes.yaml
+kubectl rollout status deployment/my-model
+kubectl port-forward service/my-model 8123:80
+""",
+    "docs/images-and-locks.md": """
+docker build -t my-model .
+docker run -d -p 8123:8123 my-model
+docker build --build-arg REVISION=$(git rev-parse HEAD) --build-arg DIRTY=false .
+docker build --no-cache --target lock --output locks .
+docker build --build-arg RUNTIME=debian:13-slim -t my-model:debug .
+docker run -it --rm --entrypoint bash my-model:debug
+""",
+    "docs/model.md": "",
+    "docs/proof.md": "",
+    "docs/settings.md": """
+MODEL_WAIT=10 make serve
+MODEL_PROCESSES=0 .venv/bin/flask run
+.venv/bin/gunicorn
+.venv/bin/flask run --port 8123
+.venv/bin/python app.py
+""",
+    "docs/troubleshooting.md": """
+MODEL_CHECK=false make serve
+docker build --no-cache --target lock --output locks .
+""",
+}
+
+
+def typed(text: str) -> list[str]:
+    """The commands of a page, each on a line of its own."""
+    blocks = re.findall(r"^```(?:sh|bat)\n(.*?)^```", text, re.M | re.S)
+    return "".join(blocks).splitlines()
+
+
+def code(text: str) -> list[str]:
+    """The pieces of code within the sentences and tables of a page."""
+    tokens = MarkdownIt().enable("table").parse(text)
+    parts = itertools.chain.from_iterable(token.children or [] for token in tokens)
+    return [part.content for part in parts if part.type == "code_inline"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_a_page_has_the_answers(bake, name):
+    text = (bake(project_slug="my-model", port="8123", version="2.0") / name).read_text("utf-8")
+    assert typed(text) == COMMANDS[name].strip().splitlines()
+    assert "5000" not in text
+
+
+def test_every_page_has_its_commands_here():
+    assert set(COMMANDS) == set(THEIRS) - {"AGENTS.md"}
+
+
+@pytest.fixture
+def project(bake, tmp_path) -> Path:
+    """A project whose .venv is the tests' own Python, so that make has nothing to install."""
+    origin = bake(port=str(free_port()))
+    project = Path(shutil.copytree(origin, tmp_path / "square"))
+    (project / ".venv/bin").mkdir(parents=True)
+    for name, words in {"python": "", "flask": " -m flask", "gunicorn": " -m gunicorn"}.items():
+        (program := project / ".venv/bin" / name).write_text(
+            f'#!/bin/sh\nexec {PYTHON}{words} "$@"'
+        )
+        program.chmod(stat.S_IRWXU)
+    (ready := project / ".venv/ready").touch()
+    os.utime(ready, (later := ready.stat().st_mtime + 1000, later))
+    return project
+
+
+def types(project: Path, *words: str) -> str:
+    """Type a command in the project; it must succeed."""
+    result = subprocess.run(
+        words,
+        cwd=project,
+        env=clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def port(project: Path) -> int:
+    return int(re.search(r"EXPOSE (\d+)", (project / "Dockerfile").read_text("utf-8"))[1])
+
+
+SHELL = "import os, sys; os.execvp('sh', ['sh', '-c', 'exec env ' + sys.argv[1]])"
+LINES = "".join(COMMANDS.values()).splitlines()
+SERVING = [
+    line.replace("8123", "{port}")
+    for line in dict.fromkeys(LINES)
+    if re.search(r"(make serve|\.venv/bin/.*)$", line)
+]
+
+
+@needs_make
+@pytest.mark.parametrize("command", SERVING)
+def test_what_serves_gives_the_answer_of_the_readme(project, serve, command):
+    text = (project / "README.md").read_text("utf-8")
+    called = re.search(r'^curl "http://localhost:\d+(\S+)"$', text, re.M)[1]
+    answer = re.search(r"^The answer is `(.+?)`", text, re.M)[1]
+    number = port(project)
+    command, flask = command.format(port=number), {"FLASK_RUN_PORT": str(number)}
+    with serve(project, "-c", SHELL, command, port=number, **flask) as started:
+        assert started.get(called).body.decode() == answer + "\n"
+
+
+def test_the_citation_is_bibtex(bake, serve):
+    command = COMMANDS["README.md"].strip().splitlines()[-1]
+    with serve(bake()) as started:
+        got = subprocess.run(
+            [*shlex.split(command.rpartition(" ")[0]), "-s", f"localhost:{started.port}/citation"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert got.stdout.startswith("@software{")
+
+
+def written(text: str) -> dict[str, str]:
+    """The files that a text shows, by the names in the sentence before; "" for what has none."""
+    found, name = {}, ""
+    for token in MarkdownIt().parse(text):
+        if token.type == "inline":
+            named = re.findall(r"`([\w/-]+/[\w-]+\.(?:py|json))`", token.content)
+            name = named[-1] if named else ""
+        if token.type == "fence" and token.info in ("python", "json"):
+            found[name] = token.content
+    return found
+
+
+@needs_make
+def test_the_five_steps_put_another_model_in(project, tmp_path, serve):
+    mine = Path(shutil.copytree(project, tmp_path / "pendulum"))
+    text = (mine / "README.md").read_text("utf-8")
+    steps = text.partition("\n## Make it yours")[2].partition("\n## ")[0]
+    files = written(steps)
+    notebook = files.pop("")
+    assert list(files) == [
+        "model/pendulum.py",
+        "model/__init__.py",
+        "model/examples/one-metre.json",
+        "tests/test_model.py",
+    ]
+    for old in [mine / "model/square.py", *mine.glob("model/examples/*.json")]:
+        old.unlink()
+    for name, content in files.items():
+        (mine / name).write_text(content, "utf-8")
+    *commands, served = typed(steps)
+    assert served == "make serve"
+    for command in commands:
+        types(mine, *command.split())
+    recorded = json.loads((mine / "model/examples/one-metre.json").read_text("utf-8"))
+    assert abs(recorded["response"]["period"] - 2.0064) < 1e-4
+    types(mine, PYTHON, "-W", "error", "-c", notebook)
+    for check in ("check --no-cache .", "format --no-cache --check ."):
+        types(mine, sys.executable, "-m", "ruff", *check.split())
+    with serve(mine, "-c", SHELL, served, port=port(mine)) as started:
+        assert b'"period":2.006' in started.get("/api?length=1").body
+
+
+def test_the_example_of_a_tolerance_is_one(bake, tmp_path):
+    project = Path(shutil.copytree(bake(), tmp_path / "project"))
+    shown = written((project / "docs/proof.md").read_text("utf-8"))
+    (project / "model/examples/shown.json").write_text(*shown.values())
+    types(project, PYTHON, "-m", "flask", "record")
+
+
+def test_the_example_of_listed_weights_is_one(bake):
+    shown = re.search(r"```json\n(.*?)```", (bake() / "docs/model.md").read_text("utf-8"), re.S)[1]
+    program = "import sys; from service.proof.weights import Weight, TypeAdapter; "
+    program += "TypeAdapter(list[Weight]).validate_json(sys.argv[1])"
+    types(bake(), PYTHON, "-c", program, shown)
+
+
+def test_the_outcomes_have_their_exit_codes(bake):
+    rows = re.findall(
+        r"(?m)^\| ([A-Z]+) \| (\d+) \|", (bake() / "docs/proof.md").read_text("utf-8")
+    )
+    source = (bake() / "service/proof/replay.py").read_text("utf-8")
+    codes = ast.literal_eval(re.search(r"^CODES = (\{.*\})$", source, re.M)[1])
+    assert {name: int(number) for name, number in rows} == codes
+
+
+def test_what_the_service_says_is_quoted_as_it_says_it(bake):
+    """Each piece of a heading between dots stands in the sources."""
+    sources = [path for path in bake().rglob("*") if path.suffix == ".py"]
+    sources = [*sources, bake() / "Dockerfile"]
+    text = "".join(path.read_text("utf-8") for path in sources).replace("\\\n", "")
+    page = (bake() / "docs/troubleshooting.md").read_text("utf-8")
+    quoted = re.findall(r"(?m)^### `(.+)`$", page)
+    assert len(quoted) >= 10
+    for piece in itertools.chain.from_iterable(re.split("[…;]", line) for line in quoted):
+        assert piece.strip() in text, piece
+
+
+def targets(makefile: Path) -> set[str]:
+    return set(re.search(r"(?m)^\.PHONY: (.*)$", makefile.read_text("utf-8"))[1].split())
+
+
+def test_the_pages_name_no_target_that_make_does_not_know(bake):
+    known = targets(bake() / "Makefile")
+    for name in THEIRS:
+        text = (bake() / name).read_text("utf-8")
+        pieces = "\n".join([*typed(text), *code(text)])
+        assert set(re.findall(r"\bmake (\w+)", pieces)) <= known, name
+
+
+def commands_of(folder: Path) -> dict[str, str]:
+    """The commands of an AGENTS.md, each with what it does."""
+    lines = [line.partition("#") for line in typed((folder / "AGENTS.md").read_text("utf-8"))]
+    return {command.strip(): said.strip() for command, _, said in lines}
+
+
+def test_the_commands_for_assistants_are_those_that_make_lists(bake):
+    listed = re.findall(r"(?m)^(\w+):.*## (.+)$", (bake() / "Makefile").read_text("utf-8"))
+    listed = {f"make {name}": said for name, said in listed}
+    assert commands_of(bake()) == listed | {"make": "lists the targets"}
+    assert len((bake() / "AGENTS.md").read_text("utf-8").splitlines()) <= 40
+
+
+def test_the_commands_for_assistants_of_the_template_are_there():
+    typed = commands_of(TEMPLATE)
+    made = {name.removeprefix("make ") for name in typed if name.startswith("make ")}
+    assert made == targets(TEMPLATE / "Makefile")
+    everywhere = (TEMPLATE / "CONTRIBUTING.md").read_text("utf-8")
+    assert [name for name in typed if "ruff" in name] == [
+        *re.search(
+            r"`(\.venv/bin/ruff check \.) && (\.venv/bin/ruff format \.)`", everywhere
+        ).groups()
+    ]
+
+
+@pytest.mark.parametrize("name", [*OURS, *THEIRS])
+def test_every_link_leads_to_a_file(bake, name):
+    folders = ([TEMPLATE] if name in OURS else []) + ([bake()] if name in THEIRS else [])
+    for page in [folder / name for folder in folders]:
+        for target in re.findall(r"\]\(([^):]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_what_only_people_read_is_not_in_the_image(bake):
+    let_in = re.findall(r"(?m)^!(.+)$", (bake() / ".dockerignore").read_text("utf-8"))
+    assert let_in and not set(let_in) & {"docs", "AGENTS.md", "README.md", "tests"}
+
+
+# The README of the template
+
+
+def readme() -> str:
+    return (TEMPLATE / "README.md").read_text("utf-8")
+
+
+def test_the_model_that_the_readme_shows_is_the_one_in_the_project(bake):
+    shown = re.search(r"^```python\n(.*?)^```", readme(), re.M | re.S)[1]
+    assert (bake() / "model/square.py").read_text("utf-8").endswith(f"\n\n\n{shown}")
+
+
+def test_its_commands_are_those_that_the_tests_run():
+    assert typed(readme()) == [
+        "make demo",
+        'curl "http://localhost:5000/api?value=2"',
+        "make test",
+        "pipx install cookiecutter",
+        "cookiecutter gh:org/cookiecutter-model-api",
+        "cookiecutter ../cookiecutter-model-api",
+    ]
+
+
+def test_the_public_address_stands_in_one_place():
+    pages = [*TEMPLATE.glob("*.*"), *TEMPLATE.glob("*/*.md"), *TEMPLATE.glob("hooks/*")]
+    texts = "".join(page.read_text("utf-8") for page in pages if page.is_file())
+    assert texts.count("gh:") == 1
+
+
+def test_a_clone_is_rendered_by_the_name_of_its_folder(tmp_path):
+    person = Person(tmp_path)
+    copy_template(tmp_path / "cookiecutter-model-api")
+    assert "README.md" in tree(person.renders(typed(readme())[-1].split()[1]))
+
+
+def test_the_tree_shows_every_entry_and_whose_it_is(bake):
+    shown = re.search(r"^```text\nsquare-api/\n(.*?)^```", readme(), re.M | re.S)[1]
+    rows = re.findall(r"(?m)^ +([\w.-]+)/? +(yours|ours) +\S.*$", shown)
+    assert len(rows) == len(shown.splitlines())
+    there = {path.name for path in bake().iterdir() if path.name[0] not in "._"}
+    assert {name for name, _ in rows} == there | {"examples"}
+    settings = tomllib.loads((bake() / "pyproject.toml").read_text("utf-8"))
+    skipped = {Path(name).parts[0] for name in settings["tool"]["cruft"]["skip"]}
+    assert {name for name, whose in rows if whose == "yours"} == skipped | {"examples"}
