@@ -164,7 +164,7 @@ def test_a_row_that_is_dropped_costs_no_answer_and_is_said(project, name):
     result = own_tests(project, "-s", "tests/test_examples.py")
     rows = len(list((MODELS[name] / "examples").glob("*.json")))
     assert result.returncode == 0, result.stdout
-    assert f"NotOneAnswerEach: {rows - 1} answers to {rows} inputs" in result.stdout
+    assert f"predict_batch: {rows - 1} answers to {rows} inputs" in result.stdout
 
 
 @pytest.mark.parametrize("name", sorted({*MODELS} - {"counter"}))  # it has one example alone

@@ -284,9 +284,12 @@ def test_the_square_does_what_its_description_says(bake, serve, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("project", ["square", *MODELS], indirect=True)
-def test_a_model_does_what_its_description_says(project, serve, tmp_path):
+def test_a_model_does_what_its_description_says(project, serve, tmp_path, request):
+    # Schemathesis makes an invalid member of one choice of a union in a link, which another takes.
+    is_union = request.node.callspec.params["project"] == "tree"
+    less = ["--exclude-checks=negative_data_rejection"] if is_union else []
     with serve(project) as server:
         # The same requests every time, so that who sees it fail can see it pass again
-        result = explored(server, tmp_path, "--max-examples=200")
+        result = explored(server, tmp_path, "--max-examples=200", *less)
     assert result.returncode == 0, result.stdout
     assert "Traceback" not in server.log.read_text()

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from socket import SHUT_RD, SHUT_WR
+from types import SimpleNamespace
 
 import gevent
 import gevent.builtins
@@ -31,6 +32,7 @@ REFUSED = {
 
 LONG = 2**16  # bytes; a shorter answer is sent at once with its head
 HELD = 100_000_000  # bytes of slow requests and answers, besides ten of the longest bodies
+BRIEF = 0.5  # seconds in which a new connection brings its request, also at the stop
 LINGER = 5  # seconds in which a client that still sends may read that it is refused
 
 
@@ -72,7 +74,7 @@ class Client:
 
     def wait(self, act: Callable, *arguments: object) -> object:
         """Do what the client may keep waiting."""
-        now = time.monotonic()
+        self.began = now = time.monotonic()
         self.late = min(self.end, now + self.settings["SILENCE"]) if self.is_asking else self.end
         self.worker.waiting[self] = None
         try:
@@ -141,6 +143,7 @@ class Worker(GeventWorker):
     def run(self) -> None:
         """Serve until the stop."""
         self.waiting: dict[Client, None] = {}  # the longest wait first
+        self.names = {listener: listener.getsockname() for listener in self.sockets}
         gevent.spawn(self.watch)
         super().run()
 
@@ -151,18 +154,18 @@ class Worker(GeventWorker):
             gevent.sleep(0.1)
             now, held = time.monotonic(), sum(client.held for client in self.waiting)
             for client in list(self.waiting):
-                is_idle = not (client.is_asking or self.alive)
+                is_idle = not (client.is_asking or self.alive) and now > client.began + BRIEF
                 if now > client.late or is_idle or (held > most and client.held > LONG):
                     held -= client.held
                     client.leave()
 
     def handle(self, listener, connection, address) -> None:
         """Answer the requests of a connection, for which another one may have to leave."""
-        if not self.alive:
-            return  # the listener has been closed since
+        # Gunicorn asks the listener for its name, which it has no more once it is closed.
+        named = SimpleNamespace(getsockname=lambda: self.names[listener])
         while len(self.waiting) > 0.8 * self.worker_connections:
             next(iter(self.waiting)).leave()
-        super().handle(listener, Client(connection, self), address)
+        super().handle(named, Client(connection, self), address)
 
     def handle_request(self, listener, request, client, address) -> bool:
         """Answer a request, and then wait for the next one as long as a connection is kept."""
