@@ -156,7 +156,7 @@ def test_what_is_no_base64_is_refused_by_name(server, image):
 def test_a_model_of_files_has_no_link_and_no_table(server):
     assert server.get("/api?image=iVBORw==").status == 405
     assert post(server, "/api/batch", "image\niVBORw==\n", "text/csv")[0] == 415
-    call = """-F image='@"image"'"""
+    call = """-F 'image=@"image"'"""
     assert json.dumps(call)[1:-1] in server.log.read_text()
 
 

@@ -230,7 +230,7 @@ def connected(address: str | bytes) -> socket.socket:
 
 def has_gone(caller: socket.socket | None) -> bool:
     """Check whether the caller's connection has ended."""
-    if caller is None:
+    if caller is None or getattr(caller, "has_left", False):  # this side has closed it
         return False
     try:
         watched = select.poll()  # select() fails where more than a thousand files are open

@@ -63,7 +63,7 @@ class Client:
 
     def __init__(self, connection: socket, worker: "Worker") -> None:
         self.connection, self.worker, self.settings = connection, worker, worker.wsgi.config
-        self.parts = []  # of an answer
+        self.parts, self.has_left = [], False  # the parts of an answer; whether leave() was called
         self.rest(self.settings["SILENCE"])
 
     def rest(self, seconds: float) -> None:
@@ -109,6 +109,7 @@ class Client:
     def leave(self) -> None:
         """End the wait, as if the client had gone; gevent itself would raise an error there."""
         self.worker.waiting.pop(self, None)
+        self.has_left = True
         with contextlib.suppress(OSError):
             self.connection._sock.shutdown(SHUT_WR if self.is_answered else SHUT_RD)
 
