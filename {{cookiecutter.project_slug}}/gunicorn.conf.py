@@ -21,13 +21,13 @@ import gevent
 sys.path.insert(0, str(Path(__file__).parent))  # Apptainer starts in the folder of its user
 
 from service import logs
-from service.worker import Log, Worker
+from service.worker import Log, Worker, end_early
 
 wsgi_app = "app:app"
 
 # Loading a model may take minutes, and until then process 1 of a container would not hear a stop.
-if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+folders: list[str] = []
+end_early(folders)
 
 # LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
 # this machine may call.
@@ -109,6 +109,7 @@ else:
     for parent in filter(None, (os.environ.get("TMPDIR"), "/dev/shm", "/tmp")):
         with contextlib.suppress(OSError):
             owner = tempfile.mkdtemp(prefix="service-", dir=parent)
+            folders.append(owner)
             atexit.register(lambda path=owner: os.getpid() == master and shutil.rmtree(path, True))
             folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{owner}/metrics-of-{master}"
             Path(folder).mkdir()
