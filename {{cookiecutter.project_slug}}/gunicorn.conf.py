@@ -26,8 +26,7 @@ from service.worker import Log, Worker, end_early
 wsgi_app = "app:app"
 
 # Loading a model may take minutes, and until then process 1 of a container would not hear a stop.
-folders: list[str] = []
-end_early(folders)
+end_early()
 
 # LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
 # this machine may call.
@@ -109,7 +108,6 @@ else:
     for parent in filter(None, (os.environ.get("TMPDIR"), "/dev/shm", "/tmp")):
         with contextlib.suppress(OSError):
             owner = tempfile.mkdtemp(prefix="service-", dir=parent)
-            folders.append(owner)
             atexit.register(lambda path=owner: os.getpid() == master and shutil.rmtree(path, True))
             folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{owner}/metrics-of-{master}"
             Path(folder).mkdir()

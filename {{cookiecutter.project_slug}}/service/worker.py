@@ -1,8 +1,8 @@
 """How a service process serves: Gunicorn's gevent worker, its log and its sign of life."""
 
+import atexit
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import time
@@ -34,6 +34,7 @@ REFUSED = {
 
 LONG = 2**16  # bytes; a shorter answer is sent at once with its head
 HELD = 100_000_000  # bytes of slow requests and answers, besides ten of the longest bodies
+EARLY = (signal.SIGTERM, signal.SIGINT)
 BRIEF = 0.5  # seconds in which a new connection brings its request, also at the stop
 LINGER = 5  # seconds in which a client that still sends may read that it is refused
 
@@ -218,21 +219,22 @@ class Heartbeat(workertmp.WorkerTmp):
         self._tmp = os.fdopen(number, "w+b", 0)
 
 
-def end_early(folders: list[str]) -> None:
-    """End at a stop that comes before Gunicorn listens to stops, and remove the folders.
+def end_early() -> None:
+    """End in good order at a stop that comes before Gunicorn listens to stops.
 
     An exception, which Python raises by default, can get lost in an import.
     """
 
     def end(number: int, _: object) -> None:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        for one in EARLY:  # a second stop would end this one half done
+            signal.signal(one, signal.SIG_IGN)
+        atexit._run_exitfuncs()  # which end the model processes
         if number == signal.SIGINT:  # whoever has started this is told so
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         os._exit(0)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in EARLY:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, end)
 
