@@ -1,1 +1,1 @@
-"""What happens in the keeper: the one process between the service and the model processes."""
+"""The keeper: the process that starts, watches and replaces the model processes."""

@@ -81,8 +81,10 @@ class Keeper:
                 self.cancelled.append(note.decode())
                 told = ""
             elif kind == frames.DONE:
-                known = [one for one in self.processes if one.popen.pid == int(body)]
-                kind, told = known[0].finish(note.decode()), ""
+                for process in list(self.processes):  # or none, if it has just been killed
+                    if process.popen.pid == int(body):
+                        kind = process.finish(note.decode())
+                told = ""
             else:
                 kind, told = self.outcome(note.decode())
             connection.sendall(frames.pack(kind, told.encode()))
