@@ -166,7 +166,7 @@ class Service:
         return children(self.keeper(), "service.runner")
 
     def memory(self) -> float:
-        """What the largest service process holds (MB)."""
+        """The memory of the largest service process (MB)."""
         found = [Path(f"/proc/{pid}/status").read_text() for pid in self.services()]
         return max(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1000 for text in found)
 
@@ -277,7 +277,7 @@ def slow_clients(arguments: str = "") -> tuple[bool, str]:
 def besieged(
     siege: Callable[[Service, list], None], limit: tuple | None = None, settles: bool = False
 ) -> tuple[bool, str]:
-    """What others see while clients besiege the service, and for 3 s after that or only then."""
+    """Let clients besiege the service, and measure what others see meanwhile and for 3 s after."""
     best, told = float("inf"), ""
     for _ in range(ROUNDS):
         with serve(limit) as service:
@@ -477,7 +477,7 @@ def killed_keeper() -> tuple[bool, str]:
             ended = wait_until(lambda: service.process.poll() is not None)
         code, told = service.process.returncode, service.told
         wait_until(lambda: not any("service.runner" in command_line(pid) for pid in models), 3)
-    # Who starts it anew, such as Docker, must see that it has failed.
+    # Docker and the like start it anew, and must see that it has failed.
     told = f"the service ends after {milliseconds(ended)} with exit code {code}"
     return code > 0 and ended < 10, f"{told}, and leaves no process behind"
 

@@ -1,4 +1,4 @@
-"""What is wrong with an input is said in paths into it, and costs no more than it weighs."""
+"""A refusal names paths into the input, and costs no more than the input weighs."""
 
 import json
 import time
@@ -72,7 +72,7 @@ NESTED = Model(Contract(create_model("Outer", a=(BIG, ...)), Output, predict, No
 
 
 def refused(body: str, model: Model = MODEL) -> dict:
-    """What a model process says of a body that it refuses."""
+    """The refusal of a body by a model process."""
     kind, _, found = model.answer(frames.PREDICT, b"", body.encode())
     assert kind == frames.INVALID, found
     return json.loads(found)

@@ -73,7 +73,7 @@ def test_predictions_and_rows_are_counted(client, sample, added):
 
 @pytest.fixture
 def line(client, capfd):
-    """What the log says of a request, where it is set up."""
+    """The line of the log for a request, where the log is set up."""
     logger = logging.getLogger("service")
     level = logger.level
     logger.setLevel(logging.INFO)

@@ -7,8 +7,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, UnprocessableEntity
 
 from service import logs
-from service.runner.refusals import LONGEST, few
-from service.words import Texts, shorten
+from service.words import LONGEST, Texts, quoted, shorten
 
 PROBLEM = "application/problem+json"
 OURS = "The model or the service failed. The log says why, beside the X-Request-ID of this answer."
@@ -28,7 +27,7 @@ class InvalidInput(UnprocessableEntity):
 
     def first(self, room: int) -> dict:
         """Give the first reasons that have room (characters), in a sentence and by field."""
-        errors = few(self.reasons, room)
+        errors = quoted(self.reasons, room)
         said = [f"{name}: {reason.removesuffix('.')}." for name, reason in errors.items()]
         if len(errors) < self.number:
             said.append(f"These are {len(errors)} of {self.number} faults.")
@@ -36,9 +35,9 @@ class InvalidInput(UnprocessableEntity):
 
     def members(self) -> dict:
         """Give the reasons, what is required and what was supplied."""
-        required = few(self.required, 6000, self.reasons)
+        required = quoted(self.required, 6000, self.reasons)
         texts = {name: ", ".join(found) for name, found in self.supplied.items()}
-        supplied = few(texts, LONGEST, self.reasons, 100)
+        supplied = quoted(texts, LONGEST, self.reasons, 100)
         return self.first(3000) | {"required": required, "supplied": supplied}
 
 

@@ -5,6 +5,7 @@ import struct
 
 BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
 
+Frame = tuple[bytes, bytes, bytes]  # kind, note and body
 HEADER = struct.Struct("!cHI")  # kind; length of the note and of the body (bytes)
 
 # Questions for the keeper.
@@ -36,7 +37,7 @@ def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
     return HEADER.pack(kind, len(note), len(body)) + note + body
 
 
-def receive(connection: socket.socket) -> tuple[bytes, bytes, bytes]:
+def receive(connection: socket.socket) -> Frame:
     """Read a frame: its kind, its note and its body.
 
     :raise ConnectionError: if the other side has gone away

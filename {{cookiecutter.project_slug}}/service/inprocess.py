@@ -2,6 +2,8 @@
 
 import threading
 
+from service.frames import Frame
+
 
 class InProcess:
     """The model in this process, where a debugger can stop it; one request at a time."""
@@ -22,7 +24,7 @@ class InProcess:
 
     def ask(
         self, kind: bytes, body: bytes = b"", note: bytes = b"", caller: object = None
-    ) -> tuple[bytes, bytes, bytes]:
+    ) -> Frame:
         """Let the model answer."""
         with self.lock:
             return self.model.answer(kind, note, body)

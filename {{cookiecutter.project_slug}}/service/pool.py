@@ -23,6 +23,7 @@ from pathlib import Path
 from werkzeug.exceptions import HTTPException
 
 from service import frames
+from service.frames import Frame
 from service.inprocess import InProcess
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,6 @@ HELD = 50_000_000  # bytes of large bodies that a service process holds for the 
 # first time, then, and at the end, by when the keeper knows of a prediction that has just begun.
 FIRST_LOOK, LOOK, LAST_LOOK = 0.2, 1, 0.15
 WORKER_BOOT_ERROR = 3  # the exit code of a worker at which Gunicorn ends with all workers
-
-Frame = tuple[bytes, bytes, bytes]
 
 
 class CallerHasGone(HTTPException):

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from service import frames, logs
 from service.errors import OURS, InvalidInput
 from service.fields import fields_of
+from service.frames import Frame
 from service.pool import InProcess, Pool
 from service.schema import Schemas
 from service.words import Texts, shorten
@@ -53,7 +54,7 @@ class ServedModel:
         is_fixed = bool(self.columns) and not gives.get("additionalProperties")
         self.takes_tables = self.is_linkable and is_fixed
 
-    def ask(self, kind: bytes, body: bytes) -> tuple[bytes, bytes, bytes]:
+    def ask(self, kind: bytes, body: bytes) -> Frame:
         """Let a model process answer, as long as the caller of this request waits."""
         environ = request.environ
         caller = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")

@@ -3,8 +3,14 @@
 import json
 import re
 import tomllib
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
+from pydantic_core import to_json
+
+MOST = 20  # faults that an answer names
+LONGEST = 2000  # characters of what was sent, as an answer quotes it
 Texts = dict[str, list[str]]  # texts by the name of a field, as a query has them
 
 WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
@@ -36,3 +42,21 @@ def plain(text: str) -> str:
     """Write a number or a truth as JSON has it: no leading zeros, no +, digits beside a point."""
     text = re.sub(r"^\+?(-?)0*(?=[0-9])", r"\1", text.lower())
     return re.sub(r"^\+?(-?)\.", r"\g<1>0.", re.sub(r"\.(?![0-9])", "", text))
+
+
+def quoted(members: dict, room: int, reasons: Iterable[str] = (), each: int = 0) -> dict[str, str]:
+    """Write the first members that have room (characters); of many, those that reasons are about.
+
+    A text is written as it is, anything else as JSON.
+    """
+    if len(members) > MOST:
+        about = dict.fromkeys(place.partition(".")[0] for place in reasons)
+        members = {name: members[name] for name in about if name in members} or members
+    found = {}
+    for name, value in islice(members.items(), MOST):
+        text = shorten(value if isinstance(value, str) else to_json(value).decode(), each or room)
+        room -= len(name[:100]) + len(text)
+        if found and room < 0:
+            break
+        found[shorten(name)] = text
+    return found

@@ -13,6 +13,7 @@ import sys
 import time
 
 from service import frames, machine
+from service.frames import Frame
 from service.proof import examples
 from service.runner.answers import Model, traced
 from service.runner.contract import exported
@@ -20,7 +21,6 @@ from service.runner.schemas import schemas
 from service.runner.strict import probe
 
 PEEK = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)  # which Windows has not, nor needs
-Frame = tuple[bytes, bytes, bytes]
 
 
 class Log:

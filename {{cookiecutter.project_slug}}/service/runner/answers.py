@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer
 
 from service import frames
+from service.frames import Frame
 from service.runner.contract import Contract
 from service.runner.loose import nulls, plain
 from service.runner.refusals import Reader, Stop, hasty, malformed, told
@@ -19,8 +20,6 @@ from service.runner.strict import reader, writer
 
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
 SLICE = 0.1  # seconds; then the first rows of a batch are answered, and other requests may come
-
-Frame = tuple[bytes, bytes, bytes]
 
 
 class Model:

@@ -2,18 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import core_schema, from_json, to_json
+from pydantic_core import core_schema, from_json
 
 from service import frames
-from service.runner.strict import reader
-from service.words import shorten
+from service.frames import Frame
+from service.runner.strict import kind_of, reader, within
+from service.words import LONGEST, MOST, quoted
 
-MOST = 20  # faults that an answer names
 FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
 LISTS = {"list", "set", "frozenset", "tuple", "dict"}
@@ -22,10 +21,7 @@ SHOULD = "Input should be "
 REQUIRED = "Field required"
 UNKNOWN = "No such field"
 PREFIX = re.compile("^(Value error|Assertion failed), ")  # of words of the author's
-LONGEST = 2000  # characters of what was sent, as an answer quotes it
 KEEP = ", unless the address ends in ?keep= and its name"
-
-Frame = tuple[bytes, bytes, bytes]
 
 
 class Stop(Exception):
@@ -43,20 +39,15 @@ def hasty(part: object, stops: bool = True) -> object:
     For pydantic each fault costs as much as the object that it is in: a million of them in a body
     would take all the memory. A choice of a union does not stop: another choice may fit.
     """
-    if type(part) in (list, tuple):
-        return type(part)(hasty(member, stops) for member in part)
-    if type(part) is not dict:
-        return part
-    kind = part.get("type")
+    kind = kind_of(part)
     if kind in CHOOSE or (
         kind == "definitions" and any(f"'{one}'" in repr(part) for one in CHOOSE)
     ):
         stops = False
-    opaque = ("default", "metadata") if isinstance(kind, str) else ()
-    part = {name: found if name in opaque else hasty(found, stops) for name, found in part.items()}
-    if opaque and kind in LISTS:
+    part = within(part, partial(hasty, stops=stops))
+    if kind in LISTS:
         return part | {"fail_fast": True}
-    return closed(part) if opaque and stops and kind == "model" else part
+    return closed(part) if stops and kind == "model" else part
 
 
 def demanded(name: str, field: dict) -> dict:
@@ -164,23 +155,5 @@ def told(reasons: dict, number: int, given: object) -> Frame:
     """Put a refusal into a frame, with the beginning of what was sent."""
     given = given if isinstance(given, dict) else {"body": given}
     first = dict(islice(reasons.items(), MOST))
-    found = {"errors": first, "number": number, "supplied": few(given, LONGEST, first, 100)}
+    found = {"errors": first, "number": number, "supplied": quoted(given, LONGEST, first, 100)}
     return frames.INVALID, b"", json.dumps(found).encode()
-
-
-def few(members: dict, room: int, reasons: Iterable[str] = (), each: int = 0) -> dict[str, str]:
-    """Write the first members that have room (characters); of many, those that reasons are about.
-
-    A text is written as it is, anything else as JSON.
-    """
-    if len(members) > MOST:
-        about = dict.fromkeys(place.partition(".")[0] for place in reasons)
-        members = {name: members[name] for name in about if name in members} or members
-    found = {}
-    for name, value in islice(members.items(), MOST):
-        text = shorten(value if isinstance(value, str) else to_json(value).decode(), each or room)
-        room -= len(name[:100]) + len(text)
-        if found and room < 0:
-            break
-        found[shorten(name)] = text
-    return found

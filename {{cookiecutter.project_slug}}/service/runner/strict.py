@@ -128,25 +128,33 @@ def stricter(part: object, classes: list[type], has_float: bool = False) -> obje
 
     Beside a float, in a union, 8.0 is no integer.
     """
-    if type(part) in (list, tuple):
-        return type(part)(stricter(member, classes, has_float) for member in part)
-    if type(part) is not dict:  # such as a member of an Enum, whatever else that is
-        return part
-    kind = part.get("type")
+    kind = kind_of(part)
     has_float = has_float or (kind == "union" and holds_float(part))
     if kind == "function-after" and "serialization" in part:
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
-    # These may look like a schema, and are none, except where they are the names of fields.
-    opaque = ("default", "metadata") if isinstance(kind, str) else ()
-    part = {
-        name: found if name in opaque else stricter(found, classes, has_float)
-        for name, found in part.items()
-    }
-    if not opaque or (kind == "int" and has_float):
+    part = within(part, partial(stricter, classes=classes, has_float=has_float))
+    if kind not in CHANGES or (kind == "int" and has_float):
         return part
-    return CHANGES.get(kind, lambda found: found)(part)
+    return CHANGES[kind](part)
+
+
+def kind_of(part: object) -> str:
+    """The type of a core schema; nothing for what is none, such as schemas by name."""
+    kind = part.get("type") if type(part) is dict else ""
+    return kind if isinstance(kind, str) else ""
+
+
+def within(part: object, change: Callable) -> object:
+    """A part of a core schema with all parts in it changed."""
+    if type(part) in (list, tuple):
+        return type(part)(map(change, part))
+    if type(part) is not dict:  # such as a member of an Enum, whatever else that is
+        return part
+    # These may look like a schema, and are none, except where they are the names of fields.
+    opaque = ("default", "metadata") if kind_of(part) else ()
+    return {name: found if name in opaque else change(found) for name, found in part.items()}
 
 
 def holds_float(part: object) -> bool:
