@@ -23,7 +23,7 @@ from pathlib import Path
 from werkzeug.exceptions import HTTPException
 
 from service import frames
-from service.frames import Frame
+from service.frames import Connection, Frame
 from service.inprocess import InProcess
 
 logger = logging.getLogger(__name__)
@@ -94,8 +94,7 @@ class Pool:
 
     def told(self, kind: bytes, note: bytes = b"") -> Frame:
         """Ask the keeper a question."""
-        with connected(self.door) as connection:
-            connection.settimeout(None)
+        with contextlib.closing(connected(self.door)) as connection:
             try:
                 connection.sendall(frames.pack(kind, note=note))
                 return frames.receive(connection)
@@ -130,7 +129,7 @@ class Pool:
         name = b"%d-%d %s" % (os.getpid(), next(self.numbers), note)  # so that no two are the same
         seconds = FOREVER if kind == frames.PART else self.settings["WAIT"]
         try:
-            with connected(self.queue) as connection:
+            with contextlib.closing(connected(self.queue)) as connection:
                 connection.settimeout(seconds)
                 connection.sendall(frames.pack(kind, body, name))
                 return self.answer(connection, name, time.monotonic() + seconds, caller)
@@ -140,7 +139,7 @@ class Pool:
             return self.told(frames.ENDED, name)
 
     def answer(
-        self, connection: socket.socket, name: bytes, end: float, caller: socket.socket | None
+        self, connection: Connection, name: bytes, end: float, caller: socket.socket | None
     ) -> Frame:
         """Wait for the answer.
 
@@ -209,12 +208,12 @@ def listener() -> socket.socket:
     return found
 
 
-def connected(address: str | bytes) -> socket.socket:
+def connected(address: str | bytes) -> Connection:
     """Connect to a listening socket; if it is gone, the service ends.
 
     :raise BlockingIOError: if too many connections wait there
     """
-    connection = socket.socket(socket.AF_UNIX)
+    connection = Connection(socket.AF_UNIX)
     connection.setblocking(False)
     try:
         connection.connect(address)
