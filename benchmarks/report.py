@@ -25,6 +25,13 @@ KINDS = {
 }
 
 
+MANY = "64 connections: answers/s"
+# Why a goal is not met, as profiling says.
+WAY = "the way to a model process and back: a connection and two wake-ups for each request"
+COG = "its HTTP is compiled; it takes one request at a time, and refuses others with 409"
+HTTP = "four fifths of the CPU time are HTTP in the service process: Gunicorn, Flask, log, metrics"
+
+
 @dataclass(frozen=True)
 class Goal:
     """What one of our servers has to reach: a number, or so many times the best of the others."""
@@ -37,7 +44,7 @@ class Goal:
     others: tuple[str, ...] = ()
     base: str = ""  # the measure of the others, where it is another one
     places: int = 0
-    reason: str = ""  # why it is not met, as profiling says
+    reason: str = ""
 
 
 def batches(size: str) -> Iterator[Goal]:
@@ -55,17 +62,18 @@ def works(kind: str) -> Iterator[Goal]:
 
 
 GOALS = [
-    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, tuple(FASTAPI), places=2),
-    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, (*TOOLS, "Cog"), places=2),
-    Goal("64 connections: answers/s", "ours, 1", "64 rate", ">=", 1, ("FastAPI def, 1",)),
-    Goal("64 connections: answers/s", DEFAULT, "64 rate", ">=", 0.8, ("FastAPI def, 2",)),
-    Goal("64 connections: answers/s", DEFAULT, "64 rate", ">=", 2, tuple(TOOLS)),
+    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, tuple(FASTAPI), "", 2, WAY),
+    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, tuple(TOOLS), "", 2, WAY),
+    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, ("Cog",), "", 2, COG),
+    Goal(MANY, "ours, 1", "64 rate", ">=", 1, ("FastAPI def, 1",), reason=HTTP),
+    Goal(MANY, DEFAULT, "64 rate", ">=", 0.8, ("FastAPI def, 2",), reason=HTTP),
+    Goal(MANY, DEFAULT, "64 rate", ">=", 2, tuple(TOOLS), reason=HTTP),
     *works("python"),
     *works("numpy"),
     *(goal for size in SIZES for goal in batches(size)),
     Goal("100,000 rows: rows/s", DEFAULT, "json 100000", ">=", 0.8, (DEFAULT,), "json 10000"),
     Goal("PSS after batches (MB)", DEFAULT, "memory after batches", "<=", 2, (DEFAULT,), "memory"),
-    Goal("First answer (s)", DEFAULT, "first", "<=", 0.7, places=2),
+    Goal("First answer (s)", DEFAULT, "first plain", "<=", 0.7, places=2),
     Goal("PSS (MB)", DEFAULT, "memory", "<=", 120),
     Goal("Rendering with hooks (s)", DEFAULT, "rendering", "<=", 0.3, places=2),
     Goal("Wrong answers, 8 callers (%)", DEFAULT, "wrong", "<=", 0),
@@ -79,8 +87,7 @@ def collect(records: list[dict]) -> tuple[Results, dict[str, str]]:
         if "reason" in record:
             reasons[record["server"]] = record["reason"]
         for measure, value in record.get("values", {}).items():
-            if measure != "first" or record["part"] == "plain":
-                results[record["server"]].setdefault(measure, []).append(value)
+            results[record["server"]].setdefault(measure, []).append(value)
     return results, reasons
 
 
@@ -139,7 +146,7 @@ def costs(results: Results, name: str, key: str) -> str:
         names = [measure for measure in results[name] if measure.endswith(" failed")]
         plain = [name for name in names if name.split()[0] in ("1", "16", "64", "256", "closed")]
         return f"{sum(sum(results[name][one]) for one in plain):,.0f}" if plain else "–"
-    return rate(results, name, key, 2 if key == "first" else 0)
+    return rate(results, name, key, 2 if key == "first plain" else 0)
 
 
 def tables(results: Results) -> Iterator[str]:
@@ -149,7 +156,7 @@ def tables(results: Results) -> Iterator[str]:
     title = "Answers a second, by connections: median = its ratio to the seed (least–most)"
     yield from table(results, title, loads, lambda *at: rate(*at[:2], f"{at[2]} rate"))
     yield from table(results, "Latency, p50 / p99 (ms)", loads, pair)
-    given = {"64 cpu": "CPU a request, 64 kept (µs)", "first": "first answer (s)"}
+    given = {"64 cpu": "CPU a request, 64 kept (µs)", "first plain": "first answer (s)"}
     given |= {"memory": "PSS (MB)", "memory after batches": "PSS after the batches (MB)"}
     given |= {"failed": "requests that failed", "wrong": "wrong answers, 8 callers (%)"}
     title = "Cost: median = its ratio to the seed (least–most). Wrong is another answer than alone"
@@ -262,12 +269,14 @@ def method(settings: dict, records: list[dict]) -> str:
     rounds = len({record["round"] for record in records})
     noisy = sum(record["foreign"] > 0.2 for record in values)
     repeated = sum(record["repeated"] for record in values)
-    return (
+    told = (
         f"{rounds} rounds, {settings['seconds']} s a load, {settings['cores']} cores "
-        f"({settings['processor']}), Python {settings['python']}, "
-        f"Gunicorn {settings['gunicorn']}. {repeated} loads were repeated because other programs "
-        f"took more than 0.2 cores; {noisy} of {len(values)} visits stayed disturbed."
+        f"({settings['processor']}), Python {settings['python']}, Gunicorn {settings['gunicorn']}. "
+        f"Other programs took more than 0.2 cores during {repeated} loads, which were repeated. "
+        f"They still did in {noisy} of {len(values)} visits."
     )
+    loud = "**The machine was not quiet: do not rely on these figures.** "
+    return loud + told if noisy > len(values) / 5 else told
 
 
 def text(settings: dict, records: list[dict]) -> str:
@@ -282,7 +291,7 @@ def text(settings: dict, records: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def write(settings: dict, records: list[dict], template: Path | None) -> None:
+def publish(settings: dict, records: list[dict], template: Path | None) -> None:
     """Print the tables; and write them, the plots and the raw figures, where asked to."""
     said = text(settings, records)
     print(said)

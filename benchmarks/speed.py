@@ -2,7 +2,8 @@
 
 All servers of peers.py are measured in turn, in rounds, on one machine. What else runs there
 disturbs all of them, so ratios say more than figures. Whatever has been measured is kept in
-.bench/speed.jsonl, and the next run goes on from there. Linux only, with wrk.
+.bench/speed.jsonl, and the next run goes on from there. Linux only, with wrk. No server is
+left running, also after Ctrl-C.
 """
 
 import argparse
@@ -28,11 +29,11 @@ from pathlib import Path
 from statistics import median
 
 from peers import KINDS, SERVERS, SQUARE, WORK, Request, Server
-from report import write
+from report import publish
 
 TEMPLATE = Path(__file__).parents[1]
 PRODUCT = TEMPLATE / "{{cookiecutter.project_slug}}"
-BENCH = TEMPLATE / ".bench"  # the environments of the peers, and what has been measured
+BENCH = TEMPLATE / ".bench"  # the environments of the peers
 QUICK = ["seed", "FastAPI def, 1", "FastAPI def, 2", "ours, 1", "ours, 2"]
 PARTS = ("plain", "work")
 LOADS = {"1": 1, "16": 16, "64": 64, "256": 256, "closed": 64}  # connections
@@ -130,20 +131,17 @@ def environment(server: Server, home: Path, port: int) -> dict[str, str]:
     return kept | {"HOME": str(home), "TMPDIR": str(home)} | own
 
 
-def prepare(server: Server, part: str, folder: Path) -> None:
-    """Write the application of a server, or render it, and put the science into it."""
+def prepare(server: Server, part: str, folder: Path) -> dict[str, float]:
+    """Write or render the application with its science, once; how long rendering took (s)."""
+    if folder.exists():
+        return {}
     science = WORK if part == "work" else SQUARE
-    if server.ours:
-        shutil.copytree(folder.parent / "rendered", folder)
-        if part == "work":
-            model = folder / "model/square.py"
-            text = model.read_text("utf-8").replace("inputs.value**2", "compute(inputs.value)")
-            model.write_text(f"from .science import compute\n{text}", "utf-8")
-            (folder / "model/science.py").write_text(science)
-    else:
-        folder.mkdir()
-        for name, source in (server.files | {"science.py": science}).items():
-            (folder / name).write_text(source)
+    taken = render(folder) if server.ours else write(folder, server.files)
+    if server.ours and part == "work":
+        model = folder / "model/square.py"
+        text = model.read_text("utf-8").replace("inputs.value**2", "compute(inputs.value)")
+        model.write_text(f"from .science import compute\n{text}", "utf-8")
+    write(folder / "model" if server.ours else folder, {"science.py": science})
     if server.prepare:
         words = server.prepare.split()
         given = {"cwd": folder, "env": environment(server, folder, 0), "capture_output": True}
@@ -151,20 +149,30 @@ def prepare(server: Server, part: str, folder: Path) -> None:
         if result.returncode:
             raise Failure(f"not prepared: {last_line(result.stderr)}")
     compileall.compile_dir(folder, quiet=1)  # or the first start alone would do it
+    return taken
 
 
-def render(home: Path) -> float:
-    """Render the default project with its hooks, and say how long that took (s)."""
+def write(folder: Path, files: dict[str, str]) -> dict[str, float]:
+    """Write some files."""
+    folder.mkdir(exist_ok=True)
+    for name, source in files.items():
+        (folder / name).write_text(source)
+    return {}
+
+
+def render(folder: Path) -> dict[str, float]:
+    """Render the default project with its hooks, three times; the median of how long it took."""
+    home, taken = folder.parent, []
     config = home / "cookiecutter.yml"
     config.write_text(f"cookiecutters_dir: {home}/templates\nreplay_dir: {home}/replay\n")
     command = [Path(sys.executable).parent / "cookiecutter", TEMPLATE, "--no-input"]
-    command += ["--output-dir", home / "new", "--config-file", config]
-    start = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    taken = time.monotonic() - start
-    shutil.rmtree(home / "rendered", ignore_errors=True)
-    next((home / "new").iterdir()).rename(home / "rendered")
-    return taken
+    command += ["--config-file", config, "--overwrite-if-exists", "--output-dir", f"{folder}.new"]
+    for _ in range(3):
+        start = time.monotonic()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        taken.append(time.monotonic() - start)
+    next(Path(f"{folder}.new").iterdir()).rename(folder)
+    return {"rendering": median(taken)}
 
 
 def ask(port: int, request: Request, timeout: float = 60) -> tuple[int, bytes]:
@@ -291,13 +299,14 @@ def plain(server: Server, port: int, folder: Path, seconds: int, quiet: Quiet) -
         found |= {f"{name} {key}": value for key, value in (told | {"cpu": cpu}).items()}
     for kind, make in server.batches.items():
         for rows in SIZES:
-            found[f"{kind} {rows}"] = quiet(batch, port, make(range(rows)), rows)["rate"]
+            with contextlib.suppress(Failure):  # the table shows that there is no figure
+                found[f"{kind} {rows}"] = quiet(batch, port, make(range(rows)), rows)["rate"]
     return found | {"memory after batches": megabytes()}
 
 
 def batch(port: int, request: Request, rows: int) -> dict[str, float]:
     """The median speed of several batches, after one that is not counted."""
-    taken, end = [], time.monotonic() + 2
+    taken, end = [], time.monotonic() + 1
     while len(taken) < 2 or (len(taken) < 6 and time.monotonic() < end):
         start = time.perf_counter()
         status, body = ask(port, request)
@@ -313,11 +322,19 @@ def work(server: Server, port: int, folder: Path, seconds: int, quiet: Quiet) ->
     for kind, numbers in WORKS.items():
         request = server.ask(KINDS[kind])
         for callers in numbers:
-            lasts = seconds if kind != "long" else max(seconds, 2, 5 * (callers == 64))
+            lasts = seconds if kind != "long" else max(seconds, {1: 1, 8: 2, 64: 4}[callers])
             told = quiet(with_health, server, port, request, callers, lasts, folder)
             keys = ("rate", "p50", "p99", "failed", "health")
             found |= {f"{kind} {callers} {key}": told[key] for key in keys}
     return found | mixed(server, port)
+
+
+def settle() -> None:
+    """Wait for what callers that have gone left the server to do, at most 20 s."""
+    end, before = time.monotonic() + 20, -100
+    while (now := sum(below().values())) - before > 2 and time.monotonic() < end:
+        before = now
+        time.sleep(0.1)
 
 
 def with_health(server: Server, port: int, *given) -> dict[str, float]:
@@ -326,10 +343,11 @@ def with_health(server: Server, port: int, *given) -> dict[str, float]:
 
     def check() -> None:
         start = time.perf_counter()
-        ask(port, (server.health, None, ""))
+        ask(port, (server.health, None, ""), 10)
         waits.append((time.perf_counter() - start) * 1000)
         time.sleep(0.02)
 
+    settle()
     told = load(port, *given, meanwhile=check)
     return told | {"health": max(waits)}
 
@@ -355,23 +373,21 @@ def mixed(server: Server, port: int) -> dict[str, float]:
 
 
 def told(answer: tuple[int, bytes]) -> str:
-    """The number in an answer: its longest run of digits, or nothing without success."""
+    """The number in an answer: the last long run of digits, or nothing without success."""
     status, body = answer
-    numbers = re.findall(rb"(?<![\w-])\d{9,}(?![\w-])", body)
+    numbers = re.findall(rb"(?<![\w.-])\d{9,}(?![\w.-])", body)
     return numbers[-1].decode() if status == 200 and numbers else ""
 
 
 def measured(name: str, part: str, seconds: float, home: Path) -> dict:
     """Everything that one part measures of one server, started for it alone."""
-    server, quiet, folder = SERVERS[name], Quiet(), home / "app"
-    shutil.rmtree(folder, ignore_errors=True)
+    server, quiet = SERVERS[name], Quiet()
+    folder, act = home / re.sub(r"\W+", "-", f"{name} {part}"), {"plain": plain, "work": work}[part]
     try:
         install(server)
-        prepare(server, part, folder)
-        port = free_port()
+        found, port = prepare(server, part, folder), free_port()
         with running(server, folder, port) as first:
-            act = plain if part == "plain" else work
-            found = act(server, port, folder, seconds, quiet) | {"first": first}
+            found |= act(server, port, folder, seconds, quiet) | {f"first {part}": first}
     except Failure as failure:
         return {"reason": str(failure)}
     found = {key: round(value, 4) for key, value in found.items()}
@@ -400,7 +416,8 @@ def kept(raw: Path, chosen: dict, again: bool) -> list[dict]:
     """What an earlier run with these settings has measured; another one is put aside."""
     lines = raw.read_text("utf-8").splitlines() if raw.exists() else []
     if lines and not again and json.loads(lines[0]) == chosen:
-        return [json.loads(line) for line in lines[1:] if line.endswith("}")]
+        records = [json.loads(line) for line in lines[1:] if line.endswith("}")]
+        return [record for record in records if "values" in record]
     if lines:
         raw.rename(raw.with_suffix(".old.jsonl"))
     raw.write_text(json.dumps(chosen) + "\n")
@@ -420,18 +437,15 @@ def run(options: argparse.Namespace, raw: Path, home: Path) -> list[dict]:
     """Measure what has not been measured, and keep each step at once."""
     records = kept(raw, settings(options), options.again)
     done = {(record["round"], record["part"], record["server"]) for record in records}
-    broken = {record["server"] for record in records if "reason" in record}
-    taken = [render(home) for _ in range(3)]
+    broken = []
     with raw.open("a", encoding="utf-8") as file:
         for number, part, name in visits(options):
-            if (number, part, name) in done or name in broken:
+            if (number, part, name) in done or broken.count(name) > 1:
                 continue
             print(f"Round {number + 1} of {options.rounds}: {name}, {part}.", file=sys.stderr)
             record = {"round": number, "part": part, "server": name}
             record |= measured(name, part, options.seconds, home)
-            broken |= {name} if "reason" in record else set()
-            if SERVERS[name].ours and "values" in record:
-                record["values"]["rendering"] = median(taken)
+            broken += [name] * ("reason" in record)
             print(json.dumps(record), file=file, flush=True)
             records.append(record)
     return records
@@ -446,8 +460,12 @@ def choices() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="SERVER", help=", ".join(SERVERS))
     parser.add_argument("--part", choices=PARTS, help="the square, or the models that compute")
     parser.add_argument("--again", action="store_true", help="forget what has been measured")
+    parser.add_argument("--keep", type=Path, default=BENCH, help="the folder for what is measured")
     parser.add_argument("--write", action="store_true", help="write into benchmarks/README.md")
     options = parser.parse_args()
+    if options.quick and options.write:
+        sys.exit("--write needs the figures of all servers: leave --quick out.")
+    options.again |= options.quick
     options.parts = [options.part] if options.part else ["plain"] if options.quick else [*PARTS]
     options.servers = options.only or (QUICK if options.quick else [*SERVERS])
     if unknown := set(options.servers) - set(SERVERS):
@@ -463,11 +481,11 @@ def main() -> None:
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, lambda number, _: sys.exit(128 + number))
     ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans stay below this process
-    BENCH.mkdir(exist_ok=True)
-    raw = BENCH / ("quick.jsonl" if options.quick else "speed.jsonl")
+    options.keep.mkdir(exist_ok=True)
+    raw = options.keep / ("quick.jsonl" if options.quick else "speed.jsonl")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         records = run(options, raw, Path(folder))
-    write(settings(options), records, TEMPLATE if options.write else None)
+    publish(settings(options), records, TEMPLATE if options.write else None)
 
 
 if __name__ == "__main__":
