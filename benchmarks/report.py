@@ -177,6 +177,9 @@ def compared(goal: Goal, results: Results) -> tuple[list[float], str]:
     if not goal.others or not found:
         return found, spread(found, goal.places) if found else "not measured"
     known = {name: results[name][base] for name in goal.others if results[name].get(base)}
+    if len(known) > 1:  # those that refuse are fast
+        failed = f"{base.rpartition(' ')[0]} failed"
+        known = {name: one for name, one in known.items() if not any(results[name].get(failed, []))}
     if not known:
         return [], "not measured"
     best = (min if goal.sign == "<=" else max)(known, key=lambda name: median(known[name]))

@@ -42,6 +42,7 @@ SIZES = (100, 10_000, 100_000)  # rows
 TICKS = os.sysconf("SC_CLK_TCK")
 UNITS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}
 FOREIGN = 0.2  # cores; a load during which other programs took more is repeated
+PATIENCE = 5  # seconds for a health check
 ASKED, SEEDS = 4, range(1, 9)
 
 
@@ -318,7 +319,7 @@ def batch(port: int, request: Request, rows: int) -> dict[str, float]:
 
 def work(server: Server, port: int, folder: Path, seconds: int, quiet: Quiet) -> dict:
     """Measure models that compute for a while, with a health check asked meanwhile."""
-    found = {}
+    found = mixed(server, port)
     for kind, numbers in WORKS.items():
         request = server.ask(KINDS[kind])
         for callers in numbers:
@@ -326,7 +327,7 @@ def work(server: Server, port: int, folder: Path, seconds: int, quiet: Quiet) ->
             told = quiet(with_health, server, port, request, callers, lasts, folder)
             keys = ("rate", "p50", "p99", "failed", "health")
             found |= {f"{kind} {callers} {key}": told[key] for key in keys}
-    return found | mixed(server, port)
+    return found
 
 
 def settle() -> None:
@@ -343,7 +344,7 @@ def with_health(server: Server, port: int, *given) -> dict[str, float]:
 
     def check() -> None:
         start = time.perf_counter()
-        ask(port, (server.health, None, ""), 10)
+        ask(port, (server.health, None, ""), PATIENCE)
         waits.append((time.perf_counter() - start) * 1000)
         time.sleep(0.02)
 

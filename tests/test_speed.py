@@ -64,6 +64,14 @@ def test_a_goal_that_is_not_met_says_why_and_by_whom():
     assert "(FastAPI async, 2)" in line and "**no**: the way to a model process" in line
 
 
+def test_who_refuses_is_not_the_one_to_beat():
+    pairs = {"ours, 2": (9, 0), "Cog": (1, 700), "LitServe": (20, 0)}
+    names = ("numpy_8_p99", "numpy_8_failed")
+    records = [record(name, **dict(zip(names, pairs[name], strict=True))) for name in pairs]
+    line = goal(records, "A model of 5 ms in NumPy, 8 callers: p99")
+    assert "(LitServe)" in line and line.endswith("| yes |")
+
+
 def test_the_tables_say_which_server_could_not_be_measured_and_when_it_was_loud():
     broken = {"round": 0, "part": "plain", "server": "Cog", "reason": "not installed: no wheel"}
     text = report.text(SETTINGS, [broken, record("seed", noise=0.5, memory=40)])
