@@ -18,6 +18,7 @@ DEFAULT = "ours, 2"  # what a rendered project starts with
 Results = dict[str, dict[str, list[float]]]  # by server and measure, one a round
 SIZES = ("100", "10000", "100000")
 CALLERS = {"1": "1 caller", "8": "8 callers", "64": "64 callers"}
+WORKED = ("rate", "health", "failed", "count")
 KINDS = {
     "python": "A model of 5 ms in pure Python",
     "numpy": "A model of 5 ms in NumPy",
@@ -116,18 +117,23 @@ def rate(results: Results, name: str, measure: str, places: int = 0) -> str:
 def pair(results: Results, name: str, prefix: str) -> str:
     """The median and the last hundredth of the latency (ms)."""
     middle, last = (results[name].get(f"{prefix} {key}") for key in ("p50", "p99"))
-    return f"{median(middle):,.1f} / {median(last):,.1f}" if middle and last else "–"
+    return f"{short(median(middle))} / {short(median(last))}" if middle and last else "–"
+
+
+def short(value: float) -> str:
+    """A number with as many decimals as say something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def worked(results: Results, name: str, prefix: str) -> str:
     """Answers a second, latency, the longest health check, and what failed."""
-    found = {key: results[name].get(f"{prefix} {key}") for key in ("rate", "health", "failed")}
+    found = {key: results[name].get(f"{prefix} {key}") for key in WORKED}
     if not all(found.values()):
         return "–"
-    text = f"{median(found['rate']):,.0f} · {pair(results, name, prefix)}"
-    text += f" · {median(found['health']):,.0f}"
-    failed = median(found["failed"])
-    return text + (f" · **{failed:,.0f} failed**" if failed else "")
+    text = f"{short(median(found['rate']))} · {pair(results, name, prefix)}"
+    text += f" · {short(median(found['health']))}"
+    failed = 100 * sum(found["failed"]) / max(1, sum(found["count"]))
+    return text + (f" · **{failed:.1f} % failed**" if failed else "")
 
 
 def table(results: Results, title: str, columns: dict, cell) -> Iterator[str]:

@@ -329,7 +329,7 @@ def work(server: Server, port: int, folder: Path, seconds: int, quiet: Quiet) ->
         for callers in numbers:
             lasts = seconds if kind != "long" else max(seconds, {1: 1, 8: 2, 64: 4}[callers])
             told = quiet(with_health, server, port, request, callers, lasts, folder)
-            keys = ("rate", "p50", "p99", "failed", "health")
+            keys = ("rate", "p50", "p99", "count", "failed", "health")
             found |= {f"{kind} {callers} {key}": told[key] for key in keys}
     return found
 
