@@ -442,14 +442,16 @@ def visits(options: argparse.Namespace) -> Iterator[tuple[int, str, str]]:
                 yield number, part, name
 
 
-def run(options: argparse.Namespace, raw: Path, home: Path) -> list[dict]:
+def run(options: argparse.Namespace, chosen: dict, raw: Path, home: Path) -> list[dict]:
     """Measure what has not been measured, and keep each step at once."""
-    records = kept(raw, settings(options), options.again)
+    records = kept(raw, chosen, options.again)
     done = {(record["round"], record["part"], record["server"]) for record in records}
-    broken = []
+    broken, left = [], [visit for visit in visits(options) if visit not in done]
+    if not left:
+        print("All of it has been measured: --again measures anew.", file=sys.stderr)
     with raw.open("a", encoding="utf-8") as file:
-        for number, part, name in visits(options):
-            if (number, part, name) in done or broken.count(name) > 1:
+        for number, part, name in left:
+            if broken.count(name) > 1:
                 continue
             print(f"Round {number + 1} of {options.rounds}: {name}, {part}.", file=sys.stderr)
             record = {"round": number, "part": part, "server": name}
@@ -493,8 +495,9 @@ def main() -> None:
     options.keep.mkdir(exist_ok=True)
     raw = options.keep / ("quick.jsonl" if options.quick else "speed.jsonl")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        records = run(options, raw, Path(folder))
-    publish(settings(options), records, TEMPLATE if options.write else None)
+        chosen = settings(options)
+        records = run(options, chosen, raw, Path(folder))
+    publish(chosen, records, TEMPLATE if options.write else None)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,9 @@ def test_the_tables_and_plots_are_those_of_the_raw_figures():
     raw = json.loads((FOLDER / "speed.json").read_text("utf-8"))
     page = (FOLDER / "README.md").read_text("utf-8")
     assert f"\n{report.text(raw['settings'], raw['records'])}\n" in page
-    for name, image in report.plots(report.collect(raw["records"])[0]).items():
+    results = report.collect(raw["records"])[0]
+    assert f"\n{report.summary(results)}\n" in (TEMPLATE / "README.md").read_text("utf-8")
+    for name, image in report.plots(results).items():
         assert (FOLDER / name).read_text("utf-8") == image
 
 
