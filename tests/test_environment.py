@@ -209,7 +209,7 @@ def template(tmp_path) -> Path:
     """A copy of the template, in a folder with a space, that uses the installed tools."""
     copy = tmp_path / "a copy"
     left = shutil.ignore_patterns(
-        ".git", ".venv", ".demo", ".*_cache", ".hypothesis", "__pycache__"
+        ".git", ".bench", ".venv", ".demo", ".*_cache", ".hypothesis", "__pycache__"
     )
     shutil.copytree(TEMPLATE, copy, ignore=left)
     (copy / ".venv").symlink_to(Path(sys.prefix))
