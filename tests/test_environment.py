@@ -268,7 +268,7 @@ def test_an_environment_of_another_origin_is_only_added_to(project, tmp_path):
 
 def test_make_alone_lists_the_targets(project):
     listed = re.findall(r"make (\w+)", run("make", cwd=project).stdout)
-    assert listed == "serve try test record reproduce version environment".split()
+    assert listed == "serve try test record reproduce version environment weights".split()
 
 
 @pytest.mark.slow

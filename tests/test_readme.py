@@ -241,6 +241,26 @@ def test_the_pages_name_no_target_that_make_does_not_know(bake):
         assert set(re.findall(r"\bmake (\w+)", pieces)) <= known, name
 
 
+def messages(project: Path) -> list[str]:
+    """The sentences in the sources of a project, without docstrings."""
+    found = []
+    for path in [*project.glob("*.py"), *project.glob("[st][eo]*/**/*.py")]:
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        texts = [node for node in nodes if isinstance(node, ast.Constant)]
+        found += [node.value for node in texts if id(node) not in docstrings]
+    return [text for text in found if isinstance(text, str) and " " in text]
+
+
+def test_every_message_names_a_command_that_is_there(bake):
+    """No other Flask or Python of the person's PATH, and no target that make does not know."""
+    found = "\n".join(messages(bake()))
+    named = set(re.findall(r"(?:type|then|Type the new version|to): make (\w+)", found))
+    assert {"record", "weights", "test", "version"} == named <= targets(bake() / "Makefile")
+    assert re.findall(r"(?<![/\w])(?:flask|python3?|gunicorn) +[a-z/.]+", found) == []
+    assert re.findall(r"\.venv/bin/\w+", found) == [".venv/bin/flask"] * 2
+
+
 def commands_of(folder: Path) -> dict[str, str]:
     """The commands of an AGENTS.md, each with what it does."""
     lines = [line.partition("#") for line in typed((folder / "AGENTS.md").read_text("utf-8"))]
