@@ -36,7 +36,7 @@ def bare_path(tmp_path: Path, *tools: str) -> str:
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "python3").symlink_to(Path(sys.executable).resolve())
-    for program in ["sh", "make", "touch", "mkdir", "chmod"]:
+    for program in ["sh", "make", "touch", "mkdir", "chmod", "git", "sed"]:
         (folder / program).symlink_to(shutil.which(program))
     for name in tools:
         (folder / name).write_text(TOOL)

@@ -46,10 +46,9 @@ def served() -> Callable:
         model = InProcess(settings(SETTINGS))
         show("\n".join(compared(model)))
         return create_app(SETTINGS, pool=model)
-    except SystemExit as stop:
-        reason = str(stop.code)
-    except Exception as error:
-        reason = traced(error).decode().rstrip()
+    except (Exception, SystemExit) as error:
+        sentence = getattr(error, "code", None)
+        reason = sentence if isinstance(sentence, str) else traced(error).decode().rstrip()
     show(f"{reason}\nThe model is not served. It is tried again when a file of it is saved.")
     return Response(f"{reason}\n", 503, mimetype="text/plain")
 
