@@ -16,7 +16,7 @@ def next_steps(folder: str, windows: bool) -> str:
     port = CONTEXT["port"]
     if windows:
         serve = f".venv\\Scripts\\flask run --port {port}"
-        commands = [f'cd "{folder}"', "py environment.py", serve]
+        commands = [f'cd "{folder}"', "py tools\\environment.py", serve]
     else:
         commands = [f"cd {shlex.quote(folder)}", "make test", "make serve"]
     return (

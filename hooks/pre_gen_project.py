@@ -1,10 +1,15 @@
 """Checks every answer before a file is written, and reports all faults at once."""
 
+import contextlib
 import itertools
 import json
+import os
 import re
 import shlex
+import signal
+import subprocess
 import sys
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +21,7 @@ ANSWERS = [name for name in ORDER if not name.startswith("_")]
 
 FREE_TEXT = ["project_name", "description", "author_given_names", "author_family_names"]
 DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"  # Windows makes no folder of these names
-PLACEHOLDERS = {"0000-0002-1825-0097", "0000-0001-2345-6789", "0000-0000-0000-0001"}
+SAMPLES = {"0000-0002-1825-0097", "0000-0001-2345-6789", "0000-0000-0000-0001"}
 VERSION = (
     r"v?[0-9]+(\.[0-9]+)*([-_.]?(alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?"
     r"(-[0-9]+|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?"
@@ -51,7 +56,7 @@ def is_version(text: str) -> bool:
 
 def is_orcid(text: str) -> bool:
     """Whether a text is empty or an ORCID iD with its check digit (ISO 7064 MOD 11-2)."""
-    if not re.fullmatch(r"([0-9]{4}-){3}[0-9]{3}[0-9X]", text) or text in PLACEHOLDERS:
+    if not re.fullmatch(r"([0-9]{4}-){3}[0-9]{3}[0-9X]", text):
         return text == ""
     total = 0
     for digit in text.replace("-", "")[:-1]:
@@ -101,9 +106,14 @@ RULES: list[tuple[list[str], Callable[[str], object], str]] = [
     ),
     (
         ["orcid"],
+        lambda text: text not in SAMPLES,
+        "must be your own ORCID iD, or empty: this one is a sample and nobody's.",
+    ),
+    (
+        ["orcid"],
         is_orcid,
-        "must be empty or your own ORCID iD with its correct check digit, written like"
-        " 0000-0002-1825-0097 (ORCID's sample, and nobody's), without https://orcid.org/.",
+        "must be empty or an ORCID iD with its correct check digit, written like"
+        " 0000-0002-1825-0097, without https://orcid.org/.",
     ),
     (
         ["repository_url"],
@@ -157,12 +167,43 @@ def literal(text: str) -> str:
     return "{" + "{ " + repr(text) + " }" + "}" if jinja else text
 
 
+def end_without_traceback() -> None:
+    """Interrupt the command `cookiecutter` as Ctrl-C does: it then ends with "Aborted!".
+
+    It answers the exit code of a hook with a traceback. No other caller is interrupted, and one
+    that does not listen gets the exit code.
+    """
+    caller = os.getppid()
+    line = Path(f"/proc/{caller}/cmdline")
+    if line.exists():
+        words = line.read_text("utf-8", "replace").split("\0")
+    else:  # macOS
+        command = ["ps", "-o", "args=", "-p", str(caller)]
+        words = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    if "cookiecutter" not in [Path(word).name for word in words[:2]]:
+        return
+    folder = Path.cwd()
+    with contextlib.suppress(OSError):  # an older project is there
+        folder.rmdir()  # Cookiecutter leaves the new folder behind when it is interrupted
+    os.kill(caller, signal.SIGINT)
+    for _ in range(100):
+        if os.getppid() != caller:
+            return
+        time.sleep(0.02)
+    folder.mkdir(exist_ok=True)
+
+
 if __name__ == "__main__":
     found = list(faults())
     if found:
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
         report = "".join(f"  - {fault}\n" for fault in found)
-        sys.exit(
+        print(
             f"\nNothing was written, because of these answers:\n\n{report}\n"
-            f"Correct them in this command and run it:\n\n{command()}\n"
+            f"Correct them in this command and run it:\n\n{command()}\n",
+            file=sys.stderr,
+            flush=True,
         )
+        with contextlib.suppress(OSError):
+            end_without_traceback()
+        sys.exit(1)

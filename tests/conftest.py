@@ -1,10 +1,12 @@
 """What the tests share: rendered projects, and servers that answer on a free port."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -74,6 +77,27 @@ def swapped(project: Path, source: str, records: bool = True) -> Path:
     if records:
         (project / "model/examples/first.json").write_text(EXAMPLES[source], "utf-8")
     return project
+
+
+def stand_in(project: Path) -> Path:
+    """Let the tests' own Python be the .venv of a project, so that make has nothing to install."""
+    (project / ".venv/bin").mkdir(parents=True)
+    for name, words in {"python": "", "flask": " -m flask", "gunicorn": " -m gunicorn"}.items():
+        (program := project / ".venv/bin" / name).write_text(
+            f'#!/bin/sh\nexec {PYTHON}{words} "$@"\n'
+        )
+        program.chmod(stat.S_IRWXU)
+    (project / ".venv/ready").write_text(tool(project, "environment").state(), "utf-8")
+    return project
+
+
+def tool(project: Path, name: str) -> ModuleType:
+    """A file of the project's tools/ as a module."""
+    path = project / f"tools/{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 @dataclass

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
-from commands import Person, commit, copy_template, tree
+from commands import BIN, Person, commit, copy_template, tree
 from conftest import TEMPLATE, free_port, literal
 
 PROMPTS = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))["__prompts__"]
@@ -305,6 +305,31 @@ def test_a_refusal_names_every_fault_and_leaves_nothing_behind(template, person)
     assert "project_slug must be" in message and "port must be" in message
     after = [path for path in person.folder.rglob("*") if person.home not in path.parents]
     assert after == before
+
+
+@needs_terminal
+def test_a_refusal_ends_with_its_sentence_and_without_a_traceback(template, person):
+    message = refuse(person, template, {"port": "80"})
+    assert message.endswith(f"{advice(message)}\n\n\nAborted!\n")
+    assert person.types("ls", person.desk).stdout == ""
+
+
+@needs_terminal
+def test_a_cookiecutter_that_does_not_listen_to_an_interrupt_still_refuses(template, person):
+    """The shell lets it ignore the signal, as it does with what runs in the background."""
+    command = f"trap '' INT; exec {BIN}/cookiecutter '{template}' --no-input port=80"
+    done = person.types("sh", "-c", command)
+    assert done.returncode == 1 and "port must be" in done.stderr
+    assert "Hook script failed" in done.stdout
+    assert tree(person.desk) == {} and not any(person.desk.iterdir())
+
+
+@needs_terminal
+def test_the_sample_of_an_orcid_is_told_as_one(template, person):
+    sample = re.search(r"\d{4}-\d{4}-\d{4}-\d{4}", PROMPTS["orcid"])[0]
+    assert "sample and nobody's" in PROMPTS["orcid"]
+    said = refuse(person, template, {"orcid": sample})
+    assert "orcid must be your own ORCID iD, or empty: this one is a sample and nobody's." in said
 
 
 @needs_shell

@@ -25,7 +25,7 @@ FILES = """
 .dockerignore .gitattributes .github/workflows/check.yml .github/workflows/reproduce.yml .gitignore
 AGENTS.md CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
 deploy/kubernetes.yaml docs/calling.md docs/deployment.md docs/images-and-locks.md docs/model.md
-docs/proof.md docs/settings.md docs/troubleshooting.md environment.py environment.yml
+docs/proof.md docs/settings.md docs/troubleshooting.md environment.yml
 gunicorn.conf.py locks/lock.py model/__init__.py model/examples/two.json
 model/examples/very-large.json model/square.py pyproject.toml service/__init__.py
 service/about/__init__.py service/about/citation.py service/about/headers.py
@@ -45,7 +45,8 @@ service/runner/contract.py service/runner/loose.py
 service/runner/refusals.py service/runner/schemas.py service/runner/strict.py service/schema.py
 service/served.py service/settings.py service/tables.py service/watch.py service/words.py
 service/words.toml service/worker.py tests/conftest.py tests/test_examples.py tests/test_identity.py
-tests/test_model.py tests/test_openapi.py tests/test_page.py tests/test_provenance.py
+tests/test_model.py tests/test_openapi.py tests/test_packages.py tests/test_page.py
+tests/test_provenance.py tools/environment.py tools/packages.py tools/trial.py tools/version.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt

@@ -1,6 +1,5 @@
-"""`environment.py` and the Makefiles: the set-up without Docker, and its refusals."""
+"""`tools/environment.py` and the Makefiles: the set-up without Docker, and its refusals."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -11,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TEMPLATE, Server, clean_environment, free_port, wait_for
+from conftest import TEMPLATE, Server, clean_environment, free_port, stand_in, tool, wait_for
 from packaging.requirements import Requirement
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
@@ -37,11 +36,11 @@ def bare_path(tmp_path: Path, *tools: str) -> str:
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "python3").symlink_to(Path(sys.executable).resolve())
-    for program in ["sh", "make", "touch", "mkdir", "chmod"]:
+    for program in ["sh", "make", "touch", "mkdir", "chmod", "git", "sed"]:
         (folder / program).symlink_to(shutil.which(program))
-    for tool in tools:
-        (folder / tool).write_text(TOOL)
-        (folder / tool).chmod(stat.S_IRWXU)
+    for name in tools:
+        (folder / name).write_text(TOOL)
+        (folder / name).chmod(stat.S_IRWXU)
     return str(folder)
 
 
@@ -69,7 +68,7 @@ def test_conda_makes_the_environment_where_it_is_installed(project, tmp_path, to
     prefix = project / ".venv"
     assert record.read_text().splitlines() == [
         f"{used} env create --prefix {prefix} --file {project / 'environment.yml'}",
-        "python -m pip install --quiet --retries 1 --group test",
+        "python -m pip install --quiet --retries 1 pytest>=9,<10",
         "python -m gunicorn",
     ]
 
@@ -79,8 +78,9 @@ def test_a_changed_list_updates_the_environment(project, tmp_path):
     run("make", "test", cwd=project, **variables)
     again = run("make", "test", cwd=project, **variables)
     assert again.returncode == 0 and (tmp_path / "record").read_text().count("conda env") == 1
-    later = (project / ".venv/ready").stat().st_mtime + 10
-    os.utime(project / "environment.yml", (later, later))
+    with (project / "environment.yml").open("a") as listed:
+        listed.write("  - numpy>=2,<3\n")
+    os.utime(project / "environment.yml", (0, 0))  # what was unpacked has old times
     run("make", "test", cwd=project, **variables)
     assert "conda env update --prune --prefix" in (tmp_path / "record").read_text()
 
@@ -88,13 +88,13 @@ def test_a_changed_list_updates_the_environment(project, tmp_path):
 def test_a_failing_conda_is_one_clear_sentence(project, tmp_path):
     path = bare_path(tmp_path, "conda")
     (tmp_path / "bin/conda").write_text("#!/bin/sh\nexit 1\n")
-    result = run("python3", "environment.py", cwd=project, PATH=path)
+    result = run("python3", "tools/environment.py", cwd=project, PATH=path)
     assert result.stderr == "conda could not make the environment; its reason stands above.\n"
 
 
 def pretending(fault: str) -> list[str]:
     """Run environment.py in a Python that has this fault."""
-    start = "import runpy; runpy.run_path('environment.py', run_name='__main__')"
+    start = "import runpy; runpy.run_path('tools/environment.py', run_name='__main__')"
     return [sys.executable, "-c", f"import importlib.util, sys; {fault}; {start}"]
 
 
@@ -120,7 +120,9 @@ def test_no_network_is_one_clear_sentence(project, tmp_path):
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_FIND_LINKS": "",
     }
-    result = run(sys.executable, "environment.py", cwd=project, PATH=bare_path(tmp_path), **nowhere)
+    result = run(
+        sys.executable, "tools/environment.py", cwd=project, PATH=bare_path(tmp_path), **nowhere
+    )
     assert result.returncode != 0
     assert (
         result.stderr == "The package index cannot be reached: check the network, then try again.\n"
@@ -128,27 +130,26 @@ def test_no_network_is_one_clear_sentence(project, tmp_path):
 
 
 LISTED = """name: "x"
-channels:
-  - conda-forge
 dependencies:
-  - python>=3.13,<3.14  # why
-  - python-dateutil
-  - flask>=3.1,<4
-  - "numpy>=2,<3"
-  - pip
-  - pip:
-      - 'pip-tools>=7; python_version<"3.99"'
+- python>=3.13,<3.14  # why
+- python-dateutil
+- flask>=3.1,<4
+- "numpy>=2,<3"
+- pip
+- pip:
+    - 'pip-tools>=7; python_version<"3.99"'
+channels:
+- conda-forge
+"""
+FLOW = """{name: x, channels: [conda-forge], dependencies: [python, python-dateutil,
+  "flask>=3.1,<4", 'numpy>=2,<3', {pip: ['pip-tools>=7; python_version<"3.99"']}]}
 """
 
 
-def test_pip_reads_what_conda_reads(project):
-    (project / "environment.yml").write_text(LISTED)
-    specification = importlib.util.spec_from_file_location(
-        "environment", project / "environment.py"
-    )
-    environment = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(environment)
-    read = [Requirement(line) for line in environment.packages()]
+@pytest.mark.parametrize("text", [LISTED, FLOW], ids=["block", "flow"])
+def test_pip_reads_what_conda_reads(project, text):
+    (project / "environment.yml").write_text(text)
+    read = [Requirement(line) for line in tool(project, "packages").listed()]
     assert [requirement.name for requirement in read] == [
         "python-dateutil",
         "flask",
@@ -156,6 +157,82 @@ def test_pip_reads_what_conda_reads(project):
         "pip-tools",
     ]
     assert [str(read[1].specifier), str(read[3].marker)] == ["<4,>=3.1", 'python_version < "3.99"']
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("dependencies: [a", "is no YAML: while parsing a flow sequence"),
+        ("- a", "has no list `dependencies:`"),
+        ("dependencies:\n", "has no list `dependencies:`"),
+        ("dependencies: [numpy=2.1]", "lists 'numpy=2.1': write it like numpy>=2.1,<3"),
+        ("dependencies: ['conda-forge::numpy']", "lists 'conda-forge::numpy': write it like"),
+        ("dependencies: [numpy 2.1.*]", "lists 'numpy 2.1.*': write it like"),
+        ("dependencies: [2]", "lists 2: write it like"),
+    ],
+)
+def test_what_is_no_list_for_pip_is_refused_in_a_sentence(project, text, sentence):
+    (project / "environment.yml").write_text(text)
+    result = run(sys.executable, "tools/packages.py", "--list", cwd=project)
+    assert result.returncode == 1 and sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def faults(project: Path, source: str, listed: str = "") -> str:
+    """What is said of a model that begins with these lines, in the tests' own environment."""
+    with (project / "environment.yml").open("a") as lines:
+        lines.write(listed)
+    face = project / "model/__init__.py"
+    face.write_text(f"{source}\n{face.read_text('utf-8')}", "utf-8")
+    result = run(sys.executable, "-B", "tools/packages.py", cwd=project)
+    assert bool(result.returncode) == bool(result.stderr), result.stderr
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("import _pytest.nodes", "model/__init__.py imports _pytest, which no listed package"),
+        ("def late():\n    from iniconfig import IniConfig", 'add "- iniconfig>=2'),
+        ("import no_such_module_anywhere", "imports no_such_module_anywhere, which is not instal"),
+        ("from model.own import x", "model/own/__init__.py imports pluggy"),
+        ("from .own import x", "model/own/__init__.py imports pluggy"),
+        ("from . import own", "model/own/deeper.py imports iniconfig"),
+    ],
+)
+def test_an_import_that_the_list_does_not_bring_is_named(project, source, sentence):
+    (project / "model/own").mkdir()
+    (project / "model/own/__init__.py").write_text("import pluggy\nfrom .deeper import y\nx = 1\n")
+    (project / "model/own/deeper.py").write_text("import iniconfig\ny = 1\n")
+    assert sentence in faults(project, source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import json, os.path, pydantic_core\nfrom werkzeug import http",
+        "try:\n    import no_such_module\nexcept ImportError:\n    no_such_module = None",
+        "import typing\nif typing.TYPE_CHECKING:\n    import pluggy",
+        "import pluggy  # listed",
+    ],
+    ids=["by others", "optional", "for types", "listed"],
+)
+def test_an_import_that_the_list_brings_is_taken(project, source):
+    assert faults(project, source, "  - Pluggy>=1\n" * ("listed" in source)) == ""
+
+
+def test_a_script_beside_the_model_may_import_what_it_likes(project):
+    (project / "model/train.py").write_text("import no_such_module\n")
+    assert faults(project, "") == ""
+
+
+def test_make_test_names_an_import_that_is_not_listed(project):
+    with (stand_in(project) / "model/square.py").open("a") as model:
+        model.write("\n\ndef late():\n    import pluggy\n")
+    result = run("make", "test", cwd=project)
+    assert result.returncode != 0
+    assert "model/square.py imports pluggy, which no listed package brings" in result.stdout
+    assert re.search(r"^=+ 1 failed, \d+ passed", result.stdout, re.M), result.stdout
 
 
 @pytest.mark.slow
@@ -174,8 +251,7 @@ def test_a_package_that_leaves_the_list_leaves_the_environment(project, tmp_path
     python = str(project / ".venv/bin/python")
     assert run(python, "-c", "import toolz, flask", cwd=project).returncode == 0
     listed.write_text(before)
-    later = (project / ".venv/ready").stat().st_mtime + 10
-    os.utime(listed, (later, later))
+    os.utime(listed, (0, 0))
     assert run("make", "environment", cwd=project, **path).returncode == 0
     assert "No module named 'toolz'" in run(python, "-c", "import toolz", cwd=project).stderr
     assert run(python, "-c", "import flask, pytest", cwd=project).returncode == 0
@@ -191,8 +267,8 @@ def test_an_environment_of_another_origin_is_only_added_to(project, tmp_path):
 
 
 def test_make_alone_lists_the_targets(project):
-    listed = run("make", cwd=project).stdout
-    assert re.findall(r"make (\w+)", listed) == "serve test record reproduce environment".split()
+    listed = re.findall(r"make (\w+)", run("make", cwd=project).stdout)
+    assert listed == "serve try test record reproduce version environment weights".split()
 
 
 @pytest.mark.slow

@@ -281,7 +281,7 @@ def left(project: Path) -> list[str]:
 def test_weights_are_fetched_once_and_then_named(project, publisher, info):
     path = listing(project, entry(publisher))
     said = refused_start(project)
-    assert "model/net/weights.bin is missing; run: python service/proof/weights.py" in said
+    assert "model/net/weights.bin is missing; type: make weights" in said
     assert fetch(project).returncode == 0
     assert path.read_bytes() == Publisher.content
     asked = publisher.asked

@@ -3,11 +3,9 @@
 import ast
 import itertools
 import json
-import os
 import re
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import tomllib
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from commands import Person, copy_template, tree
-from conftest import PYTHON, TEMPLATE, clean_environment, free_port
+from conftest import PYTHON, TEMPLATE, clean_environment, free_port, stand_in
 from markdown_it import MarkdownIt
 from test_prose import OURS, THEIRS
 
@@ -25,13 +23,13 @@ COMMANDS = {
     "README.md": r"""
 docker compose up --build
 make serve
-py environment.py
+py tools\environment.py
 .venv\Scripts\flask run --port 8123
 curl "http://localhost:8123/api?value=2"
 make environment
+make try
 make record
 make test
-make serve
 make reproduce
 docker build --no-cache --target lock --output locks .
 docker compose --profile public up --build --detach
@@ -47,6 +45,7 @@ docker push registry.example.org/my-model:2.0
 kubectl apply -f deploy/kubernetes.yaml
 kubectl rollout status deployment/my-model
 kubectl port-forward service/my-model 8123:80
+make version TO=1.2.0
 """,
     "docs/images-and-locks.md": """
 docker build -t my-model .
@@ -66,7 +65,6 @@ MODEL_PROCESSES=0 .venv/bin/flask run
 .venv/bin/python app.py
 """,
     "docs/troubleshooting.md": """
-MODEL_CHECK=false make serve
 docker build --no-cache --target lock --output locks .
 """,
 }
@@ -100,16 +98,7 @@ def test_every_page_has_its_commands_here():
 def project(bake, tmp_path) -> Path:
     """A project whose .venv is the tests' own Python, so that make has nothing to install."""
     origin = bake(port=str(free_port()))
-    project = Path(shutil.copytree(origin, tmp_path / "square"))
-    (project / ".venv/bin").mkdir(parents=True)
-    for name, words in {"python": "", "flask": " -m flask", "gunicorn": " -m gunicorn"}.items():
-        (program := project / ".venv/bin" / name).write_text(
-            f'#!/bin/sh\nexec {PYTHON}{words} "$@"'
-        )
-        program.chmod(stat.S_IRWXU)
-    (ready := project / ".venv/ready").touch()
-    os.utime(ready, (later := ready.stat().st_mtime + 1000, later))
-    return project
+    return stand_in(Path(shutil.copytree(origin, tmp_path / "square")))
 
 
 def types(project: Path, *words: str) -> str:
@@ -135,7 +124,7 @@ LINES = "".join(COMMANDS.values()).splitlines()
 SERVING = [
     line.replace("8123", "{port}")
     for line in dict.fromkeys(LINES)
-    if re.search(r"(make serve|\.venv/bin/.*)$", line)
+    if re.search(r"(make serve|make try|\.venv/bin/.*)$", line)
 ]
 
 
@@ -192,9 +181,9 @@ def test_the_five_steps_put_another_model_in(project, tmp_path, serve):
         old.unlink()
     for name, content in files.items():
         (mine / name).write_text(content, "utf-8")
-    *commands, served = typed(steps)
-    assert served == "make serve"
-    for command in commands:
+    environment, served, *commands = typed(steps)
+    assert served == "make try"
+    for command in [environment, *commands]:
         types(mine, *command.split())
     recorded = json.loads((mine / "model/examples/one-metre.json").read_text("utf-8"))
     assert abs(recorded["response"]["period"] - 2.0064) < 1e-4
@@ -250,6 +239,26 @@ def test_the_pages_name_no_target_that_make_does_not_know(bake):
         text = (bake() / name).read_text("utf-8")
         pieces = "\n".join([*typed(text), *code(text)])
         assert set(re.findall(r"\bmake (\w+)", pieces)) <= known, name
+
+
+def messages(project: Path) -> list[str]:
+    """The sentences in the sources of a project, without docstrings."""
+    found = []
+    for path in [*project.glob("*.py"), *project.glob("[st][eo]*/**/*.py")]:
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        texts = [node for node in nodes if isinstance(node, ast.Constant)]
+        found += [node.value for node in texts if id(node) not in docstrings]
+    return [text for text in found if isinstance(text, str) and " " in text]
+
+
+def test_every_message_names_a_command_that_is_there(bake):
+    """No other Flask or Python of the person's PATH, and no target that make does not know."""
+    found = "\n".join(messages(bake()))
+    named = set(re.findall(r"(?:type|then|Type the new version|to): make (\w+)", found))
+    assert {"record", "weights", "test", "version"} == named <= targets(bake() / "Makefile")
+    assert re.findall(r"(?<![/\w])(?:flask|python3?|gunicorn) +[a-z/.]+", found) == []
+    assert re.findall(r"\.venv/bin/\w+", found) == [".venv/bin/flask"] * 2
 
 
 def commands_of(folder: Path) -> dict[str, str]:

@@ -270,7 +270,7 @@ def test_without_docker_it_says_what_else_can_be_done(project, tmp_path, docker)
         client(tmp_path, docker)
     outcome, said, report = reproduce(project, PATH=str(tmp_path))
     assert (outcome, report) == ("failed", None)
-    assert said == "Docker does not answer: start or install it, or try --local or --url.\n"
+    assert said == "Docker does not answer: start it, or type: .venv/bin/flask reproduce --local\n"
 
 
 def test_weights_that_are_missing_are_told_before_anything_is_built(project, tmp_path):
@@ -280,7 +280,7 @@ def test_weights_that_are_missing_are_told_before_anything_is_built(project, tmp
     (project / "model/weights.json").write_text(listed)
     outcome, said, _ = reproduce(project, PATH=f"{tmp_path}:/usr/bin:/bin")
     assert outcome == "failed"
-    assert said == "model/w.bin is missing; run: python service/proof/weights.py\n"
+    assert said == "model/w.bin is missing; type: make weights\n"
 
 
 def test_without_a_recorded_example_nothing_is_proven(project):

@@ -41,7 +41,7 @@ except OSError:
 bind = f"[{listen}]:{port}"
 
 if os.environ.get("MODEL_PROCESSES") == "0":
-    way_out = "flask run and python app.py take it, for a debugger; here write a number such as 2."
+    way_out = "make try takes it, for a debugger; here write a number such as 2."
     sys.exit(f"MODEL_PROCESSES=0 is not for Gunicorn: {way_out}")
 
 # The model processes start once, before the port opens and the service processes fork.

@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from operator import itemgetter
 
 import pytest
@@ -12,28 +12,43 @@ from flask.testing import FlaskClient
 from service import frames
 from service.about.page import Page
 from service.application import create_app
+from service.proof.examples import recorded
 from service.served import ServedModel
 from service.settings import IS_WINDOWS
 
-APP = pytest.StashKey[Flask]()
+SAID: set[str] = set()  # the reasons to stop that are shown already
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Start the service, or say once, and not in every test, why it does not start."""
-    capture = session.config.pluginmanager.getplugin("capturemanager")
-    capture.resume_global_capture()  # which takes what the model prints, and shows it on a failure
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator:
+    """Say once, in its sentence, what is wrong with an example; all other tests still run."""
+    try:
+        return (yield)
+    except SystemExit as stop:
+        reason = str(stop.code)
+        outcome = "passed" if reason in SAID else "failed"
+        SAID.add(reason)
+        return pytest.CollectReport(collector.nodeid, outcome, reason, [])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what the owner says of the model, which needs no service."""
+    items.sort(key=lambda item: item.path.name != "test_model.py")
+
+
+@pytest.fixture(scope="session")
+def app() -> Iterator[Flask]:
+    """The service, or the reason, once and not in every test, why it does not start."""
     try:
         app = create_app({"PROCESSES": 0 if IS_WINDOWS else 1, "CHECK": False})
     except SystemExit as refusal:
         pytest.exit(str(refusal), returncode=1)
     except Exception:
         pytest.exit(traceback.format_exc(), returncode=1)
-    finally:
-        capture.suspend_global_capture()
     pool = app.extensions["model"].pool
-    session.config.add_cleanup(pool.close)
     pool.ask = once(pool.ask)
-    session.config.stash[APP] = app
+    yield app
+    pool.close()
 
 
 def once(ask: Callable) -> Callable:
@@ -70,18 +85,26 @@ def meaning(body: bytes) -> str:
 
 
 @pytest.fixture
-def client(pytestconfig) -> FlaskClient:
+def client(app) -> FlaskClient:
     """A client that calls the service without a server."""
-    return pytestconfig.stash[APP].test_client()
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def answers(app) -> dict[str, object]:
+    """What the model now answers to the recorded examples, but for those that fail."""
+    client = app.test_client()
+    found = {name: client.post("/api", json=one.request) for name, one in recorded().items()}
+    return {name: got.json for name, got in found.items() if got.status_code == 200}
 
 
 @pytest.fixture
-def served(client) -> ServedModel:
+def served(app) -> ServedModel:
     """The model as the service knows it: its fields, and what can be said of them in text."""
-    return client.application.extensions["model"]
+    return app.extensions["model"]
 
 
 @pytest.fixture
-def page(client) -> Page:
+def page(app) -> Page:
     """The page of the model, and the calls that it shows."""
-    return client.application.extensions["page"]
+    return app.extensions["page"]

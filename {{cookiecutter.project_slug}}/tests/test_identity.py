@@ -1,6 +1,7 @@
 """CITATION.cff is the one source of the project's identity: the copies agree with it."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,11 @@ def test_the_image_is_tagged_with_the_version(name):
     image = re.search(r"^ +(?:- )?image: (?!caddy)(.+)$", (PROJECT / name).read_text("utf-8"), re.M)
     version = cited().version
     assert image[1].strip('"').endswith(f":{version}"), f"{name}: write {version}, as CITATION.cff"
+
+
+def test_the_next_version_follows_this_one():
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
+    assert settings["tool"]["bumpversion"]["current_version"] == cited().version
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/deployment.md"])

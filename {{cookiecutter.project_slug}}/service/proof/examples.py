@@ -53,7 +53,7 @@ def justify(name: str, example: Example) -> None:
 
     A name to skip that no field has is a mistake.
     """
-    strange = set(example.skip).difference(example.response or example.skip)
+    strange = example.skip and set(example.skip).difference(example.response or example.skip)
     if strange or (example.skip and not example.note.strip()):
         reason = (
             f"which the answer does not have: {sorted(strange)}" if strange else 'so add a "note"'

@@ -34,7 +34,7 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
     if not recorded():
         sys.exit(NONE)
     if not (url or local or docker("version")):
-        sys.exit("Docker does not answer: start or install it, or try --local or --url.")
+        sys.exit("Docker does not answer: start it, or type: .venv/bin/flask reproduce --local")
     identity()  # stops at missing weights before the build, not after it
     on_stop(lambda *_: sys.exit("Stopped."))
     try:
@@ -77,7 +77,7 @@ def build(started: ExitStack) -> str:
     started.callback(remove, tag)
     options = ["--no-cache", "--build-arg", "CHECK=false", "--tag", tag]
     if subprocess.run(["docker", "build", *options, PROJECT], stdout=sys.stderr).returncode:
-        raise Ended("BUILD", "Its last words stand above; --local needs no Docker.")
+        raise Ended("BUILD", "The reason stands above. Without Docker: .venv/bin/flask reproduce --local")
     return tag
 
 

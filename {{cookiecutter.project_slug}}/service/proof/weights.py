@@ -1,4 +1,4 @@
-"""model/weights.json: files too large for git; `python service/proof/weights.py` fetches them.
+"""model/weights.json: files too large for git; `make weights` fetches them.
 
 This is a program of its own, since the service does not start without the model's weights.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 MODEL = Path(__file__).parents[2] / "model"
-WAY_OUT = "run: python service/proof/weights.py"
+WAY_OUT = "type: make weights"
 
 
 class Weight(BaseModel, extra="forbid"):

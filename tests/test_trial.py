@@ -1,0 +1,283 @@
+"""`make try` and `make test` while a model is being written, as its author sees them."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Server, clean_environment, free_port, stand_in, wait_for, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
+
+
+@pytest.fixture
+def project(bake, tmp_path) -> Path:
+    """A project of its own, with the tests' Python for its .venv."""
+    return stand_in(Path(shutil.copytree(bake(), tmp_path / "square")))
+
+
+def change(project: Path, before: str, after: str) -> None:
+    """Save a change of the model, as an editor does."""
+    path = project / "model/square.py"
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), "utf-8")
+
+
+class Trial(Server):
+    """A `make try` whose terminal is written into its log."""
+
+    def answer(self) -> bytes:
+        """The answer to the call of the README."""
+        return self.get("/api?value=2", timeout=60).body
+
+    def types(self, line: str) -> None:
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8")
+
+
+@pytest.fixture
+def trying(tmp_path) -> Callable[..., contextlib.AbstractContextManager[Trial]]:
+    """Type `make try` in a project, and stop it by Ctrl-C."""
+
+    @contextlib.contextmanager
+    def started(project: Path) -> Iterator[Trial]:
+        port, log = free_port(), tmp_path / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["make", "try"],
+                cwd=project,
+                env=clean_environment() | {"PORT": str(port), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            wait_for(log, "Running on", 60)
+            yield Trial(process, port, log)
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.stdin.close()
+            process.wait()
+
+    return started
+
+
+def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothing(project, trying):
+    with trying(project) as trial:
+        assert trial.answer() == b'{"Value Squared":4}\n'
+        change(project, "inputs.value**2", "inputs.value**2 + 1")
+        wait_for(trial.log, "model/examples/two.json: Value Squared is 5, recorded as 4.")
+        assert trial.answer() == b'{"Value Squared":5}\n'
+        assert trial.said().count("type: make record") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("import no_such_module\n", "model/ imports no_such_module, which is not installed"),
+        ("x = = 2\n", "SyntaxError: invalid syntax"),
+        ("raise SystemExit(3)\n", "SystemExit: 3"),
+    ],
+)
+def test_a_model_that_cannot_be_imported_is_shown_and_waited_for(project, trying, fault, sentence):
+    change(project, "from pydantic", f"{fault}from pydantic")
+    with trying(project) as trial:
+        wait_for(trial.log, "It is tried again when a file of it is saved.", 60)
+        assert sentence in trial.said() and sentence.encode() in trial.answer()
+        change(project, fault, "")
+        wait_until(lambda: trial.answer() == b'{"Value Squared":4}\n')
+
+
+def test_a_breakpoint_stops_in_the_terminal_at_a_call_and_at_no_example(project, trying):
+    change(project, "    return Output", "    breakpoint()\n    return Output")
+    answers = []
+    with trying(project) as trial:
+        caller = threading.Thread(target=lambda: answers.append(trial.answer()))
+        caller.start()
+        wait_for(trial.log, "(Pdb)", 60)
+        trial.types("p 'the value is', inputs.value")
+        wait_for(trial.log, "('the value is', 2)")
+        trial.types("c")
+        caller.join(30)
+    assert answers == [b'{"Value Squared":4}\n']
+
+
+def test_a_model_without_recorded_answers_is_tried(project, trying):
+    for path in project.glob("model/examples/*.json"):
+        path.unlink()
+    (project / "model/examples/new.json").write_text('{"request": {"value": 3}}')
+    with trying(project) as trial:
+        wait_until(lambda: trial.answer() == b'{"Value Squared":4}\n')
+        assert "No example is recorded" in trial.said()
+
+
+def own_tests(project: Path) -> subprocess.CompletedProcess:
+    """Type `make test`."""
+    return subprocess.run(
+        ["make", "test"], cwd=project, env=clean_environment(), capture_output=True, text=True
+    )
+
+
+def test_changed_answers_are_one_failure_in_one_block(project):
+    change(project, "inputs.value**2", "inputs.value**2 + 1")
+    (project / "tests/test_model.py").write_text("def test_nothing_yet():\n    pass\n")
+    result = own_tests(project)
+    assert result.returncode != 0
+    assert re.search(r"^=+ 1 failed, \d+ passed in", result.stdout, re.M), result.stdout
+    block = result.stdout.partition("Recorded answers have changed:\n")[2].splitlines()
+    assert block[0] == "two: Value Squared is 5, recorded as 4"
+    assert block[1].startswith("very-large: Value Squared is ")
+    assert block[2].endswith("if the new answers are right, type: make record")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "reason"),
+    [
+        ("model/examples/bad.json", '{"request": ', "model/examples/bad.json: the file: Invalid"),
+        ("model/examples/two.json", '{"request": {"value": 1.5}, "response": 1}', "Input should"),
+        ("CITATION.cff", "title: 1\n", "CITATION.cff"),
+    ],
+)
+def test_the_owners_own_tests_come_first_whatever_stops_the_others(project, file, text, reason):
+    (project / file).write_text(text)
+    result = own_tests(project)
+    assert result.returncode != 0
+    ran = re.findall(r"^tests/(\w+)\.py (\S*)", result.stdout, re.M)
+    assert ran[0] == ("test_model", "." * 10), result.stdout
+    assert reason in result.stdout and "INTERNALERROR" not in result.stdout, result.stdout
+
+
+def test_what_stops_the_service_is_said_once_after_the_owners_own_tests(project):
+    with (project / "model/__init__.py").open("a") as face:
+        face.write("\nOutput = int\n")
+    result = own_tests(project)
+    assert result.returncode != 0
+    assert "tests/test_model.py .........." in result.stdout
+    assert result.stdout.count("model/__init__.py must export Output") == 1
+
+
+def test_a_warning_of_a_package_of_the_models_ends_no_test_and_is_summed_up(project):
+    warning = 'import warnings\n    warnings.warn("old", FutureWarning)\n    return Output'
+    change(project, "return Output", warning)
+    result = own_tests(project)
+    assert result.returncode == 0, result.stdout
+    assert re.search(r" passed, \d+ warnings? in ", result.stdout)
+    assert result.stdout.count("FutureWarning: old") == 1
+
+
+def git(project: Path, *words: str) -> None:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *words], cwd=project, env=clean_environment(), check=True)
+
+
+@pytest.fixture
+def released(project) -> Path:
+    """A project in git whose first version has its tag."""
+    (project / ".gitignore").write_text(".venv/\n")
+    for words in ("init -q", "add .", "commit -qm First", "tag v0.1.0"):
+        git(project, *words.split())
+    return project
+
+
+def version(project: Path, *words: str) -> subprocess.CompletedProcess:
+    """What tools/version.py says; it writes nothing without a version that will do."""
+    return subprocess.run(
+        [sys.executable, "-m", "tools.version", *words],
+        cwd=project,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+
+
+def answers(project: Path, change: Callable[[dict], object]) -> None:
+    """Change a recorded example."""
+    path = project / "model/examples/two.json"
+    example = json.loads(path.read_text("utf-8"))
+    change(example)
+    path.write_text(json.dumps(example), "utf-8")
+
+
+CHANGES = {
+    "nothing": (lambda one: None, "0.1.1", "All 2 recorded answers are those of v0.1.0."),
+    "an answer": (
+        lambda one: one["response"].update({"Value Squared": 5}),
+        "0.2.0",
+        "two.json: Value Squared is 5, recorded as 4.",
+    ),
+    "a member more": (
+        lambda one: one["response"].update(cubed=8),
+        "0.1.1",
+        "two.json: the answer has more members.",
+    ),
+    "a member less": (
+        lambda one: one["response"].clear(),
+        "0.2.0",
+        "two.json: Value Squared is missing, recorded as 4.",
+    ),
+    "another request": (
+        lambda one: one["request"].update(value=3),
+        "0.2.0",
+        "two.json: the request of the old version is gone.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_the_recorded_answers_say_what_step_a_version_is(released, name):
+    change, least, reason = CHANGES[name]
+    answers(released, change)
+    said = version(released).stdout
+    assert reason in said and f"A new version is {least} or higher." in said
+    assert f"make version TO={least}" in said
+
+
+@pytest.mark.parametrize("number", ["0.1.1", "0.1.0", "0.2.0+local", "1!0.2.0", "new"])
+def test_a_step_that_is_too_small_is_refused_and_nothing_is_written(released, number):
+    answers(released, CHANGES["an answer"][0])
+    before = (released / "CITATION.cff").read_text("utf-8")
+    refused = version(released, number)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+    assert (released / "CITATION.cff").read_text("utf-8") == before
+
+
+def test_without_a_tag_it_is_said_that_nobody_can_know(project):
+    said = version(project).stdout
+    assert "git has no tag v0.1.0 here, so nobody can tell" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "step", "new"),
+    [
+        ("1.2.3", "major", "2.0.0"),
+        ("1.2.3", "minor", "1.3.0"),
+        ("1.2.3", "patch", "1.2.4"),
+        ("0.2.3", "major", "0.3.0"),
+        ("0.2.3", "minor", "0.2.4"),
+        ("2", "patch", "2.0.1"),
+        ("1.2.0rc1", "patch", "1.2.0"),
+        ("1.2.0rc1", "major", "2.0.0"),
+    ],
+)
+def test_a_step_leads_to_a_version(project, old, step, new):
+    program = "import sys; from tools.version import *; old, step = sys.argv[1:]; "
+    program += "print(number(Version(old), step))"
+    command = [sys.executable, "-c", program, old, step]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{new}\n"

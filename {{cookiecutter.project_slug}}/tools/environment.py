@@ -1,0 +1,129 @@
+"""Makes .venv, the environment to run and test the project in without Docker.
+
+micromamba, mamba or conda makes it from environment.yml if one of them is installed. Otherwise
+Python's own venv makes it, with uv if that is installed, else with pip. If the list has changed,
+.venv is made anew: a package that leaves the list leaves the environment. A .venv of another origin
+is only added to.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+PREFIX = HERE / ".venv"
+LIST = HERE / "environment.yml"
+MARK = PREFIX / "made-by-this-project"
+READY = PREFIX / "ready"  # says which list .venv was made from
+OLDEST = (3, 11)
+TOOLS = ["micromamba", "mamba", "conda"]
+
+
+def main() -> None:
+    """Make .venv if it is not the one that the list describes, with the test tools."""
+    os.chdir(HERE)
+    wanted = state()
+    if not (READY.exists() and READY.read_text("utf-8") == wanted):
+        READY.unlink(missing_ok=True)
+        tool = next(filter(None, map(shutil.which, TOOLS)), None)
+        if tool and not (PREFIX / "pyvenv.cfg").exists():
+            make_with_conda(tool)
+        else:
+            make_with_pip()
+        install(*group("test"))
+        READY.write_text(wanted, "utf-8")
+    for name in sys.argv[1:]:
+        add(name)
+
+
+def state() -> str:
+    """Hash what .venv is made from: the list, the test tools and this file."""
+    parts = [LIST.read_bytes(), repr(group("test")).encode(), Path(__file__).read_bytes()]
+    return hashlib.sha256(b"\0".join(parts).replace(b"\r\n", b"\n")).hexdigest()
+
+
+def group(name: str) -> list[str]:
+    """Read a group of tools from pyproject.toml; a Python that conda stands in for may be old."""
+    text = (HERE / "pyproject.toml").read_text("utf-8")
+    return re.findall(r'"(.+?)"', re.search(rf"^{name} = \[(.*)\]", text, re.MULTILINE)[1])
+
+
+def add(name: str) -> None:
+    """Install a group of tools when it is first needed."""
+    mark = PREFIX / f"has-{name}"
+    if not mark.exists():
+        install(*group(name))
+        mark.touch()
+
+
+def make_with_conda(tool: str) -> None:
+    """Let micromamba, mamba or conda solve environment.yml; all three take these words."""
+    verb = ["update", "--prune"] if (PREFIX / "conda-meta").exists() else ["create"]
+    command = [tool, "env", *verb, "--prefix", str(PREFIX), "--file", str(LIST)]
+    agree = {"CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"}
+    if subprocess.run(command, env=os.environ | agree).returncode:
+        sys.exit(f"{Path(tool).stem} could not make the environment; its reason stands above.")
+
+
+def make_with_pip() -> None:
+    """Make a virtual environment of the Python that runs this, and install what the list names."""
+    check_python()
+    is_ours = MARK.exists() or not PREFIX.exists()
+    if not is_ours:
+        print("Note: this project did not make .venv, so packages that leave the list stay there.")
+    options = ["--clear"] * is_ours + ["--without-pip"] * bool(shutil.which("uv"))
+    subprocess.run([sys.executable, "-m", "venv", *options, str(PREFIX)], check=True)
+    if is_ours:
+        MARK.touch()
+    install("pyyaml>=6,<7")  # which reads the list
+    command = [str(python()), "tools/packages.py", "--list"]
+    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if listed.returncode:
+        sys.exit(1)  # it has said why
+    install(*listed.stdout.splitlines())
+
+
+def check_python() -> None:
+    """Stop at a Python that will not do, and say if it is another than the listed one."""
+    here = ".".join(map(str, sys.version_info[:2]))
+    if sys.version_info < OLDEST:
+        sys.exit(f"Python 3.11 or newer is needed, and this is {here}: install one, or micromamba.")
+    if not importlib.util.find_spec("ensurepip"):
+        sys.exit("This Python has no venv: install it (Debian, Ubuntu: apt install python3-venv).")
+    wanted = re.search(r"^[^#]*\bpython>=([0-9.]+)", LIST.read_text("utf-8"), re.MULTILINE)
+    if wanted and wanted[1] != here:
+        print(f"Note: environment.yml asks for Python {wanted[1]}, and this is {here}.")
+
+
+def python() -> Path:
+    """Find the Python of the environment."""
+    places = ["bin/python", "Scripts/python.exe", "python.exe"]  # the last is conda's, on Windows
+    return next(filter(Path.exists, map(PREFIX.joinpath, places)))
+
+
+def install(*packages: str) -> None:
+    """Install packages by uv or pip, and turn a failure into a sentence."""
+    uv = shutil.which("uv")
+    command = [str(python()), "-m", "pip", "install", "--quiet", "--retries", "1"]
+    if uv:
+        command = [uv, "pip", "install", "--quiet", "--python", str(python())]
+    installer = subprocess.run([*command, *packages], stderr=subprocess.PIPE, text=True)
+    said = installer.stderr
+    if installer.returncode == 0:
+        return
+    unknown = re.search(r"distribution found for (\S+)|Because (\S+) was not found in the", said)
+    if "connection broken" in said or "error sending request" in said:
+        sys.exit("The package index cannot be reached: check the network, then try again.")
+    if unknown:
+        name = unknown[1] or unknown[2]
+        sys.exit(f"pip finds no {name} for this Python; conda may: install micromamba.")
+    sys.exit(f"{said}The packages could not be installed; the reason stands above.")
+
+
+if __name__ == "__main__":
+    main()

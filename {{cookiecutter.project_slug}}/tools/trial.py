@@ -1,0 +1,79 @@
+"""`make try`: serves the model while it is being written, in one process.
+
+A saved change is loaded at once, and `breakpoint()` stops in this terminal. What stops a real start
+is only shown here: a changed answer, an example without its answer, a model that does not load.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from werkzeug.serving import is_running_from_reloader, run_simple
+from werkzeug.wrappers import Response
+
+from service import logs
+from service.application import create_app
+from service.inprocess import InProcess
+from service.proof.examples import DRIFTED, NONE, answer_to, examples, recorded, worst
+from service.runner.answers import traced
+from service.settings import settings
+
+PROJECT = Path(__file__).resolve().parents[1]
+SETTINGS = {"PROCESSES": 0, "CHECK": False}
+
+
+def main() -> None:
+    """Serve at PORT until Ctrl-C; the process that reloads loads no model itself."""
+    port = os.environ["PORT"]
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        sys.exit(f"PORT={port!r} is no port: write a number such as 5001.")
+    logs.configure()
+    run_simple(
+        "127.0.0.1",
+        int(port),
+        served() if is_running_from_reloader() else None,
+        use_reloader=True,
+        reloader_type="stat",
+        extra_files=[str(path) for path in (PROJECT / "model").rglob("*") if path.is_file()],
+        exclude_patterns=["*/.venv/*", "*/tests/*"],
+    )
+
+
+def served() -> Callable:
+    """Give the service, or what says why there is none."""
+    try:
+        model = InProcess(settings(SETTINGS))
+        show("\n".join(compared(model)))
+        return create_app(SETTINGS, pool=model)
+    except (Exception, SystemExit) as error:
+        sentence = getattr(error, "code", None)
+        reason = sentence if isinstance(sentence, str) else traced(error).decode().rstrip()
+    show(f"{reason}\nThe model is not served. It is tried again when a file of it is saved.")
+    return Response(f"{reason}\n", 503, mimetype="text/plain")
+
+
+def compared(model: InProcess) -> list[str]:
+    """Say which recorded answers have changed."""
+    found = [] if recorded() else [NONE]
+    os.environ["PYTHONBREAKPOINT"] = "0"  # a breakpoint is for the requests that are made here
+    for name, example in examples().items():
+        try:
+            value = worst(example, answer_to(name, example, model.ask))
+        except SystemExit as reason:
+            found.append(str(reason.code))
+        else:
+            if example.response is not None and value.outcome != "OK":
+                found.append(f"model/examples/{name}.json: {value}.")
+    del os.environ["PYTHONBREAKPOINT"]
+    return [*found, DRIFTED] if found and recorded() else found
+
+
+def show(text: str) -> None:
+    """Write a block that stands apart from the log."""
+    if text:
+        print(f"\n{text}\n", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""`make version TO=1.2.0`: writes a new version into all files that name it.
+
+It first says what the recorded answers ask of the new version. Whoever cites a version relies on
+its answers: an answer that changes makes a new major version, or a new minor one before 1.0.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from packaging.version import InvalidVersion, Version
+from pydantic import ValidationError
+
+from service.proof.examples import STRICT, Example, examples, worst
+
+PROJECT = Path(__file__).resolve().parents[1]
+STEPS = ["major", "minor", "patch"]
+USAGE = "Type the new version: make version TO={}"
+PLACES = ["CITATION.cff", "README.md", "Dockerfile", "compose.yaml", "deploy", "docs"]
+
+
+def main() -> None:
+    """Say what step is asked for; with a version that is at least such a step, write it."""
+    old = Version(str(citation()["version"]))
+    step, reasons = demanded(str(old))
+    print("\n".join([*reasons, f"A new version is {number(old, step)} or higher."]))
+    if len(sys.argv) < 2:
+        print(USAGE.format(number(old, step)))
+        return
+    try:
+        new = Version(sys.argv[1])
+    except InvalidVersion:
+        sys.exit(f"{sys.argv[1]!r} is no version by PEP 440 such as 1.2.0.")
+    if new.release < Version(number(old, step)).release or new.local or new.epoch:
+        sys.exit(f"{new} will not do after {old}. {USAGE.format(number(old, step))}")
+    write(sys.argv[1])
+
+
+def citation() -> dict:
+    """Read CITATION.cff."""
+    return yaml.safe_load((PROJECT / "CITATION.cff").read_text("utf-8"))
+
+
+def number(old: Version, step: str) -> str:
+    """Give the version that is one step higher; before 1.0 the second number is the major one."""
+    release = [*old.release, 0, 0][:3]
+    place = min(2, STEPS.index(step) + (release[0] == 0))
+    if not (old.is_prerelease and place == 2):
+        release[place:] = [release[place] + 1, 0, 0][: 3 - place]
+    return ".".join(map(str, release))
+
+
+def demanded(old: str) -> tuple[str, list[str]]:
+    """Compare the recorded answers with those of the old version: the step, and why."""
+    before = tagged(old)
+    if before is None:
+        said = f"git has no tag v{old} here, so nobody can tell whether recorded answers changed."
+        return "patch", [said, "If one did, this is a new major version."]
+    now = examples()
+    found = [difference(name, one, now.get(name)) for name, one in before.items()]
+    steps = [step for step, _ in found]
+    reasons = [f"model/examples/{reason}" for _, reason in found if reason]
+    if not reasons:
+        reasons = [f"All {len(before)} recorded answers are those of v{old}."]
+    return min(steps, key=STEPS.index, default="patch"), reasons
+
+
+def difference(name: str, before: Example, now: Example | None) -> tuple[str, str]:
+    """Say what a recorded answer that is now another one asks for, and why."""
+    if now is None or now.request != before.request:
+        return "major", f"{name}.json: the request of the old version is gone."
+    value = worst(before, common(before.response, now.response))
+    if value.outcome != "OK":
+        return "major", f"{name}.json: {value}."
+    if common(before.response, now.response) != now.response:
+        return "minor", f"{name}.json: the answer has more members."
+    return "patch", ""
+
+
+def common(before: object, now: object) -> object:
+    """Give an answer without the members that the old one does not have."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return {name: common(before[name], now[name]) for name in now if name in before}
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [common(*pair) for pair in zip(before, now, strict=True)]
+    return now
+
+
+def tagged(version: str) -> dict[str, Example] | None:
+    """Read the recorded examples of a version from git; nothing where git does not know it."""
+    for tag in (f"v{version}", version):
+        listed = git("ls-tree", "--name-only", f"refs/tags/{tag}", "model/examples/")
+        if listed is None:
+            continue
+        found = {}
+        for name in filter(re.compile(r".*/[^./][^/]*\.json").fullmatch, listed.splitlines()):
+            try:
+                example = STRICT.validate_json(git("show", f"refs/tags/{tag}:./{name}"))
+            except ValidationError:
+                continue  # of a form that this version does not know
+            if example.response is not None:
+                found[Path(name).stem] = example
+        return found
+    return None
+
+
+def git(*words: str) -> str | None:
+    """Ask git; nothing where it is missing or fails."""
+    if not shutil.which("git"):
+        return None
+    asked = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True)
+    return None if asked.returncode else asked.stdout.decode("utf-8")
+
+
+def write(new: str) -> None:
+    """Let bump-my-version write the version and the day, and check that no other is left."""
+    old = str(citation()["version"])
+    command = [sys.executable, "-m", "bumpversion", "bump", "--current-version", old]
+    if subprocess.run([*command, "--new-version", new], cwd=PROJECT).returncode:
+        sys.exit("The version could not be written everywhere; the reason stands above.")
+    tests = [sys.executable, "-m", "pytest", "-q", "--no-header", "tests/test_identity.py"]
+    if subprocess.run(tests, cwd=PROJECT).returncode:
+        sys.exit("Correct what stands above, then type: make test")
+    for line in left(old):
+        print(f"Is this the old version too? {line}")
+    if "date-released" not in citation():
+        print("CITATION.cff has no date-released: add it.")
+    print(f"Next: git commit --all --message 'Version {new}' && git tag v{new}")
+
+
+def left(old: str) -> list[str]:
+    """Give the lines that still name the old version, but for the one about the template."""
+    paths = [path for name in PLACES for path in [PROJECT / name, *(PROJECT / name).rglob("*")]]
+    found = []
+    for path in filter(Path.is_file, paths):
+        for line in path.read_text("utf-8").splitlines():
+            text = re.sub(r"cookiecutter-model-api [\w.]+", "", line)
+            if re.search(rf"(?<![\w.<>=]){re.escape(old)}(?![\w.]*\w)", text):
+                found.append(f"{path.relative_to(PROJECT)}: {line.strip()}")
+    return found
+
+
+if __name__ == "__main__":
+    main()
