@@ -88,6 +88,23 @@ def test_a_client_may_read_that_it_is_refused_before_all_is_sent(server):
         assert connection.makefile("rb").read().startswith(b"HTTP/1.1 404")
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/healthz", "/api"])
+def test_a_refused_body_is_read_before_its_answer_which_a_proxy_would_lose(server, path):
+    head = f"POST {path} {HOST}Content-Length: {50 * MEGABYTE}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        for _ in range(50):
+            connection.sendall(bytes(MEGABYTE))
+            assert not select.select([connection], [], [], 0.01)[0]
+        answer = connection.makefile("rb").read()
+    assert re.match(rb"HTTP/1.1 (404|405|415) ", answer) and answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_refused_body_that_stops_short_is_answered(server):
+    head = f"POST /nowhere {HOST}Content-Length: {50 * MEGABYTE}\r\n\r\n"
+    assert exchange(server, head, "x" * MEGABYTE).startswith("HTTP/1.1 404")
+
+
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_a_body_that_is_too_long_is_refused(server, is_chunked):
     length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {7 * MEGABYTE}"

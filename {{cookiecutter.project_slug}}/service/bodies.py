@@ -1,11 +1,9 @@
 """The body of a request, and texts by field in the place of one."""
 
 import json
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 from flask import abort, request
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.errors import accepts
 from service.served import ServedModel
@@ -21,18 +19,16 @@ def body() -> bytes:
     :raise 400: if it breaks off or comes too slowly, or its chunks are not as long as they say
     :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
     """
-    # Werkzeug cuts a body that does not say how long it is (chunked), instead of refusing it.
-    is_chunked = request.content_length is None and request.environ.get("wsgi.input_terminated")
+    length, most = request.content_length or 0, request.max_content_length
+    # A body that does not say how long it is (chunked) ends where the web server ends it.
+    size = most + 1 if request.environ.get("wsgi.input_terminated") else min(length, most + 1)
     try:
-        data = request.get_data(cache=False)
-        rest = request.environ["wsgi.input"].read(1) if is_chunked else b""
-    except RequestEntityTooLarge:
-        raise
+        data = request.environ["wsgi.input"].read(size)
     except Exception:  # each web server has errors of its own for this
         abort(400, BROKEN)
-    if rest:
+    if len(data) > most:
         abort(413)
-    if len(data) < (request.content_length or 0):  # Gunicorn gives what there is
+    if len(data) < length:  # Gunicorn gives what there is
         abort(400, BROKEN)
     return data
 
@@ -43,10 +39,9 @@ def query() -> Texts:
     :raise 400: if it is not UTF-8
     """
     try:
-        pairs = parse_qsl(request.query_string.decode(), keep_blank_values=True, errors="strict")
+        return parse_qs(request.query_string.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError as error:
         abort(400, f"The link is not UTF-8. {error}.")
-    return MultiDict(pairs).to_dict(flat=False)
 
 
 def require(*kinds: str) -> str:
@@ -55,8 +50,7 @@ def require(*kinds: str) -> str:
     :raise 415: if it is another
     """
     if request.mimetype not in kinds:
-        supplied = request.mimetype or "nothing"
-        abort(415, f"Send {' or '.join(kinds)} as Content-Type, not {supplied}.")
+        abort(415, f"Send Content-Type {' or '.join(kinds)}, not {request.mimetype or 'nothing'}.")
     return request.mimetype
 
 

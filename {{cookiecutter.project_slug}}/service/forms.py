@@ -16,14 +16,6 @@ FORM = "multipart/form-data"
 PARTS = 1000  # of a body; each costs time to find
 
 
-class Parts(MultiPartParser):
-    """Parts whose texts keep their bytes, so that what is not UTF-8 is seen."""
-
-    def get_part_charset(self, headers: object) -> str:
-        """Give the encoding that leaves every byte as it is."""
-        return "latin-1"
-
-
 def read(model: ServedModel, body: bytes, options: dict[str, str]) -> tuple[bytes, Texts]:
     """Give the JSON that the parts of a body stand for, and what an error quotes of the parts.
 
@@ -50,7 +42,8 @@ def split(body: bytes, options: dict[str, str]) -> tuple[Texts, dict[str, list[F
     The form of a page sends each of its fields, and CRLF for every end of line that was typed.
     """
     # In memory, which MAX_CONTENT_LENGTH bounds: a service may have no disk to write to.
-    parser = Parts(lambda **_: io.BytesIO(), max_form_parts=PARTS)
+    parser = MultiPartParser(lambda **_: io.BytesIO(), max_form_parts=PARTS)
+    parser.get_part_charset = lambda _: "latin-1"  # keeps each byte: what is not UTF-8 is seen
     try:
         if not (boundary := options.get("boundary", "").encode("ascii")):
             raise ValueError("It names no boundary")

@@ -17,8 +17,6 @@ from service.words import whole
 CSV = "text/csv"
 Row = tuple[str | InvalidInput, dict[str, str]]
 
-MOST = 2**31 - 1  # characters of a cell; the limit of the body is limit enough
-
 
 def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | None]:
     """Give each line of a table as JSON, or the error that says why it is none; and what to keep.
@@ -33,8 +31,8 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
     if wrong := faults(model, header, keep):
         raise model.refusal(wrong, {"header": header})
     for line in found:
-        is_row = line or len(header) == 1  # under one name, an empty line is an empty cell
-        yield row(model, header, line or [""], keep) if is_row else None
+        # Under one name, an empty line is an empty cell.
+        yield row(model, header, line or [""], keep) if line or len(header) == 1 else None
 
 
 def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, str]:
@@ -56,7 +54,7 @@ def lines(body: bytes) -> Iterator[list[str]]:
 
     :raise 400: if the body is not CSV in UTF-8
     """
-    csv.field_size_limit(MOST)
+    csv.field_size_limit(2**31 - 1)  # of a cell; the limit of the body is limit enough
     try:
         text = io.StringIO(body.decode("utf-8-sig").strip("\r\n"), newline="")
         yield from csv.reader(text, strict=True)
