@@ -460,6 +460,32 @@ def test_a_default_of_another_type_leaves_the_description_valid(services):
     asked.request({"x": "a", "y": 1})
 
 
+# What a validator of the author's has read, or a default that is checked, is no JSON any more.
+READ = """
+class Input(BaseModel):
+    day: date
+    data: bytes = b"a"
+    at: datetime = Field(datetime(2024, 2, 29), validate_default=True)
+    file: bytes = Field(b"a", validate_default=True)
+
+    @field_validator("day", mode="before")
+    def month(cls, text):
+        return date.fromisoformat(f"{text}-01") if len(text) == 7 else text
+
+    @field_validator("data", mode="before")
+    def latin(cls, text):
+        return text.encode("latin-1") if isinstance(text, str) else text
+"""
+
+
+@pytest.mark.parametrize(("text", "day"), [("2024-02", "2024-02-01"), ("2024-02-03", "2024-02-03")])
+def test_a_validator_may_read_a_text_itself(services, text, day):
+    response = services(READ)[0].test_client().post("/api", json={"day": text, "data": "é"})
+    assert response.status_code == HTTPStatus.OK, response.text
+    expected = {"day": day, "data": "6Q==", "at": "2024-02-29T00:00:00", "file": "YQ=="}
+    assert response.json["given"] == expected
+
+
 OFFERED = "class Input(BaseModel):\n    x: float | None = 0.3\n    y: str | int = 'a'\n"
 
 

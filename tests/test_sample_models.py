@@ -1,5 +1,6 @@
 """The models in examples/: one folder is replaced, and everything else follows."""
 
+import base64
 import csv
 import io
 import json
@@ -9,6 +10,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 from conftest import TEMPLATE, clean_environment
@@ -89,6 +92,8 @@ def examples(project: Path) -> list[Path]:
 def test_a_sample_does_what_its_description_says(sample, serve, tmp_path, request):
     options = {
         "cells": ["--exclude-checks=positive_data_acceptance"],  # no schema describes a picture
+        # No schema says that each record is of another day, and how few are too few.
+        "trend": ["--exclude-checks=positive_data_acceptance"],
         # Refusals take no time, but a batch may hold rows that are none.
         "counter": [
             *("--mode=negative", "--phases=coverage,fuzzing", "--exclude-path=/api/batch"),
@@ -209,3 +214,41 @@ def test_a_bad_picture_is_refused_by_name(sample, serve, image, reason):
         status, text = post(server, "/api", json.dumps({"image": image}))
     assert (status, list(json.loads(text)["errors"])) == (422, ["image"])
     assert json.loads(text)["errors"]["image"].startswith(reason)
+
+
+@pytest.fixture(scope="module")
+def trend(cookies_session, serve):
+    """The service of the trend of dated records."""
+    with serve(put_in(cookies_session.bake().project_path, "trend")) as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_a_plot_is_given_as_itself_to_who_asks_for_it_by_a_link(trend):
+    example = recorded("trend")["unclear"]
+    link = urlencode({name: json.dumps(value) for name, value in example["request"].items()})
+    asked = Request(
+        f"http://127.0.0.1:{trend.port}/api?{link}", headers={"Accept": "image/svg+xml"}
+    )
+    with urlopen(asked) as response:
+        assert response.headers.get_content_type() == "image/svg+xml"
+        assert response.read() == base64.b64decode(example["response"]["plot"])
+    assert json.loads(trend.get(f"/api?{link}").body) == example["response"]
+
+
+@pytest.mark.slow
+def test_records_are_refused_by_the_words_of_their_author(trend):
+    records = recorded("trend")["unclear"]["request"]["measurements"][:4]
+    few = post(trend, "/api", json.dumps({"measurements": records}))
+    assert few[0] == 422 and "4 measurements are too few" in json.loads(few[1])["detail"]
+    twice = {"measurements": [records[0], *records]}
+    table = "id,measurements\na," + '"' + json.dumps(records).replace('"', '""') + '"\n'
+    status, text = post(trend, "/api/batch?keep=id", table, "text/csv")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (status, row["id"]) == (200, "a") and "too few" in row["error"]
+    reason = json.loads(post(trend, "/api", json.dumps(twice))[1])["errors"]["measurements"]
+    assert reason.startswith("2 measurements are of 2020-03-01: send their mean")
+    wrong = {"measurements": [*records[:3], {"day": "1 March", "value": 1}]}
+    assert list(json.loads(post(trend, "/api", json.dumps(wrong))[1])["errors"]) == [
+        "measurements.3.day"
+    ]

@@ -30,6 +30,8 @@ def decode(text: object) -> bytes:
 
     :raise PydanticCustomError: if the text is no base64 or has no bytes
     """
+    if isinstance(text, bytes):
+        return text
     try:
         data = base64.b64decode(text, validate=True)
     except (TypeError, ValueError):
@@ -44,6 +46,8 @@ def dated(kind: TypeAdapter, text: object) -> object:
 
     :raise PydanticCustomError: if the text is no date
     """
+    if isinstance(text, date):
+        return text
     try:
         if isinstance(text, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             return kind.validate_strings(text, strict=True)
@@ -172,11 +176,6 @@ def closed(part: dict) -> dict:
     return part | {"config": {"extra_fields_behavior": "forbid"} | part.get("config", {})}
 
 
-def number(part: dict) -> dict:
-    """A float that is finite in JSON."""
-    return outermost(part | {"allow_inf_nan": False}, part)
-
-
 def ordered(part: dict) -> dict:
     """A set that is written in an order."""
     write = core_schema.wrap_serializer_function_ser_schema(in_order, when_used="json")
@@ -190,29 +189,28 @@ def choice(part: dict) -> dict:
 
 
 def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
-    """Let a function read a value of JSON before pydantic does."""
+    """Let a function read a value of JSON before pydantic does.
+
+    A validator of the author's may have read it already: such a value is left as it is.
+    """
 
     def changed(part: dict) -> dict:
-        wrapped = core_schema.no_info_before_validator_function(read, part)
-        own = {name: part[name] for name in ("serialization",) if name in part}
-        return outermost(wrapped, part, **more | own)  # a field_serializer goes first
+        # The name for references (PEP 695) goes outside, and so does a field_serializer.
+        own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
+        return core_schema.no_info_before_validator_function(read, part) | more | own
 
     return changed
-
-
-def outermost(json: dict, python: dict, **more: object) -> dict:
-    """A schema for JSON and one for Python; the name for references (PEP 695) goes outside."""
-    name = python.get("ref")
-    for inner in (json, json.get("schema", {}), python):
-        inner.pop("ref", None)
-    return core_schema.json_or_python_schema(json, python, ref=name, **more)
 
 
 BASE64 = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
 DATES = {kind.__name__: partial(dated, TypeAdapter(kind)) for kind in (date, datetime)}
 # How a core schema changes, by its type.
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
-CHANGES |= {"float": number, "set": ordered, "frozenset": ordered}
+CHANGES |= {
+    "float": lambda part: part | {"allow_inf_nan": False},
+    "set": ordered,
+    "frozenset": ordered,
+}
 CHANGES |= {"literal": choice, "enum": choice, "any": read_by(finite), "int": read_by(integral)}
 CHANGES |= {"bytes": read_by(decode, serialization=BASE64)}
 CHANGES |= {kind: read_by(read) for kind, read in DATES.items()}
