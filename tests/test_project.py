@@ -83,7 +83,7 @@ MUTATIONS = {
     "service/about/static/style.css": ("body {", "@import 'https://example.org/a.css'; body {"),
     "service/about/templates/citation.bib": ("@software", "@misc"),
     "service/about/templates/field.html": ('"choice" if field.choices', '"line" if field.choices'),
-    "service/about/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),
+    "service/about/templates/answer.html": ('href="{{ link }}"', 'href="/elsewhere"'),
     "service/proof/comparison.py": ("Field(1e-5", "Field(1e-3"),
     "service/proof/examples.py": ("response is not None}", "response is None}"),
     "service/proof/shown.py": ("exclude_unset=True", 'include={"request"}'),

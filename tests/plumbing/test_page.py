@@ -62,7 +62,7 @@ def test_the_page_loads_nothing_from_elsewhere(client, page):
 
 
 def test_the_page_runs_and_wears_nothing_that_stands_in_it(client, page):
-    assert all(set(found) == {"src", "defer"} for found in page.find("script"))
+    assert all(set(found) == {"src", "type"} for found in page.find("script"))
     assert not page.find("style")
     names = [name for _, attributes in page.elements for name in attributes]
     assert not [name for name in names if name == "style" or name.startswith("on")]
