@@ -1,25 +1,104 @@
 // The entry: what happens when.
 
-import { send, show } from "./answer.js";
+import { shown } from "./answer.js";
+import { ask, stop } from "./ask.js";
 import { refresh } from "./calls.js";
 import { mark, notJson, page, request } from "./form.js";
+import { read } from "./json.js";
+import { described } from "./schema.js";
 
-let latest = 0;
+const outcome = document.getElementById("outcome");
+const part = (name) => document.getElementById(name);
+const say = (text) => (part("status").textContent = text);
+let asked; // the request of the answer that is shown
+
+// The inputs of a request for people: names and values, each in a few words.
+function inputs({ parts }) {
+  const found = {};
+  for (const { name, value } of parts.filter(({ name }) => name)) (found[name] ??= []).push(value);
+  const brief = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const said = Object.entries(found).map(([name, values]) => `${name} = ${brief(values.join(", "))}`);
+  return said.join("; ") || "no inputs";
+}
+
+function clear(state) {
+  outcome.dataset.state = state;
+  part("shown").replaceChildren();
+  for (const name of ["asked", "raw", "quote", "fingerprint"]) part(name).hidden = true;
+  asked = undefined;
+}
+
+// An answer stays beside the inputs that it was given for, and says so once they have changed.
+function compare() {
+  const now = request();
+  refresh(now);
+  if (!asked) return;
+  const isOld = now.url !== asked.url;
+  outcome.toggleAttribute("data-old", isOld);
+  part("asked").textContent = `For ${isOld ? "the inputs before: " : ""}${inputs(asked)}`;
+}
+
+function showAnswer(now, { response, text, seconds }, schemas) {
+  const told = (name) => response.headers.get(name);
+  const [seed, fingerprint] = [told("Model-Seed"), told("Model-Fingerprint")];
+  const drawn = seed ? `, with seed ${seed}` : "";
+  say(`Done in ${seconds.toFixed(2)} s${drawn}`);
+  part("fingerprint").textContent = `Fingerprint ${fingerprint}`;
+  const { parts, json } = shown(text, schemas, read(now.body));
+  part("shown").replaceChildren(...parts);
+  part("text").textContent = json;
+  const day = new Date().toISOString().slice(0, 10);
+  const place = now.shape === "link" ? now.url : now.api;
+  const line = part("quote").querySelector("code");
+  line.textContent = `${line.dataset.cited} Answer of ${day} for ${inputs(now)}${drawn}: ${place} (fingerprint ${fingerprint}).`;
+  for (const name of ["asked", "raw", "quote", "fingerprint"]) part(name).hidden = false;
+  asked = now;
+  compare();
+}
+
+function showProblem({ response, text, error }) {
+  if (error) return show("No answer came.", error.message);
+  const isProblem = response.headers.get("Content-Type")?.includes("problem+json");
+  const { title, detail, errors } = isProblem ? JSON.parse(text) : { title: "", detail: text };
+  show(`${response.status} ${title}`, detail);
+  mark(errors ?? {});
+}
+
+function show(status, detail) {
+  say(status);
+  part("shown").append(Object.assign(document.createElement("p"), { textContent: detail, dir: "auto" }));
+}
+
+function count(begun) {
+  part("elapsed").textContent = `${((performance.now() - begun) / 1000).toFixed(1)} s`;
+}
 
 page.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const mine = ++latest; // an answer that comes after a newer question is not shown
+  const now = request();
   const faults = notJson();
   mark(faults);
-  if (Object.keys(faults).length) return show("bad", "Not sent: a field is not JSON.");
-  show("busy", "Running…");
-  const failed = (error) => ({ state: "bad", status: "No answer came.", text: error.message });
-  const result = await send(request()).catch(failed);
-  if (mine !== latest) return;
-  show(result.state, result.status, result.text);
-  mark(result.reasons ?? {});
+  clear("bad");
+  if (Object.keys(faults).length) return say("Not sent: a field is not JSON.");
+  clear("busy");
+  say("Running…");
+  const counting = setInterval(count, 100, performance.now());
+  const [found, schemas] = await Promise.all([ask(now), described()]);
+  clearInterval(counting);
+  if (!found) return;
+  clear(found.response?.ok ? "good" : "bad");
+  if (found.response?.ok) showAnswer(now, found, schemas);
+  else showProblem(found);
+  outcome.scrollIntoView({ block: "nearest" });
+});
+
+part("stop").addEventListener("click", () => {
+  stop();
+  clear("");
+  say("Stopped.");
+  page.querySelector(".run").focus();
 });
 
 page.querySelector("form").noValidate = true; // the service knows best what is valid, and says why
-page.addEventListener("input", () => refresh(request()));
-refresh(request());
+page.addEventListener("input", compare);
+compare();
