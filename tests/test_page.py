@@ -293,16 +293,21 @@ def test_an_input_too_long_for_a_link_is_posted(visit):
     expect(page.locator(".call:visible")).to_contain_text('-d \'{"length": 1.5')
 
 
-def execute(language: str, call: str, folder: Path) -> str:
-    """Run a call as a reader would, and return what it prints."""
+def written(language: str, call: str, folder: Path) -> tuple[Path, list]:
+    """Write a call into a file as a reader would, and give the command that runs it."""
     tools = {"curl": "curl", "Python": sys.executable, "R": "Rscript", "JavaScript": "node"}
     if not (tool := shutil.which(tools[language])):
         missing(tools[language])
     name = {"curl": "call.sh", "Python": "call.py", "R": "call.R", "JavaScript": "call.mjs"}
     script = folder / name[language]
     script.write_text(call, "utf-8")
+    return script, ["sh" if language == "curl" else tool, script]
+
+
+def execute(language: str, call: str, folder: Path) -> str:
+    """Run a call as a reader would, and return what it prints."""
     done = subprocess.run(
-        ["sh" if language == "curl" else tool, script],
+        written(language, call, folder)[1],
         cwd=folder,
         env=clean_environment() | {"PYTHONUTF8": "1"},
         capture_output=True,
@@ -331,6 +336,26 @@ def test_a_copied_call_gives_the_answer(visit, tmp_path, model, language):
         assert printed == f"{json.loads(answer)}\n"
     else:
         assert printed.strip() == answer.strip()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("model", ["square", "nested", "files"])
+def test_a_copied_call_shows_the_words_of_the_problem(visit, tmp_path, model, language):
+    page = visit(model, permissions=["clipboard-read", "clipboard-write"])
+    if model == "square":
+        page.get_by_label("value").fill("two")
+    elif model == "nested":
+        fill(page)
+        page.get_by_label("length").fill("101")
+    else:
+        choose(page, tmp_path)
+        page.get_by_label("point").fill('{"left": "x"}')
+    script, command = written(language, copied(page, language), tmp_path)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+    said = done.stdout + done.stderr
+    reason = {"square": "value: Input should be a valid integer", "nested": "length: Input should"}
+    assert reason.get(model, "point.left: Input should be a valid number") in said
+    assert "Traceback" not in said and "    at " not in said, script
 
 
 PICTURES = {'pict\'ure "é".png': bytes(range(256)) * 1000, "b;c,d.png": b"\xff"}
@@ -501,6 +526,19 @@ def test_the_page_of_a_sample_gives_the_recorded_answer(visit, sample):
 def rounded(document: str) -> object:
     """A JSON document whose fractions have the digits that must not differ."""
     return json.loads(document, parse_float=lambda digits: f"{float(digits):.4g}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_what_is_served_is_a_page_too(visit, width, scheme):
+    page = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    fingerprint = page.locator(".prose dd a[href='service-info']").text_content()
+    page.get_by_role("link", name="What is served").click()
+    expect(page.get_by_role("heading", name="What is served")).to_be_visible()
+    expect(page.get_by_text(fingerprint, exact=True)).to_be_visible()
+    check(page)
+    page.get_by_role("link", name="Square API").click()
+    expect(page.get_by_role("button", name="Run the model")).to_be_visible()
 
 
 def test_the_form_works_without_its_script(visit):
