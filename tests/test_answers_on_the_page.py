@@ -156,6 +156,18 @@ def test_a_list_is_plotted_over_the_axis_among_the_inputs(visit):  # noqa: F811
     expect(found.locator("tbody td").nth(2)).to_have_text("0.10")
 
 
+@pytest.mark.parametrize(
+    "times",
+    [["5", "5", "5"], [f"17000000000000000{n}00" for n in range(3)], ["-1e308", "0", "1e308"]],
+    ids=["one value", "beyond the integers of JavaScript", "too far apart"],
+)
+def test_no_numbers_keep_the_page_from_its_answer(visit, times):  # noqa: F811
+    page = visit()
+    page.get_by_label("times").fill("\n".join(times))
+    run(page)
+    expect(figure(page, "echo").locator("tbody tr")).to_have_count(3)
+
+
 def test_the_point_below_the_pointer_is_said_with_every_digit(visit):  # noqa: F811
     page = visit()
     answer = json.loads(run(page))

@@ -1,173 +1,173 @@
 // The answer as people read it: a table of its values, plots and tables of its lists, its files.
 
 import { Digits, isList, isRecord, isScalar, read, write } from "./json.js";
+import { markup } from "./markup.js";
 import { plot } from "./plot.js";
 import { below, options, said } from "./schema.js";
 
 const ROWS = 200; // of a table; all of them are in its CSV
-const FILES = {
-  iVBORw0KGgo: "image/png", "/9j/": "image/jpeg", R0lGOD: "image/gif", UklGR: "image/webp",
-  PHN2Zy: "image/svg+xml", PD94bW: "image/svg+xml", JVBERi: "application/pdf",
+const BEGINNINGS = {
+  iVBORw0: "image/png",
+  "/9j/": "image/jpeg",
+  PHN2Zy: "image/svg+xml",
+  JVBERi: "application/pdf",
 };
 
-function make(name, properties = {}, ...children) {
-  const found = Object.assign(document.createElement(name), properties);
-  found.append(...children);
-  return found;
-}
-
-// A value in a cell of a table: as it came.
+// A value in a cell: as it came, but a null says what it stands for.
 function text(value, schema) {
-  if (value === null) {
-    const nulls = options(schema).filter(({ type }) => type === "null");
-    return nulls.map(({ description }) => description ?? "none").join(", or ") || "none";
-  }
-  return isScalar(value) ? `${value}` : write(value).replace(/\n */g, " ");
+  if (value === undefined) return "";
+  if (value !== null) return isScalar(value) ? `${value}` : write(value).replace(/\n */g, " ");
+  const nulls = options(schema).filter(({ type }) => type === "null");
+  return nulls.map(({ description }) => description ?? "none").join(", or ") || "none";
 }
 
 // A file in base64: a picture as itself, and each to be kept.
-function file(value, name, kind) {
-  const begins = Object.keys(FILES).find((start) => value.startsWith(start));
-  const type = kind ?? FILES[begins] ?? "application/octet-stream";
-  const href = `data:${type};base64,${value}`;
-  const ending = type.split(/[/+]/)[1].replace("octet-stream", "bin");
-  const size = `${Math.floor((value.length * 3) / 4).toLocaleString("en")} bytes`;
-  const link = make("a", { href, download: `${name}.${ending}` }, `Download ${ending.toUpperCase()}`);
-  const picture = type.startsWith("image/") ? [make("img", { src: href, alt: name })] : [];
-  return [...picture, make("p", {}, link, ` (${size})`)];
+function file(value, name, schema) {
+  const start = Object.keys(BEGINNINGS).find((beginning) => value.startsWith(beginning));
+  const kind = said(schema, "contentMediaType") ?? BEGINNINGS[start] ?? "application/bin";
+  const [address, ending] = [`data:${kind};base64,${value}`, kind.split(/[/+]/)[1]];
+  const picture = kind.startsWith("image/") ? markup`<img src="${address}" alt="${name}">` : "";
+  const size = Math.floor((value.replaceAll("=", "").length * 3) / 4).toLocaleString("en");
+  return markup`${picture}<p><a href="${address}" download="${name}.${ending}">Download
+    ${ending.toUpperCase()}</a> (${size} bytes)</p>`;
 }
 
 // The columns of a list, each with its name, unit and items: of records, of lists, or of values.
 function columns(list, name, schema) {
-  const keys = new Set(list.flatMap((item) => (isScalar(item) ? [] : Object.keys(item))));
-  const column = (title, items, about) => ({ name: title, unit: said(about, "unit"), items, about });
-  if (!keys.size) return [column(name, list, { ...schema, ...below(schema, 0) })];
+  const column = (title, items, about) => ({
+    name: title,
+    unit: said(about, "unit"),
+    items,
+    about,
+  });
+  const isMixed = list.some((item) => item !== null && isScalar(item));
+  const keys = new Set(isMixed ? [] : list.flatMap((item) => Object.keys(item ?? {})));
+  if (isPlain(list) || isMixed) return [column(name, list, { ...schema, ...below(schema, 0) })];
   const title = (key) => (list.some(isRecord) ? key : `${name} ${+key + 1}`);
   const about = (key) => below(below(schema, 0), key);
-  return [...keys].map((key) => column(title(key), list.map((item) => item?.[key]), about(key)));
+  return [...keys].map((key) =>
+    column(
+      title(key),
+      list.map((item) => item?.[key]),
+      about(key),
+    ),
+  );
 }
 
-const quoted = (cell) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-
-function keep(table, name) {
-  const cell = (value) => quoted(value === null || value === undefined ? "" : text(value));
-  const lines = [table.map(({ name: title }) => quoted(title))];
-  for (const i of table[0].items.keys()) lines.push(table.map(({ items }) => cell(items[i])));
-  const file = new Blob([lines.map((line) => `${line.join(",")}\r\n`).join("")], { type: "text/csv" });
-  const href = URL.createObjectURL(file);
-  make("a", { href, download: `${name}.csv` }).click();
+// Let the browser keep columns as a file.
+function keep(found, name) {
+  const quoted = (cell) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  const line = (cells) => `${cells.map(quoted).join(",")}\r\n`;
+  const row = (_, i) => line(found.map(({ items }) => (items[i] === null ? "" : text(items[i]))));
+  const lines = [line(found.map((column) => column.name)), ...found[0].items.map(row)];
+  const href = URL.createObjectURL(new Blob(lines, { type: "text/csv" }));
+  Object.assign(document.createElement("a"), { href, download: `${name}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
-// How many digits a number has before its point.
-const whole = (value) => (value instanceof Digits ? value.match(/^-?\d*/)[0].length : 0);
-
 function tableOf(found, name) {
-  const all = found[0].items;
-  const unit = (about) => make("small", { dir: "auto" }, ` ${said(about, "unit") ?? ""}`);
+  const { length } = found[0].items;
   const side = ({ items }) => (items.some((item) => item instanceof Digits) ? "number" : "");
-  const heading = (column) =>
-    make("th", { scope: "col", className: side(column) }, column.name, unit(column.about));
-  const cell = (column, i) => {
-    const shown = column.items[i] === undefined ? "" : text(column.items[i], column.about);
-    return make("td", { className: side(column), dir: "auto" }, shown);
-  };
-  const table = make(
-    "table",
-    {},
-    make("thead", {}, make("tr", {}, ...found.map(heading))),
-    make("tbody", {}, ...all.slice(0, ROWS).map((_, i) => make("tr", {}, ...found.map((column) => cell(column, i))))),
+  const head = found.map(
+    (column) => markup`<th scope="col" class="${side(column)}">${column.name}
+    <small dir="auto">${column.unit}</small></th>`,
   );
-  const region = { className: "rows", tabIndex: 0, role: "region", ariaLabel: `Table of ${name}` };
-  const button = make("button", { type: "button", className: "keep" }, "Download CSV");
-  button.addEventListener("click", () => keep(found, name));
-  const rows = `${all.length} row${all.length === 1 ? "" : "s"}`;
-  const number = all.length > ROWS ? `The first ${ROWS} of ${rows}` : rows;
-  return [make("div", region, table), make("p", { className: "under" }, number, button)];
+  const cell = (column, i) =>
+    markup`<td class="${side(column)}" dir="auto">${text(column.items[i], column.about)}</td>`;
+  const row = (_, i) => markup`<tr>${found.map((column) => cell(column, i))}</tr>`;
+  const rows = `${length} row${length === 1 ? "" : "s"}`;
+  return markup`<div class="rows" tabindex="0" role="region" aria-label="Table of ${name}"><table>
+    <thead><tr>${head}</tr></thead><tbody>${found[0].items.slice(0, ROWS).map(row)}</tbody></table></div>
+    <p class="under">${length > ROWS ? `The first ${ROWS} of ${rows}` : rows}
+    <button type="button" class="keep">Download CSV</button></p>`;
 }
 
+const named = (name, about) =>
+  markup`<b dir="auto">${name}</b>${about ? markup` <small dir="auto">${about}</small>` : ""}`;
 const isAxis = ({ about }) => said(about, "axis") === "x";
-const rises = ({ numbers }) => numbers.every((number, i) => i === 0 || number > numbers[i - 1]);
+const isNumber = (item) => item === null || item instanceof Digits;
+const isPlain = (value) => isList(value) && value.length > 0 && value.every(isScalar);
 
-const named = (name, about) => [
-  make("b", { dir: "auto" }, name),
-  ...(about ? [" ", make("small", { dir: "auto" }, about)] : []),
-];
-
-// Lists of one length: a plot for each unit of the numbers, and one table.
-function figure({ caption, found }, given) {
-  const name = found.map((column) => column.name).join(", ");
-  const titles = caption ? [caption] : found.map(({ name, about }) => [name, said(about, "description")]);
-  const drawn = make("figure", {}, make("figcaption", {}, ...titles.map((title) => make("p", {}, ...named(...title)))));
-  const x = caption ? undefined : plotted(drawn, found, given);
-  drawn.append(...tableOf(given.includes(x) ? [x, ...found] : found, name));
-  return drawn;
-}
-
-// Draw the columns of numbers, and give the column that is the axis.
-function plotted(drawn, found, given) {
-  const length = found[0].items.length;
-  const isNumber = (item) => item === null || item instanceof Digits;
-  const numeric = [...found, ...given].filter(({ items }) => items.length === length && items.every(isNumber));
-  for (const column of numeric) column.numbers = column.items.map((item) => (item === null ? NaN : +item));
-  const [first, second] = numeric.filter((column) => !given.includes(column));
+// The axis of a plot, and the columns to draw over it. The axis may be among the inputs.
+function axes(found, given) {
+  const { length } = found[0].items;
+  const isDrawn = ({ items }) => items.length === length && items.every(isNumber);
+  const [own, others] = [found.filter(isDrawn), given.filter(isDrawn)];
   const items = Array.from({ length }, (_, i) => i + 1);
-  const counted = { name: "item", items, numbers: items };
-  const x = numeric.find(isAxis) ?? (second && rises(first) ? first : counted);
-  const lines = numeric.filter((column) => column !== x && !given.includes(column));
-  for (const unit of length > 2 ? new Set(lines.map((column) => column.unit)) : []) {
-    plot(drawn, x, lines.filter((column) => column.unit === unit));
-  }
-  return x;
+  const rises = own[1] && own[0].items.every((item, i, all) => i === 0 || +item > +all[i - 1]);
+  const x = [...own, ...others].find(isAxis) ?? (rises ? own[0] : { name: "item", items });
+  const lines = length > 2 ? own.filter((column) => column !== x) : [];
+  for (const column of [x, ...lines])
+    column.numbers = column.items.map((item) => (item === null ? NaN : +item));
+  return { x, lines, found: others.includes(x) ? [x, ...found] : found };
 }
 
-// Put the decimal points of numbers below each other, but for long ones.
-function align(cells) {
-  const numbers = cells.filter((cell) => cell.whole && cell.whole <= 8);
-  const widest = Math.max(...numbers.map((cell) => cell.whole));
-  for (const cell of numbers) cell.style.paddingInlineStart = `calc(1rem + ${widest - cell.whole}ch)`;
+// Lists of one length, or of records: a plot for each unit of the numbers, and one table.
+function figure(place, { caption, found }, given) {
+  const titles = caption
+    ? [caption]
+    : found.map(({ name, about }) => [name, said(about, "description")]);
+  const name = titles.map(([title]) => title).join(", ");
+  const drawn = caption ? { found, lines: [] } : axes(found, given);
+  const units = [...new Set(drawn.lines.map(({ unit }) => unit))];
+  const own = units.map((unit) => drawn.lines.filter((column) => column.unit === unit));
+  const figcaption = titles.map((title) => markup`<p>${named(...title)}</p>`);
+  place.innerHTML = markup`<figcaption>${figcaption}</figcaption>
+    ${units.map(() => markup`<div class="plot"></div>`)}${tableOf(drawn.found, name)}`;
+  place.querySelector(".keep").addEventListener("click", () => keep(drawn.found, name));
+  place.querySelectorAll(".plot").forEach((part, i) => plot(part, drawn.x, own[i]));
+}
+
+// How many digits a number has before its point; none if they are many.
+function whole(value) {
+  const { length } = value instanceof Digits ? value.match(/^-?\d*/)[0] : "";
+  return length > 8 ? 0 : length;
 }
 
 // The rows of a table for an object, those of nested ones indented; its lists become figures.
 function walk(value, name, schema, depth, found) {
-  const label = { scope: "row", className: `depth-${Math.min(depth, 4)}` };
-  const heading = make("th", label, ...named(name, said(schema, "description")));
-  const add = (...parts) => found.rows.push(make("tr", {}, heading, make("td", { dir: "auto" }, ...parts)));
-  if (isRecord(value)) {
-    if (name) add();
-    const lists = {};
-    for (const [key, inner] of Object.entries(value)) {
-      const member = below(schema, key);
-      if (!isList(inner) || !inner.length) {
-        walk(inner, key, member, depth + (name ? 1 : 0), found);
-      } else if (inner.every(isScalar)) {
-        if (!lists[inner.length]) found.figures.push((lists[inner.length] = { found: [] }));
-        lists[inner.length].found.push(...columns(inner, key, member));
-      } else {
-        const caption = [key, said(member, "description")];
-        found.figures.push({ caption, found: columns(inner, key, member) });
-      }
+  const row = (cell) => found.rows.push({ name, schema, depth, cell, whole: whole(value) });
+  const isFile = typeof value === "string" && said(schema, "contentEncoding");
+  if (isFile) return row(file(value, name, schema));
+  if (isList(value)) return row("an empty list");
+  if (isScalar(value)) {
+    return row(markup`${text(value, schema)} <small>${said(schema, "unit")}</small>`);
+  }
+  if (name) row("");
+  const lists = {};
+  for (const [key, inner] of Object.entries(value)) {
+    const member = below(schema, key);
+    const own = isList(inner) && inner.length ? columns(inner, key, member) : [];
+    if (!own.length) walk(inner, key, member, depth + (name ? 1 : 0), found);
+    else if (isPlain(inner) && lists[inner.length]) lists[inner.length].push(...own);
+    else {
+      const caption = isPlain(inner) ? null : [key, said(member, "description")];
+      found.figures.push({ caption, found: own });
+      if (!caption) lists[inner.length] = own;
     }
-  } else if (isList(value)) {
-    add("an empty list");
-  } else if (typeof value === "string" && said(schema, "contentEncoding")) {
-    add(...file(value, name, said(schema, "contentMediaType")));
-  } else {
-    add(text(value, schema), make("small", {}, ` ${said(schema, "unit") ?? ""}`));
-    found.rows.at(-1).lastChild.whole = whole(value);
   }
 }
 
-// The answer in the text of a response. The inputs may have the axis of a plot.
-export function shown(response, { takes, gives }, inputs) {
+// Show the answer in the text of a response, and give its JSON, indented.
+export function show(place, response, { takes, gives }, inputs) {
   const answer = read(response);
-  const given = Object.entries(inputs).filter(([, value]) => isList(value) && value.length && value.every(isScalar));
-  const axes = given.flatMap(([name, value]) => columns(value, name, below(takes, name))).filter(isAxis);
   const found = { rows: [], figures: [] };
-  const isObject = isRecord(answer);
-  walk(isObject ? answer : { answer }, "", isObject ? gives : { properties: { answer: gives } }, 0, found);
-  align(found.rows.map((row) => row.lastChild));
-  const table = make("table", { className: "values" }, make("tbody", {}, ...found.rows));
-  const figures = found.figures.map((each) => figure(each, axes));
-  return { parts: found.rows.length ? [table, ...figures] : figures, json: write(answer) };
+  if (isRecord(answer)) walk(answer, "", gives, 0, found);
+  else walk({ answer }, "", { properties: { answer: gives } }, 0, found);
+  const lists = Object.entries(inputs).filter(([, value]) => isPlain(value));
+  const given = lists
+    .flatMap(([name, value]) => columns(value, name, below(takes, name)))
+    .filter(isAxis);
+  const widest = found.rows.reduce((most, row) => Math.max(most, row.whole), 0);
+  const rows = found.rows.map(({ name, schema, depth, cell, whole }) => {
+    const heading = named(name, said(schema, "description"));
+    const shift = whole ? `number shift-${widest - whole}` : "";
+    return markup`<tr><th scope="row" class="depth-${Math.min(depth, 4)}">${heading}</th>
+      <td dir="auto" class="${shift}">${cell}</td></tr>`;
+  });
+  const table = markup`<table class="values"><tbody>${rows}</tbody></table>`;
+  const figures = found.figures.map(() => markup`<figure></figure>`);
+  place.innerHTML = markup`${rows.length ? table : ""}${figures}`;
+  place.querySelectorAll("figure").forEach((part, i) => figure(part, found.figures[i], given));
+  return write(answer);
 }

@@ -16,7 +16,9 @@ export async function ask({ api, url, body, parts, shape }) {
   const post = { method: "POST", ...(shape === "form" ? { body: form } : json) };
   const { signal } = mine;
   try {
-    const response = await (shape === "link" ? fetch(url, { signal }) : fetch(api, { ...post, signal }));
+    const response = await (shape === "link"
+      ? fetch(url, { signal })
+      : fetch(api, { ...post, signal }));
     const text = await response.text();
     return { response, text, seconds: (performance.now() - begun) / 1000 };
   } catch (error) {

@@ -31,7 +31,8 @@ async function copy(button) {
   const code = button.parentElement.querySelector("code");
   try {
     await navigator.clipboard.writeText(code.textContent);
-  } catch { // without https browsers have no clipboard: select the call, to be copied by hand
+  } catch {
+    // without https browsers have no clipboard: select the call, to be copied by hand
     getSelection().selectAllChildren(code);
     if (!document.execCommand("copy")) return;
   }

@@ -11,7 +11,8 @@ export function read(text) {
 }
 
 export const isList = Array.isArray;
-export const isRecord = (value) => value instanceof Object && !(value instanceof Digits || isList(value));
+export const isRecord = (value) =>
+  value instanceof Object && !(value instanceof Digits || isList(value));
 export const isScalar = (value) => !isList(value) && !isRecord(value);
 
 // A value as JSON: each member in a line of its own, but a plain list in one line.
@@ -23,6 +24,8 @@ export function write(value, line = "\n") {
   const key = (name) => (isList(value) ? "" : `${JSON.stringify(name)}: `);
   const member = ([name, item]) => `${inner}${key(name)}${write(item, inner)}`;
   const [open, close] = isList(value) ? "[]" : "{}";
-  const members = Object.entries(value).map(member).join(isPlain ? ", " : ",");
+  const members = Object.entries(value)
+    .map(member)
+    .join(isPlain ? ", " : ",");
   return open + members + (isPlain || !members ? "" : line) + close;
 }

@@ -1,6 +1,6 @@
 // The entry: what happens when.
 
-import { shown } from "./answer.js";
+import { show } from "./answer.js";
 import { ask, stop } from "./ask.js";
 import { refresh } from "./calls.js";
 import { mark, notJson, page, request } from "./form.js";
@@ -10,6 +10,7 @@ import { described } from "./schema.js";
 const outcome = document.getElementById("outcome");
 const part = (name) => document.getElementById(name);
 const say = (text) => (part("status").textContent = text);
+const besides = ["asked", "raw", "quote", "fingerprint"]; // what an answer alone has
 let asked; // the request of the answer that is shown
 
 // The inputs of a request for people: names and values, each in a few words.
@@ -17,14 +18,16 @@ function inputs({ parts }) {
   const found = {};
   for (const { name, value } of parts.filter(({ name }) => name)) (found[name] ??= []).push(value);
   const brief = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
-  const said = Object.entries(found).map(([name, values]) => `${name} = ${brief(values.join(", "))}`);
+  const said = Object.entries(found).map(
+    ([name, values]) => `${name} = ${brief(values.join(", "))}`,
+  );
   return said.join("; ") || "no inputs";
 }
 
 function clear(state) {
   outcome.dataset.state = state;
   part("shown").replaceChildren();
-  for (const name of ["asked", "raw", "quote", "fingerprint"]) part(name).hidden = true;
+  for (const name of besides) part(name).hidden = true;
   asked = undefined;
 }
 
@@ -44,29 +47,23 @@ function showAnswer(now, { response, text, seconds }, schemas) {
   const drawn = seed ? `, with seed ${seed}` : "";
   say(`Done in ${seconds.toFixed(2)} s${drawn}`);
   part("fingerprint").textContent = `Fingerprint ${fingerprint}`;
-  const { parts, json } = shown(text, schemas, read(now.body));
-  part("shown").replaceChildren(...parts);
-  part("text").textContent = json;
+  part("text").textContent = show(part("shown"), text, schemas, read(now.body));
   const day = new Date().toISOString().slice(0, 10);
   const place = now.shape === "link" ? now.url : now.api;
   const line = part("quote").querySelector("code");
-  line.textContent = `${line.dataset.cited} Answer of ${day} for ${inputs(now)}${drawn}: ${place} (fingerprint ${fingerprint}).`;
-  for (const name of ["asked", "raw", "quote", "fingerprint"]) part(name).hidden = false;
+  const quote = `Answer of ${day} for ${inputs(now)}${drawn}: ${place} (fingerprint ${fingerprint}).`;
+  line.textContent = `${line.dataset.cited} ${quote}`;
+  for (const name of besides) part(name).hidden = false;
   asked = now;
   compare();
 }
 
 function showProblem({ response, text, error }) {
-  if (error) return show("No answer came.", error.message);
-  const isProblem = response.headers.get("Content-Type")?.includes("problem+json");
+  const isProblem = response?.headers.get("Content-Type")?.includes("problem+json");
   const { title, detail, errors } = isProblem ? JSON.parse(text) : { title: "", detail: text };
-  show(`${response.status} ${title}`, detail);
+  say(error ? "No answer came." : `${response.status} ${title}`);
+  part("shown").textContent = error ? error.message : detail;
   mark(errors ?? {});
-}
-
-function show(status, detail) {
-  say(status);
-  part("shown").append(Object.assign(document.createElement("p"), { textContent: detail, dir: "auto" }));
 }
 
 function count(begun) {

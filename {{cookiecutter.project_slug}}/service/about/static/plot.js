@@ -1,44 +1,35 @@
 // A plot of columns of numbers over one of them: drawn here, since a library weighs 50 KB.
 
-const HEIGHT = 280; // pixels
-const BOTTOM = 44;
-const CHARACTER = 7.5; // pixels, the width of a digit
+import { markup } from "./markup.js";
 
-function element(name, attributes, text = "") {
-  const found = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);
-  found.textContent = text;
-  return found;
-}
+const [TOP, BOTTOM, RIGHT] = [10, 236, 14]; // pixels, as is all below
+const DIGIT = 7.5; // the width of one
 
 // Round numbers between two others.
 function ticks([low, high], count) {
   const power = 10 ** Math.floor(Math.log10((high - low) / count));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power * count >= high - low);
-  const found = [];
-  for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(+(i * step).toPrecision(12));
-  return found;
+  const first = Math.ceil(low / step) * step;
+  const number = Math.max(0, Math.floor((high - first) / step + 1e-9)) + 1 || 0;
+  return Array.from({ length: number }, (_, i) => +(first + i * step).toPrecision(12));
 }
 
 function range(numbers) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const number of numbers) {
-    if (number < low) low = number;
-    if (number > high) high = number;
-  }
-  return low === high ? [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2] : [low, high];
+  const found = numbers.filter(Number.isFinite);
+  const low = found.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = found.reduce((a, b) => Math.max(a, b), -Infinity);
+  const room = low === high ? (Math.abs(low) || 1) / 2 : 0;
+  return [low - room, high + room];
 }
 
-// The line through the points, in their order: for each column of pixels no more than four.
+// The line through points: of those in one column of pixels the first, lowest, highest and last.
 function line(points) {
-  let path = "";
-  let pen = "M";
-  let near = [];
+  let [path, pen, near] = ["", "M", []];
   const flush = () => {
-    const heights = near.map(([, y]) => y);
-    const kept = [0, heights.indexOf(Math.min(...heights)), heights.indexOf(Math.max(...heights))];
-    for (const i of new Set([...kept.sort((a, b) => a - b), near.length - 1])) {
-      if (near[i]) path += `${pen}${near[i][0].toFixed(1)},${near[i][1].toFixed(1)}h0`;
+    const sorted = [...near].sort((a, b) => a[1] - b[1]);
+    const kept = new Set([near[0], sorted[0], sorted.at(-1), near.at(-1)]);
+    for (const [x, y] of near.filter((point) => kept.has(point))) {
+      path += `${pen}${x.toFixed(1)},${y.toFixed(1)}h0`;
       pen = "L";
     }
     near = [];
@@ -55,65 +46,54 @@ function line(points) {
 
 const titled = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
 
-// Draw into a figure. A column has a name, a unit, its items as they came and as numbers.
-export function plot(figure, x, columns) {
-  const order = x.numbers.map((_, i) => i).filter((i) => Number.isFinite(x.numbers[i]));
+// Draw into a place. A column has a name, a unit, its items as they came and as numbers.
+export function plot(place, x, columns) {
+  const order = [...x.numbers.keys()].filter((i) => Number.isFinite(x.numbers[i]));
   order.sort((a, b) => x.numbers[a] - x.numbers[b]);
-  const across = range(order.map((i) => x.numbers[i]));
-  const up = range(columns.flatMap(({ numbers }) => numbers.filter(Number.isFinite)));
-  if (![across[1] - across[0], up[1] - up[0]].every(Number.isFinite)) return false;
-  const legend = document.createElement("p");
-  legend.className = "legend";
-  legend.append(...columns.map((column, i) => Object.assign(document.createElement("span"),
-    { textContent: titled(column), className: `series-${i % 6}` })));
-  const names = columns.map(({ name }) => name).join(", ");
-  const drawing = element("svg", { role: "img", "aria-label": `Plot of ${names} over ${x.name}` });
-  const shown = Object.assign(document.createElement("p"), { className: "readout" });
-  figure.append(legend, drawing, shown);
-  let place;
+  const [across, up] = [range(x.numbers), range(columns.flatMap(({ numbers }) => numbers))];
+  if (![across, up].every(([low, high]) => Number.isFinite(high - low))) return;
+  const legend = columns.map(
+    (one, i) => markup`<span class="series-${i % 6}">${titled(one)}</span>`,
+  );
+  const label = `Plot of ${columns.map(({ name }) => name).join(", ")} over ${x.name}`;
+  place.innerHTML = markup`<p class="legend">${legend}</p>
+    <svg role="img" aria-label="${label}"></svg><p class="readout"></p>`;
+  const [drawing, readout] = place.querySelectorAll("svg, .readout");
+  let toX;
 
-  const draw = () => {
-    const width = drawing.clientWidth;
+  new ResizeObserver(() => {
     const rows = ticks(up, 5);
-    const left = 14 + CHARACTER * Math.max(...rows.map((tick) => `${tick}`.length));
-    const scale = (value, [low, high], from, to) => from + ((value - low) / (high - low)) * (to - from);
-    const toX = (value) => scale(value, across, left, width - 14);
-    const toY = (value) => scale(value, up, HEIGHT - BOTTOM, 10);
-    place = { toX, left };
-    const parts = [];
-    for (const tick of rows) {
-      parts.push(element("path", { class: "grid", d: `M${left},${toY(tick)}H${width - 14}` }));
-      parts.push(element("text", { x: left - 8, y: toY(tick) + 4, "text-anchor": "end" }, tick));
-    }
-    for (const tick of ticks(across, Math.max(2, (width - left) / 90))) {
-      const at = { x: toX(tick), y: HEIGHT - BOTTOM + 18, "text-anchor": "middle" };
-      parts.push(element("text", at, tick));
-    }
-    const middle = { x: (left + width) / 2, y: HEIGHT - 6, "text-anchor": "middle", class: "axis" };
-    parts.push(element("text", middle, titled(x)));
-    columns.forEach(({ numbers }, i) => {
-      const d = line(order.map((at) => [toX(x.numbers[at]), toY(numbers[at])]));
-      parts.push(element("path", { class: `line series-${i % 6}`, d }));
-      if (order.length <= 60) parts.push(element("path", { class: `dots series-${i % 6}`, d: d.replaceAll("L", "M") }));
+    const left = RIGHT + DIGIT * Math.max(1, ...rows.map((tick) => `${tick}`.length));
+    const right = drawing.clientWidth - RIGHT;
+    toX = (value) => left + ((value - across[0]) / (across[1] - across[0])) * (right - left);
+    const toY = (value) => BOTTOM + ((value - up[0]) / (up[1] - up[0])) * (TOP - BOTTOM);
+    const lines = columns.map(({ numbers }, i) => {
+      const path = line(order.map((at) => [toX(x.numbers[at]), toY(numbers[at])]));
+      const dots = order.length > 60 ? "" : path.replaceAll("L", "M");
+      return markup`<path class="line series-${i % 6}" d="${path}"/>
+        <path class="dots series-${i % 6}" d="${dots}"/>`;
     });
-    parts.push(element("path", { class: "cursor", d: "" }));
-    drawing.replaceChildren(...parts);
-  };
+    const grid = rows.map(
+      (tick) => markup`<path class="grid" d="M${left},${toY(tick)}H${right}"/>
+      <text class="row" x="${left - 8}" y="${toY(tick) + 4}">${tick}</text>`,
+    );
+    const columnTicks = ticks(across, Math.max(2, right / 90));
+    const below = columnTicks.map(
+      (tick) => markup`<text x="${toX(tick)}" y="${BOTTOM + 18}">${tick}</text>`,
+    );
+    const middle = (left + right) / 2;
+    const title = markup`<text class="axis" x="${middle}" y="${BOTTOM + 38}">${titled(x)}</text>`;
+    drawing.innerHTML = markup`${grid}${below}${title}${lines}<path class="cursor"/>`;
+  }).observe(drawing);
 
   // The point that is nearest to the pointer, with every digit.
   drawing.addEventListener("pointermove", ({ offsetX }) => {
-    let [low, high] = [0, order.length - 1];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (place.toX(x.numbers[order[middle]]) < offsetX) low = middle;
-      else high = middle;
-    }
-    const distance = (i) => Math.abs(place.toX(x.numbers[order[i]]) - offsetX);
-    const at = order[distance(low) < distance(high) ? low : high];
-    const values = [x, ...columns].map(({ name, items, unit = "" }) => `${name} ${items[at] ?? "–"} ${unit}`.trim());
-    shown.textContent = values.join(" · ");
-    drawing.querySelector(".cursor").setAttribute("d", `M${place.toX(x.numbers[at])},10V${HEIGHT - BOTTOM}`);
+    const distance = (i) => Math.abs(toX(x.numbers[i]) - offsetX);
+    const at = order.reduce((best, i) => (distance(i) < distance(best) ? i : best));
+    const values = [x, ...columns].map(
+      ({ name, unit = "", items }) => `${name} ${items[at] ?? "–"} ${unit}`,
+    );
+    readout.textContent = values.map((value) => value.trim()).join(" · ");
+    drawing.lastChild.setAttribute("d", `M${toX(x.numbers[at])},${TOP}V${BOTTOM}`);
   });
-  new ResizeObserver(draw).observe(drawing);
-  return true;
 }
