@@ -3,6 +3,7 @@
 # make lock   pins the groups of pyproject.toml in requirements*.txt
 # make bench         measures the speed beside what people use instead, in about 25 minutes
 # make bench-quick   measures it beside FastAPI, in about two minutes (both: Linux, with wrk)
+# make pictures   draws the pictures of the page in README.md anew (with Chromium)
 
 PYTHON ?= python3
 COMPILE = .venv/bin/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --quiet
@@ -27,6 +28,10 @@ bench: .venv/ready
 bench-quick: .venv/ready
 	@.venv/bin/python benchmarks/speed.py --quick
 
+pictures: .venv/ready
+	@.venv/bin/python -m pip install --quiet --requirement requirements-models.txt
+	@PICTURES=pictures .venv/bin/python -m pytest -m browser tests/test_pictures.py
+
 .venv/demo: requirements-demo.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python make demo."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python has no venv: install it (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
@@ -40,4 +45,4 @@ bench-quick: .venv/ready
 	@$(INSTALL) requirements.txt || $(FAILED)
 	@touch .venv/ready
 
-.PHONY: demo test lock bench bench-quick
+.PHONY: demo test lock bench bench-quick pictures

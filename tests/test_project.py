@@ -50,7 +50,7 @@ def test_ruff_changes_nothing(project, command):
 # What its own tests say nothing of, those of the plumbing do.
 MUTATIONS = {
     "model/square.py": ("inputs.value**2", "inputs.value**2 + 1"),
-    "service/application.py": ("provenance, citation,", "provenance,"),
+    "service/application.py": ("shown, citation,", "shown,"),
     "service/batch.py": ("place + 1", "place"),
     "service/bodies.py": ('JSON = "application/json"', 'JSON = "text/json"'),
     "service/errors.py": ('"application/problem+json"', '"application/json"'),
@@ -83,7 +83,9 @@ MUTATIONS = {
     "service/about/static/style.css": ("body {", "@import 'https://example.org/a.css'; body {"),
     "service/about/templates/citation.bib": ("@software", "@misc"),
     "service/about/templates/field.html": ('"choice" if field.choices', '"line" if field.choices'),
-    "service/about/templates/index.html": ('href="{{ link }}"', 'href="/elsewhere"'),
+    "service/about/templates/answer.html": ('href="{{ link }}"', 'href="/elsewhere"'),
+    "service/about/templates/facts.html": ("{{ shown(facts[name]) }}", ""),
+    "service/about/templates/prose.html": ("{{ piece | urlize }}", "{{ piece | safe }}"),
     "service/proof/comparison.py": ("Field(1e-5", "Field(1e-3"),
     "service/proof/examples.py": ("response is not None}", "response is None}"),
     "service/proof/shown.py": ("exclude_unset=True", 'include={"request"}'),

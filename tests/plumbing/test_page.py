@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from flask import render_template_string
 
 
 class Page(HTMLParser):
@@ -62,7 +63,7 @@ def test_the_page_loads_nothing_from_elsewhere(client, page):
 
 
 def test_the_page_runs_and_wears_nothing_that_stands_in_it(client, page):
-    assert all(set(found) == {"src", "defer"} for found in page.find("script"))
+    assert all(set(found) == {"src", "type"} for found in page.find("script"))
     assert not page.find("style")
     names = [name for _, attributes in page.elements for name in attributes]
     assert not [name for name in names if name == "style" or name.startswith("on")]
@@ -77,4 +78,41 @@ def test_the_form_works_without_its_script(page, query):
 
 def test_the_rest_is_linked(page):
     linked = {found.get("href") for found in page.find("a")}
-    assert {"openapi.json", "service-info", "#examples", "#cite"} <= linked
+    assert {"openapi.json", "service-info", "#about", "#examples", "#cite"} <= linked
+
+
+HOSTILE = """Period of a `pendulum`. <script>alert(1)</script>
+
+    T = 2 pi sqrt(l / g)
+
+Source: https://doi.org/10.1109/TSMC.1979.4310076.
+
+Notes
+-----
+- one <b>
+- two `<i>`
+
+javascript:alert(1) [x](javascript:alert(2)) {{ 7*7 }}
+"""
+
+
+def test_a_docstring_is_shown_as_prose_and_what_is_hostile_in_it_stays_text(app):
+    template = '{% from "prose.html" import prose %}{{ prose(text) }}'
+    with app.test_request_context():
+        shown = render_template_string(template, text=HOSTILE)
+    assert {tag for tag, _ in Page(shown).elements} <= {"p", "pre", "code", "ul", "li", "h3", "a"}
+    assert "<code>pendulum</code>" in shown and ">T = 2 pi sqrt(l / g)</pre>" in shown
+    address = "https://doi.org/10.1109/TSMC.1979.4310076"
+    assert [found["href"] for found in Page(shown).find("a")] == [address]
+    assert '<h3 dir="auto">Notes</h3>' in shown
+    assert [len(Page(shown).find(tag)) for tag in ("ul", "li", "code")] == [1, 2, 2]
+    assert "&lt;script&gt;" in shown and "{{ 7*7 }}" in shown
+
+
+def test_the_page_says_what_its_author_writes_of_the_model(app, client, monkeypatch):
+    monkeypatch.setitem(app.config, "CHECK", True)
+    facts, text = app.extensions["model"].facts, html.unescape(client.get("/").text)
+    for said in (facts["method"], facts["about"]):
+        assert said.split("\n")[0].split("`")[0] in text
+    assert client.get("/service-info").json["fingerprint"] in text
+    assert app.extensions["page"].started[:10] in text

@@ -26,7 +26,7 @@ def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask
     app.json.sort_keys = False  # an answer reads in the order in which it was written
     app.config.from_mapping(found)
     model = app.extensions["model"] = ServedModel(pool or started(found), found)
-    for part in (predictions, batch, shown, provenance, citation, openapi, page, health):
+    for part in (predictions, batch, shown, citation, openapi, page, health):
         part.register(app, model)
     errors.register(app)
     app.wsgi_app = Watch(app, headers.constant(), headers.links(), found["CORS_ORIGINS"])

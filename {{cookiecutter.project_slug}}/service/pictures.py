@@ -22,13 +22,11 @@ class Picture:
     """The field that holds the file, if there is exactly one of a media type."""
 
     def __init__(self, model: ServedModel) -> None:
-        schemas = model.schemas
-        fields = schemas.alternatives(model.facts["output"])[0].get("properties", {})
-        files = {
-            name: field.get("contentMediaType", "")
-            for name, field in fields.items()
-            if any("contentEncoding" in option for option in schemas.alternatives(field))
-        }
+        fields = model.schemas.alternatives(model.facts["output"])[0].get("properties", {})
+        files = {}
+        for name, field in fields.items():
+            if any("contentEncoding" in option for option in model.schemas.alternatives(field)):
+                files[name] = field.get("contentMediaType", "")
         found = {name: kind for name, kind in files.items() if kind} or files
         self.name, self.kind = found.popitem() if len(found) == 1 else ("", "")
         self.kinds = ([self.kind] if self.kind else list(BEGINNINGS)) if self.name else []

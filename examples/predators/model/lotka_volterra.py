@@ -70,7 +70,7 @@ class Input(BaseModel):
         max_length=1000,
         description="When to count, after the start, in any order",
         examples=[[0, 5, 10]],
-        json_schema_extra={"unit": "years"},
+        json_schema_extra={"unit": "years", "axis": "x"},
     )
 
 

@@ -1,12 +1,15 @@
-"""GET /: the page that a person sees."""
+"""GET / and /service-info: the pages that a person sees."""
 
 import json
 import shlex
+import time
+from itertools import chain
 from urllib.parse import urlencode, urljoin
 
 from flask import Flask, Response, render_template, request
 
 from service.about.citation import cited
+from service.about.provenance import identity
 from service.proof.examples import examples
 from service.served import ServedModel
 from service.words import shorten
@@ -24,7 +27,14 @@ def register(app: Flask, model: ServedModel) -> None:
     """Add the route to a service."""
     page = app.extensions["page"] = Page(model)
     app.add_url_rule("/", "page", page.index, methods=["GET"])
+    app.add_url_rule("/service-info", "service_info", page.service_info, methods=["GET"])
     app.add_template_filter(pretty)
+
+
+def show(template: str, **values: object) -> Response:
+    """Answer with a page that takes nothing but the files of this service."""
+    page = render_template(template, cited=cited(), identity=identity(), **values)
+    return Response(page, headers={"Content-Security-Policy": POLICY})
 
 
 class Page:
@@ -32,14 +42,19 @@ class Page:
 
     def __init__(self, model: ServedModel) -> None:
         self.model, self.examples = model, examples()
+        self.started = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())
         # The shapes of a request. What is long or nested is sent as a body, not as a link.
         self.shapes = ["form"] if model.takes_files else ["link", "body"]
 
     def index(self) -> Response:
         """Show the form and the calls, filled with an example, for the host of this request."""
-        given = self.sample(request.args.get("example", ""))
-        page = render_template("index.html", page=self, cited=cited(), given=given)
-        return Response(page, headers={"Content-Security-Policy": POLICY})
+        return show("index.html", page=self, given=self.sample(request.args.get("example", "")))
+
+    def service_info(self) -> tuple:
+        """Say what is really there: to programs as JSON, to browsers as a page."""
+        kinds, facts = request.accept_mimetypes, identity() | {"check": self.model.settings["CHECK"]}
+        is_page = kinds["text/html"] > kinds["application/json"]
+        return show("facts.html", facts=facts) if is_page else facts, {"Vary": "Accept"}
 
     def sample(self, name: str = "") -> dict:
         """The request of the example of this name, or of the first one."""
@@ -66,12 +81,10 @@ class Page:
         """The options of curl that send texts, and a file for each field that needs one."""
         found = []
         for name, field in self.model.fields.items():
-            if field.is_file:
-                found += ["-F", f'{name}=@"{name}"'] * field.is_required
-                continue
-            for text in texts.get(name, []):
-                found += ["--form-string", f"{name}={text}"]
-        return found
+            said = [("--form-string", f"{name}={text}") for text in texts.get(name, [])]
+            files = [("-F", f'{name}=@"{name}"')] * field.is_required
+            found += files if field.is_file else said
+        return [*chain.from_iterable(found)]
 
     def link(self, given: dict) -> str:
         """The address that answers a request; empty if a link cannot say it."""

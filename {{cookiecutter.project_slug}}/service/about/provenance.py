@@ -1,4 +1,4 @@
-"""GET /service-info: the code, environment and weights behind an answer (GA4GH 1.0.0)."""
+"""What is served: the code, environment and weights behind an answer (GA4GH service-info)."""
 
 import contextlib
 import functools
@@ -15,8 +15,6 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask
-
 from service.about.citation import cited
 from service.proof import weights
 
@@ -27,15 +25,6 @@ LARGE = 50_000_000  # bytes; git warns of a longer file, and none is a text
 APART = re.compile(r"/__pycache__/|\.ipynb$|^model/(data|examples)/")
 # These change the last digits of an answer, or the order of a set.
 SWITCHES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED")
-
-
-def register(app: Flask, model: object) -> None:
-    """Add the route to a service."""
-
-    @app.get("/service-info")
-    def service_info() -> dict:
-        """Say what is really there, and whether the start has checked the recorded examples."""
-        return identity() | {"check": app.config["CHECK"]}
 
 
 @functools.cache

@@ -131,6 +131,7 @@ def load(settings: dict) -> tuple[Model, dict]:
         examples.check(lambda kind, body: model.answer(kind, b"", body))
     return model, {
         "about": inspect.getdoc(contract.predict) or "",
+        "method": inspect.getdoc(inspect.getmodule(contract.predict) or contract.Input) or "",
         "draws": model.seeds is not None,
         "load_seconds": loaded,
         "size": machine.size(),

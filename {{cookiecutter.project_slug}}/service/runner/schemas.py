@@ -13,6 +13,7 @@ from service.runner.strict import PATTERN, encode
 DIGITS = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DATE = "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -22,7 +23,7 @@ class Schemas(GenerateJsonSchema):
     def float_schema(self, schema: dict) -> dict:
         """A number, or the null that stands in an answer for what is not finite."""
         number = super().float_schema(schema)
-        return number if self.mode == "validation" else {"anyOf": [number, {"type": "null"}]}
+        return number if self.mode == "validation" else {"anyOf": [number, NOT_FINITE]}
 
     def bytes_schema(self, schema: dict) -> dict:
         """A text of base64, four characters for three bytes; in a request at least one byte."""

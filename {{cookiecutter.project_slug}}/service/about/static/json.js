@@ -1,0 +1,31 @@
+// JSON with every digit as it came: JavaScript's own numbers would round it.
+
+export class Digits extends String {} // a number, as it was written
+
+export function read(text) {
+  const numbers = [];
+  const parts = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
+  const counted = text.replace(parts, (part) => (part[0] === '"' ? part : numbers.push(part) - 1));
+  const whole = (_, value) => (typeof value === "number" ? new Digits(numbers[value]) : value);
+  return JSON.parse(counted, whole);
+}
+
+export const isList = Array.isArray;
+export const isRecord = (value) =>
+  value instanceof Object && !(value instanceof Digits || isList(value));
+export const isScalar = (value) => !isList(value) && !isRecord(value);
+
+// A value as JSON: each member in a line of its own, but a plain list in one line.
+export function write(value, line = "\n") {
+  if (value instanceof Digits) return `${value}`;
+  if (isScalar(value)) return JSON.stringify(value);
+  const isPlain = isList(value) && value.every(isScalar);
+  const inner = isPlain ? "" : `${line}  `;
+  const key = (name) => (isList(value) ? "" : `${JSON.stringify(name)}: `);
+  const member = ([name, item]) => `${inner}${key(name)}${write(item, inner)}`;
+  const [open, close] = isList(value) ? "[]" : "{}";
+  const members = Object.entries(value)
+    .map(member)
+    .join(isPlain ? ", " : ",");
+  return open + members + (isPlain || !members ? "" : line) + close;
+}

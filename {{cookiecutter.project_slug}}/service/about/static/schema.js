@@ -1,0 +1,40 @@
+// What the description of the service says of the values in an answer.
+
+const named = {};
+let known; // once an answer has asked for it
+
+// The schemas of what the model takes and gives; without them an answer has no units.
+export function described() {
+  return (known ??= learn().catch(() => ((known = undefined), {})));
+}
+
+async function learn() {
+  const { components, paths } = await (await fetch("openapi.json")).json();
+  Object.assign(named, components.schemas);
+  const { requestBody, responses } = paths["/api"].post;
+  const schema = ({ content }) => content["application/json"].schema;
+  return { takes: schema(requestBody), gives: schema(responses[200]) };
+}
+
+// A schema, or those that it refers to or chooses from.
+export function options(schema = {}) {
+  if (schema.$ref) return options(named[schema.$ref.split("/").pop()]);
+  return (schema.anyOf ?? schema.oneOf ?? schema.allOf)?.flatMap(options) ?? [schema];
+}
+
+// A member of a schema, or else of one of its options, or of the items of a list.
+export function said(schema = {}, key) {
+  if (schema[key] !== undefined) return schema[key];
+  const values = options(schema).filter(({ type }) => type !== "null");
+  const items = values.flatMap((option) => (option.items ? options(option.items) : []));
+  return [...values, ...items].find((option) => option[key] !== undefined)?.[key];
+}
+
+// The schema of a member of an object, or of an item of a list.
+export function below(schema, key) {
+  for (const { properties, additionalProperties, prefixItems, items } of options(schema)) {
+    const found = properties?.[key] ?? prefixItems?.[key] ?? items ?? additionalProperties;
+    if (found && found !== true) return found;
+  }
+  return {};
+}
