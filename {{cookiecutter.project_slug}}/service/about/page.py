@@ -38,7 +38,8 @@ class Page:
 
     def index(self) -> Response:
         """Show the form and the calls, filled as the link says, for the host of this request."""
-        page = render_template("index.html", page=self, cited=cited(), given=self.given(query()))
+        given, own = self.given(query()), self.start()
+        page = render_template("index.html", page=self, cited=cited(), given=given, own=own)
         return Response(page, headers={"Content-Security-Policy": POLICY})
 
     def sample(self, name: str = "") -> dict:

@@ -8,7 +8,7 @@ const views = new WeakMap(); // by control: { box, show, find, switches }
 const announce = (control) => control.dispatchEvent(new Event("input", { bubbles: true }));
 const named = (part) => [...part.querySelectorAll("[data-name]")];
 
-function element(tag, properties, ...children) {
+export function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
@@ -82,6 +82,7 @@ function table(control, box) {
     const row = template.content.firstElementChild.cloneNode(true);
     cells.set(row, named(row));
     body.append(row);
+    row.firstElementChild.textContent = body.rows.length;
     return row;
   }
   function show() {
@@ -109,8 +110,7 @@ function table(control, box) {
     });
     const count = block.length - (isHead ? 1 : 0);
     note.textContent = `${count} ${count === 1 ? "row" : "rows"} read.${lost ? ` ${lost} cells fit no column or choice, and are left out.` : ""}`;
-    write();
-    announce(control);
+    settle();
   }
   async function open(file) {
     try {
@@ -121,11 +121,23 @@ function table(control, box) {
       note.textContent = error.message;
     }
   }
-  box.addEventListener("input", ({ target }) => {
-    if (target.type === "file") return;
-    said.delete(target.closest("tr"));
+  // Of a long table all is written once the typing rests, so that no key waits.
+  let waiting;
+  function settle() {
+    clearTimeout(waiting);
+    waiting = undefined;
     write();
+    announce(control);
+  }
+  box.addEventListener("input", (event) => {
+    event.stopPropagation();
+    const row = event.target.closest("tr");
+    if (!row) return; // the file
+    said.delete(row);
+    clearTimeout(waiting);
+    waiting = setTimeout(settle, body.rows.length > 100 ? 300 : 0);
   });
+  box.addEventListener("focusout", () => waiting && settle());
   box.addEventListener("change", ({ target }) => target.type === "file" && target.files[0] && open(target.files[0]));
   box.addEventListener("paste", (event) => {
     const text = event.clipboardData.getData("text/plain");
@@ -140,9 +152,9 @@ function table(control, box) {
     const row = target.closest("tr");
     const next = row.nextElementSibling ?? row.previousElementSibling ?? add();
     row.remove();
+    [...body.rows].forEach((one, index) => (one.firstElementChild.textContent = index + 1));
     cells.get(next)[0].focus();
-    write();
-    announce(control);
+    settle();
   });
   box.addEventListener("keydown", (event) => {
     const cell = event.target.closest("tbody td");
