@@ -32,7 +32,8 @@ service/about/__init__.py service/about/citation.py service/about/headers.py
 service/about/openapi.py service/about/openapi.yaml service/about/page.py
 service/about/provenance.py service/about/sample.cff service/about/static/answer.js
 service/about/static/batch.js service/about/static/calls.js service/about/static/csv.js
-service/about/static/form.js service/about/static/page.js service/about/static/values.js service/about/static/views.js
+service/about/static/form.js service/about/static/page.js service/about/static/values.js
+service/about/static/views.js
 service/about/static/style.css service/about/templates/answer.html
 service/about/templates/batch.html
 service/about/templates/calls.html service/about/templates/citation.bib

@@ -99,17 +99,23 @@ function table(control, box) {
   }
   // Put a block of texts into the cells from one on; a header names the columns.
   function paste(block, at = 0, column = 0) {
-    const head = block[0].map((name) => columns.indexOf(name.trim()));
+    const [names, ...rows] = block;
+    const head = names.map((name) => columns.indexOf(name.trim()));
     const isHead = head.some((place) => place >= 0);
-    const places = isHead ? head : block[0].map((_, index) => column + index);
-    let lost = 0;
-    block.slice(isHead ? 1 : 0).forEach((line, index) => {
+    const places = isHead ? head : names.map((_, index) => column + index);
+    const lines = isHead ? rows : block;
+    const lost = new Set(isHead ? names.filter((_, index) => head[index] < 0).map((name) => `no column: ${name}`) : []);
+    lines.forEach((line, index) => {
       const row = body.rows[at + index] ?? add();
       said.delete(row);
-      line.forEach((text, place) => (lost += !assign(cells.get(row)[places[place]], text)));
+      line.forEach((text, place) => {
+        const cell = cells.get(row)[places[place]];
+        if (cell && !assign(cell, text)) lost.add(`no choice: ${text}`);
+        if (!cell && !isHead && text) lost.add(`no column for ${text}`);
+      });
     });
-    const count = block.length - (isHead ? 1 : 0);
-    note.textContent = `${count} ${count === 1 ? "row" : "rows"} read.${lost ? ` ${lost} cells fit no column or choice, and are left out.` : ""}`;
+    const left = lost.size ? ` Left out: ${[...lost].slice(0, 5).join("; ")}.` : "";
+    note.textContent = `${lines.length} ${lines.length === 1 ? "row" : "rows"} read.${left}`;
     settle();
   }
   async function open(file) {
@@ -177,7 +183,6 @@ function table(control, box) {
 
 // Put a text of a spreadsheet into a cell; false if the cell has no place for it.
 function assign(cell, text) {
-  if (!cell) return !text.trim();
   const isMissing = cell.dataset.exact === undefined && /^\s*(NA|NaN|nan)\s*$/.test(text);
   const found = isMissing ? "" : text;
   cell.value = found;
