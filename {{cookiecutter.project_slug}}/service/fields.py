@@ -5,6 +5,7 @@ Links, forms, tables, the page, the description and the error messages all ask i
 
 import json
 import re
+from functools import cached_property
 from itertools import chain
 
 from service.schema import Schemas
@@ -50,6 +51,7 @@ class Field:
         self.name, self.schema, self.is_required = name, schema, is_required
         options = [one for one in schemas.alternatives(schema) if one.get("type") != "null"]
         items = schemas.items(schema)
+        self.schemas, self.records = schemas, (items or options) if len(options) == 1 else []
         simple = [option for option in options if "JSON" not in kinds(option)]
         self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
         self.is_nested = len(simple) + self.is_list < len(options)  # other values are JSON
@@ -63,12 +65,26 @@ class Field:
         self.takes_text = self.one.takes_text or self.many.takes_text
         self.literal = "" if self.takes_text else self.one.literal or self.many.literal
         self.description = schemas.said(schema, "description")
+        self.unit = schemas.said(schema, "unit")
         self.facts = schemas.taken(schema, is_required)
         if self.is_file:
             self.facts[0] = "one or more files" if self.is_list else "file"
         listed = [values(option) for option in options]
         found = list(chain.from_iterable(listed)) if all(listed) else []
         self.choices = found if all(map(self.texts, found)) else []
+
+    @cached_property
+    def members(self) -> dict[str, "Field"]:
+        """The fields of the one kind of record that it takes, or takes a list of; else none."""
+        record = self.records[0] if len(self.records) == 1 else {}
+        return {} if record.get("additionalProperties") else fields_of(self.schemas, record)
+
+    @property
+    def start(self) -> dict:
+        """What a form starts from, by the name: the default, or an example of what is required."""
+        found = [self.schema["default"]] if self.default not in ("", "null") else []
+        found += self.schema.get("examples", [])[: self.is_required]
+        return {self.name: found[0]} if found else {}
 
     def requirement(self) -> str:
         """Say in a line what the field takes."""

@@ -50,6 +50,9 @@ class Schemas:
         for option in options + self.alternatives(schema):
             is_said = "contentEncoding" in option or option.get("format") in WORDS["types"]
             bounds = {} if is_said else WORDS["bounds"]
+            if "minimum" in option and "maximum" in option and bounds:
+                found.append(f"{bound(option['minimum'])} to {bound(option['maximum'])}")
+                bounds = {key: bounds[key] for key in bounds if "imum" not in key}
             found += [bounds[key].format(bound(option[key])) for key in bounds if key in option]
         if not is_required:
             default = schema.get("default")

@@ -10,9 +10,10 @@ from flask import Flask, Response, render_template, request
 
 from service.about.citation import cited
 from service.about.provenance import identity
+from service.bodies import query
 from service.proof.examples import examples
 from service.served import ServedModel
-from service.words import shorten
+from service.words import Texts, shorten, whole
 
 # The browser loads nothing for the page but the files of this service.
 POLICY = (
@@ -47,8 +48,9 @@ class Page:
         self.shapes = ["form"] if model.takes_files else ["link", "body"]
 
     def index(self) -> Response:
-        """Show the form and the calls, filled with an example, for the host of this request."""
-        return show("index.html", page=self, given=self.sample(request.args.get("example", "")))
+        """Show the form and the calls, filled as the link says, for the host of this request."""
+        given, own = self.given(query()), self.start()
+        return show("index.html", page=self, given=given, own=own)
 
     def service_info(self) -> tuple:
         """Say what is really there: to programs as JSON, to browsers as a page."""
@@ -63,9 +65,27 @@ class Page:
         given, others = example.request if example else {}, self.model.others
         return {others.get(key, key): given[key] for key in given}
 
-    def call(self, base: str, example: str = "") -> str:
-        """A command for a terminal that sends an example to the service at the address `base`."""
-        given, fields = self.sample(example), self.model.fields
+    def start(self) -> dict:
+        """What the fields say of themselves; the first example if they leave one open."""
+        fields = self.model.fields.values()
+        own = {name: value for field in fields for name, value in field.start.items()}
+        is_open = any(
+            name not in own for name in self.model.required if not self.model.fields[name].is_file
+        )
+        return self.sample() if is_open else own
+
+    def given(self, texts: Texts) -> dict:
+        """What a link to the page fills the form with: an example by its name, or fields."""
+        (example, *_), named = texts.get("example", [""]), self.model.named
+        found = self.sample(example) if example in self.examples else self.start()
+        for name, typed in texts.items():
+            if name in named and not named[name].misread(typed):
+                found[named[name].name] = json.loads(named[name].json(typed), parse_int=whole)
+        return found
+
+    def call(self, base: str, given: dict | None = None) -> str:
+        """A command for a terminal that sends inputs to the service at the address `base`."""
+        given, fields = self.start() if given is None else given, self.model.fields
         is_nested = any(fields[name].is_nested for name in given if name in fields)
         link, api = self.link(given), urljoin(base, "api")
         if self.shapes[0] == "link" and link and not is_nested:

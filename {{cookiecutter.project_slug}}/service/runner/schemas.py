@@ -47,6 +47,12 @@ class Schemas(GenerateJsonSchema):
         """A time of day, which has a zone only where the author asks for one."""
         return zoned(super().time_schema(schema), schema, TIME)
 
+    def enum_schema(self, schema: dict) -> dict:
+        """An enumeration, with the names that its members have in Python."""
+        return super().enum_schema(schema) | {
+            "x-enum-varnames": [m.name for m in schema["members"]]
+        }
+
     def model_schema(self, schema: dict) -> dict:
         """An object, which in a request has no unknown members unless its author allows them."""
         is_open = "extra_fields_behavior" in schema.get("config", {})

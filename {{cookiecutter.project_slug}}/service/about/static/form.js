@@ -1,35 +1,13 @@
 // The form: what it asks for, as a request, and what is wrong with it.
 
+import { members, texts } from "./values.js";
+import { among, enhance, sync, visible } from "./views.js";
+
 // Not the form: a field called `dataset` would hide that of its form, but not that of main.
 export const page = document.querySelector("main");
 export const fields = [...page.querySelectorAll("form [name]")];
 const api = new URL(page.dataset.api, location).href;
 const longestLink = 8000; // bytes; Gunicorn takes 8190
-
-// The texts in a field, one for each item of a list; what is empty says nothing.
-function texts({ value, dataset: { kind, exact } }) {
-  if (kind === "json") return [value.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
-  const lines = kind === "list" ? value.split("\n") : [value];
-  return lines.map((line) => (exact === undefined ? line.trim() : line)).filter(Boolean);
-}
-
-// One text as JSON. Digits stay as they are: as a number, JavaScript would round them.
-function scalar(text, { literal }) {
-  if (!new RegExp(`^(?:${literal || "[]"})$`).test(text)) return JSON.stringify(text);
-  const plain = text.toLowerCase().replace(/^\+?(-?)0*(?=[0-9])/, "$1");
-  return plain.replace(/\.(?![0-9])/, "").replace(/^\+?(-?)\./, "$10.");
-}
-
-// A field as a member of the JSON object. A single text may be JSON, or a value that is no list.
-function member(field) {
-  const { kind, nested, exact, one } = field.dataset;
-  const lines = texts(field);
-  const isOne = lines.length === 1;
-  const isJson = nested !== undefined || (isOne && exact === undefined && lines[0].startsWith("["));
-  const values = isJson ? lines[0] : lines.map((text) => scalar(text, field.dataset)).join(", ");
-  const isList = kind === "list" && !isJson && !(isOne && one !== undefined);
-  return `${JSON.stringify(field.name)}: ${isList ? `[${values}]` : values}`;
-}
 
 // A field as parts of the request: its texts or files. A file that is missing is called as it.
 function parts(field) {
@@ -45,7 +23,7 @@ function parts(field) {
 export function request() {
   const found = fields.flatMap(parts);
   const filled = fields.filter((field) => field.type !== "file" && texts(field).length);
-  const body = `{${filled.map(member).join(", ")}}`;
+  const body = `{${members(filled).join(", ")}}`;
   const pairs = found.map(({ name, value }) => [name, value]);
   const url = `${api}?${new URLSearchParams(pairs)}`;
   const isNested = filled.some((field) => field.dataset.nested !== undefined);
@@ -55,27 +33,34 @@ export function request() {
   return { api, url, body, shape, parts: [...all, ...found] };
 }
 
-// The reasons that concern a field, which are named by its name or by what is below it.
-function reasonsFor(field, reasons) {
-  const mine = Object.entries(reasons).filter(([name]) => `${name}.`.startsWith(`${field.name}.`));
-  return mine.map(([name, reason]) => {
-    const below = name.slice(field.name.length + 1);
-    if (/^\d+$/.test(below)) return `Item ${Number(below) + 1}: ${reason}`;
-    return below ? `${below}: ${reason}` : reason;
-  });
+// The place of the error of a control; a cell of a table gets one while it has an error.
+function place(control) {
+  const own = control.id && document.getElementById(`${control.id}-error`);
+  if (own) return own;
+  const made = document.createElement("p");
+  made.className = "error of-cell";
+  made.id = `error-${page.querySelectorAll(".of-cell").length}`;
+  control.after(made);
+  control.setAttribute("aria-describedby", made.id);
+  return made;
 }
 
-// Put each reason next to its field, and the focus on the first.
+// Put each reason next to its control, and the focus on the first.
 export function mark(reasons) {
-  for (const field of fields) {
-    const mine = reasonsFor(field, reasons).join("\n");
-    document.getElementById(`${field.id}-error`).textContent = mine;
-    field.ariaInvalid = mine ? "true" : null;
+  for (const made of page.querySelectorAll("form .of-cell")) made.remove();
+  for (const told of page.querySelectorAll("form .error")) told.textContent = "";
+  for (const control of page.querySelectorAll("form [aria-invalid]")) control.ariaInvalid = null;
+  for (const [path, reason] of Object.entries(reasons)) {
+    const { control, below } = among(fields, path) ?? {};
+    if (!control) continue;
+    const where = /^\d+$/.test(below) ? `Item ${Number(below) + 1}: ` : below && `${below}: `;
+    place(control).append(`${where}${reason}\n`);
+    visible(control).ariaInvalid = "true";
   }
-  page.querySelector("[aria-invalid]")?.focus();
+  page.querySelector("form [aria-invalid]")?.focus();
 }
 
-// A field of nested values must be JSON, or the body would not be.
+// What must be JSON, or the body would not be; a view writes JSON by itself.
 export function notJson() {
   const reasons = {};
   for (const field of fields.filter((field) => field.dataset.kind === "json" && field.value)) {
@@ -87,3 +72,20 @@ export function notJson() {
   }
   return reasons;
 }
+
+// A page that is reloaded keeps what was typed; one that is opened by a link says what the link says.
+const key = `inputs of ${location.pathname}${location.search}`;
+const kept = fields.filter((field) => field.type !== "file");
+const [{ type } = {}] = performance.getEntriesByType("navigation");
+if (type === "reload" || type === "back_forward") {
+  const found = JSON.parse(sessionStorage.getItem(key) ?? "{}");
+  for (const field of kept) field.value = found[field.name] ?? field.value;
+}
+addEventListener("pagehide", () => {
+  const found = Object.fromEntries(kept.map(({ name, value }) => [name, value]));
+  sessionStorage.setItem(key, JSON.stringify(found));
+});
+
+// A file that is dropped beside its place must not replace the page.
+for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
+enhance(page.querySelector("form"));

@@ -1,0 +1,28 @@
+// Tables as text: read from CSV or from a block of a spreadsheet, and written as CSV.
+
+// The separator that a file uses: the one that its first line has most of.
+function separator(text) {
+  const [line] = text.split(/\r|\n/, 1);
+  const count = (sign) => line.split(sign).length;
+  return [",", ";", "\t"].reduce((best, sign) => (count(sign) > count(best) ? sign : best));
+}
+
+// The rows of a table, each a list of texts; empty lines are none.
+export function readTable(found, given) {
+  const text = found.replace(/^\uFEFF/, "").replace(/^[\r\n]+|[\r\n]+$/g, "");
+  const sign = given ?? separator(text);
+  const cell = new RegExp(`(?:"([^"]*(?:""[^"]*)*)"|([^"${sign}\\r\\n][^${sign}\\r\\n]*|))(${sign}|\\r\\n?|\\n|$)`, "gy");
+  const rows = [[]];
+  let end = 0;
+  for (const [whole, quoted, plain, next] of text.matchAll(cell)) {
+    rows.at(-1).push(quoted?.replaceAll('""', '"') ?? plain);
+    end += whole.length;
+    if (!next) break;
+    if (next !== sign) rows.push([]);
+  }
+  if (end < text.length) throw new Error(`Line ${rows.length} is no CSV: a quote does not end with its cell.`);
+  return rows.filter((row) => row.length > 1 || row[0] || rows[0].length === 1);
+}
+
+const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+export const writeTable = (rows) => rows.map((row) => `${row.map(quote).join(",")}\r\n`).join("");

@@ -1,0 +1,62 @@
+// What a control says, as JSON, and a value put into a control.
+
+// The texts in a control, one for each item of a list; what is empty says nothing.
+export function texts({ value, dataset: { kind, exact } }) {
+  if (kind === "json") return [value.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
+  const lines = kind === "list" ? value.split("\n") : [value];
+  return lines.map((line) => (exact === undefined ? line.trim() : line)).filter(Boolean);
+}
+
+// One text as JSON. Digits stay as they are: as a number, JavaScript would round them.
+function scalar(text, { literal }) {
+  if (!new RegExp(`^(?:${literal || "[]"})$`).test(text)) return JSON.stringify(text);
+  const plain = text.toLowerCase().replace(/^\+?(-?)0*(?=[0-9])/, "$1");
+  return plain.replace(/\.(?![0-9])/, "").replace(/^\+?(-?)\./, "$10.");
+}
+
+// A control as JSON, or nothing. A single text may be JSON, or a value that is no list.
+export function json(control) {
+  const { kind, nested, exact, one } = control.dataset;
+  const lines = texts(control);
+  if (!lines.length) return "";
+  const isOne = lines.length === 1;
+  const isJson = nested !== undefined || (isOne && exact === undefined && lines[0].startsWith("["));
+  if (isJson) return lines[0];
+  const items = lines.map((text) => scalar(text, control.dataset)).join(", ");
+  return kind === "list" && !(isOne && one !== undefined) ? `[${items}]` : items;
+}
+
+// Controls as the members of a JSON object; nothing if they say nothing.
+export function members(controls) {
+  const said = controls.map((control) => [control.dataset.name, json(control)]);
+  return said.filter(([, text]) => text).map(([name, text]) => `${JSON.stringify(name)}: ${text}`);
+}
+
+// JSON whose numbers keep their digits, where the browser can do so.
+export const parse = (text) =>
+  JSON.parse(text, (_, value, context) =>
+    typeof value === "number" ? JSON.rawJSON(context.source) : value,
+  );
+export const isObject = (value) =>
+  value !== null && typeof value === "object" && !Array.isArray(value) && !("rawJSON" in value);
+
+// A value as the text that a control holds for it.
+function text(value, { dataset: { kind } }) {
+  if (value === null && kind !== "json") return "";
+  if (kind === "json") return JSON.stringify(value, null, 2);
+  if (kind === "list" && Array.isArray(value)) return value.map((item) => text(item, { dataset: {} })).join("\n");
+  return typeof value === "string" ? value : (value.rawJSON ?? JSON.stringify(value));
+}
+
+// The text of the default, which the page writes into the controls of what may be left out.
+const initial = (control) =>
+  control.required ? "" : (control.defaultValue ?? control.querySelector("[selected]")?.value ?? "");
+
+// Put a value into a control, or its default for none; false if it would say another value.
+export function put(control, value) {
+  control.value = value === undefined ? initial(control) : text(value, control);
+  if (value === undefined) return true;
+  const said = json(control);
+  if (!said) return value === null && control.dataset.null !== undefined;
+  return JSON.stringify(parse(said)) === JSON.stringify(value);
+}
