@@ -28,10 +28,11 @@ deploy/kubernetes.yaml docs/calling.md docs/deployment.md docs/images-and-locks.
 docs/proof.md docs/settings.md docs/troubleshooting.md environment.py environment.yml
 gunicorn.conf.py locks/lock.py model/__init__.py model/examples/two.json
 model/examples/very-large.json model/square.py pyproject.toml service/__init__.py
-service/about/__init__.py service/about/citation.py service/about/headers.py
-service/about/openapi.py service/about/openapi.yaml service/about/page.py
+service/about/__init__.py service/about/citation.py service/about/citation.yaml
+service/about/headers.py service/about/openapi.py service/about/openapi.yaml service/about/page.py
 service/about/provenance.py service/about/sample.cff service/about/static/page.js
 service/about/static/style.css service/about/templates/citation.bib
+service/about/templates/citation.json service/about/templates/citation.txt
 service/about/templates/field.html service/about/templates/index.html
 service/about/templates/reproduction.txt service/application.py service/batch.py service/bodies.py
 service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
