@@ -22,10 +22,12 @@ PRODUCT = [
     for answers in itertools.product(*CHOICES.values(), *OPTIONAL.values())
 ]
 FILES = """
-.dockerignore .gitattributes .github/workflows/check.yml .github/workflows/reproduce.yml .gitignore
+.dockerignore .gitattributes .github/workflows/check.yml .github/workflows/publish.yml
+.github/workflows/reproduce.yml .gitignore
 AGENTS.md CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
 deploy/kubernetes.yaml docs/calling.md docs/deployment.md docs/images-and-locks.md docs/model.md
-docs/proof.md docs/settings.md docs/troubleshooting.md environment.py environment.yml
+docs/proof.md docs/publishing.md docs/settings.md docs/troubleshooting.md environment.py
+environment.yml
 gunicorn.conf.py locks/lock.py model/__init__.py model/examples/two.json
 model/examples/very-large.json model/square.py pyproject.toml service/__init__.py
 service/about/__init__.py service/about/citation.py service/about/citation.yaml

@@ -60,7 +60,8 @@ def test_a_page_names_no_other_version_and_licence(name):
     page = (PROJECT / name).read_text("utf-8")
     image = re.search(r'image: "?([^\s":]+):', (PROJECT / "compose.yaml").read_text("utf-8"))[1]
     version, licences = cited().version, " OR ".join(cited().licences)
-    tags = set(re.findall(rf"\b{re.escape(image)}:([^\s`]+)", page))
+    tags = set(re.findall(rf"\b{re.escape(image)}:([^\s`]+)|^git .*\bv(\S+)$", page, re.M))
+    tags = {one or other for one, other in tags}
     assert tags <= {version or tag for tag in tags}, f"{name}: write {version}, as CITATION.cff"
     for said in re.findall(r"\bVersion (\S+), licence (\S+),", page):
         assert said == (version or said[0], licences or said[1]), (
