@@ -22,14 +22,15 @@ PRODUCT = [
     for answers in itertools.product(*CHOICES.values(), *OPTIONAL.values())
 ]
 FILES = """
-.dockerignore .gitattributes .github/workflows/check.yml .github/workflows/reproduce.yml .gitignore
+.dockerignore .gitattributes .github/workflows/check.yml .github/workflows/publish.yml
+.github/workflows/reproduce.yml .gitignore
 AGENTS.md CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
 deploy/kubernetes.yaml docs/calling.md docs/deployment.md docs/images-and-locks.md docs/model.md
-docs/proof.md docs/settings.md docs/troubleshooting.md environment.yml
+docs/proof.md docs/publishing.md docs/settings.md docs/troubleshooting.md environment.yml
 gunicorn.conf.py locks/lock.py model/__init__.py model/examples/two.json
 model/examples/very-large.json model/square.py pyproject.toml service/__init__.py
-service/about/__init__.py service/about/citation.py service/about/headers.py
-service/about/openapi.py service/about/openapi.yaml service/about/page.py
+service/about/__init__.py service/about/citation.py service/about/citation.yaml
+service/about/headers.py service/about/openapi.py service/about/openapi.yaml service/about/page.py
 service/about/provenance.py service/about/sample.cff service/about/static/answer.js
 service/about/static/ask.js service/about/static/batch.js service/about/static/calls.js
 service/about/static/csv.js service/about/static/form.js service/about/static/json.js
@@ -38,11 +39,12 @@ service/about/static/schema.js service/about/static/style.css service/about/stat
 service/about/static/views.js service/about/templates/about.html
 service/about/templates/answer.html service/about/templates/batch.html
 service/about/templates/calls.html service/about/templates/citation.bib
+service/about/templates/citation.json service/about/templates/citation.txt
 service/about/templates/cite.html service/about/templates/examples.html
 service/about/templates/facts.html service/about/templates/field.html
 service/about/templates/form.html service/about/templates/index.html
-service/about/templates/prose.html service/about/templates/reproduction.txt
-service/application.py service/batch.py service/bodies.py
+service/about/templates/prose.html service/about/templates/reproduction.txt service/application.py
+service/batch.py service/bodies.py
 service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
 service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py service/logs.py
 service/inprocess.py service/machine.py service/pictures.py service/pool.py service/predictions.py

@@ -10,7 +10,9 @@ from markdown_it import MarkdownIt
 LONGEST = 25  # words of a sentence
 PAGES = ["README.md", "AGENTS.md"]
 OURS = [*PAGES, "CONTRIBUTING.md"]
-TOPICS = "calling deployment images-and-locks model proof settings troubleshooting".split()
+TOPICS = (
+    "calling deployment images-and-locks model proof publishing settings troubleshooting".split()
+)
 THEIRS = [*PAGES, *(f"docs/{topic}.md" for topic in TOPICS)]
 
 

@@ -1,6 +1,7 @@
 """The READMEs, docs/ and AGENTS.md: what they say to type works, and what they say is so."""
 
 import ast
+import fnmatch
 import itertools
 import json
 import re
@@ -12,7 +13,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from commands import Person, copy_template, tree
+import yaml
+from commands import Person, commit, copy_template, tree
 from conftest import PYTHON, TEMPLATE, clean_environment, free_port, stand_in
 from markdown_it import MarkdownIt
 from test_prose import OURS, THEIRS
@@ -32,7 +34,9 @@ make record
 make test
 make reproduce
 docker build --no-cache --target lock --output locks .
-docker compose --profile public up --build --detach
+git tag v2.0
+git push origin v2.0
+docker run -p 8123:8123 ghcr.io/your-name/my-model:2.0
 curl -H "Accept: application/x-bibtex" http://localhost:8123/citation
 """,
     "docs/calling.md": "",
@@ -57,6 +61,9 @@ docker run -it --rm --entrypoint bash my-model:debug
 """,
     "docs/model.md": "",
     "docs/proof.md": "",
+    "docs/publishing.md": """
+docker load --input image-amd64.tar.gz
+""",
     "docs/settings.md": """
 MODEL_WAIT=10 make serve
 MODEL_PROCESSES=0 .venv/bin/flask run
@@ -150,6 +157,40 @@ def test_the_citation_is_bibtex(bake, serve):
             check=True,
         )
     assert got.stdout.startswith("@software{")
+
+
+def test_the_tag_that_is_pushed_starts_the_workflow(bake, tmp_path):
+    person = Person(tmp_path)
+    project = commit(person, Path(shutil.copytree(bake(), tmp_path / "project")))
+    origin = tmp_path / "origin"
+    person.types("git", "init", "--quiet", "--bare", origin)
+    person.types("git", "remote", "add", "origin", origin, folder=project)
+    tagging = [
+        line for line in typed((project / "README.md").read_text("utf-8")) if line[:4] == "git "
+    ]
+    for command in tagging:
+        done = person.types(*command.split(), folder=project)
+        assert done.returncode == 0, done.stderr
+    (tag,) = person.types("git", "tag", "--list", folder=origin).stdout.split()
+    assert tag == "v" + yaml.safe_load((project / "CITATION.cff").read_text("utf-8"))["version"]
+    workflow = yaml.safe_load((project / ".github/workflows/publish.yml").read_text("utf-8"))
+    assert fnmatch.fnmatch(tag, *workflow[True]["push"]["tags"])  # YAML 1.1 calls `on` true
+
+
+@pytest.mark.parametrize(
+    ("address", "image"),
+    [
+        ("https://github.com/Ada/Tides.git", "ghcr.io/ada/tides"),
+        ("https://github.com/ada/tides/", "ghcr.io/ada/tides"),
+        ("https://gitlab.com/ada/tides", "ghcr.io/your-name/square-api"),
+        ("https://github.com/ada/$(id)", "ghcr.io/ada/id"),
+    ],
+)
+def test_the_published_image_has_the_name_of_the_repository(bake, address, image):
+    project = bake(repository_url=address)
+    page = (project / "README.md").read_text("utf-8")
+    assert f"docker run -p 5000:5000 {image}:0.1.0" in typed(page)
+    assert f"`{image}`" in (project / "docs/publishing.md").read_text("utf-8")
 
 
 def written(text: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The GitHub files of the template and of a rendered project are safe, valid and true."""
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -36,7 +38,9 @@ def workflows(root: Path) -> list[Path]:
 def jobs(root: Path) -> dict[str, dict]:
     """Every job of every workflow, by its key."""
     parsed = [yaml.safe_load(file.read_text("utf-8"))["jobs"] for file in workflows(root)]
-    return {key: job for workflow in parsed for key, job in workflow.items()}
+    found = {key: job for workflow in parsed for key, job in workflow.items()}
+    assert len(found) == sum(map(len, parsed))
+    return found
 
 
 def scripts(job: dict) -> list[str]:
@@ -168,6 +172,121 @@ def test_the_summary_shows_what_changes_in_a_rendered_project(tmp_path, addition
         result = run_script(step, repository, **names)
         assert result.returncode == 0, result.stdout + result.stderr
     assert expected in summary.read_text("utf-8")
+
+
+# Stands in for Docker: writes down what is asked, and serves the project in place of an image.
+DOCKER = """#!/usr/bin/env python3
+import json, os, sys
+words = sys.argv[1:]
+print(json.dumps(words), file=open(os.environ["ASKED"], "a"))
+if words[0] == "login":
+    print(sys.stdin.read().strip(), file=open(os.environ["ASKED"], "a"))
+if words[:2] == ["buildx", "build"]:
+    with open(words[words.index("--metadata-file") + 1], "w") as file:
+        json.dump({"containerimage.digest": "sha256:pushed"}, file)
+if words[:3] == ["buildx", "imagetools", "inspect"]:
+    print("sha256:" + ("base" if "distroless" in words[-1] else "both"))
+if words[0] == "save":
+    print("layers of", words[-1])
+if words[0] == "ps":
+    print("0123456789ab")
+if words[0] == "port":
+    print(f"5000/tcp -> 127.0.0.1:{os.environ['LIVE']}")
+if words[0] == "run" and "--detach" not in words:
+    os.execv(os.environ["PYTHON"], [os.environ["PYTHON"], "-m", "gunicorn"])
+"""
+
+
+@pytest.fixture
+def publishing(bake, tmp_path, serve):
+    """Run the scripts of a job of the workflow that publishes, for the tag v0.1.0 of Ada/Square."""
+    project = tmp_path / "project"
+    shutil.copytree(bake(), project)
+    (project / ".venv/bin").mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    programs = {
+        tmp_path / "bin/docker": DOCKER,
+        tmp_path / "bin/gh": DOCKER.replace("words = ", "words = ['gh'] + "),
+        project / ".venv/bin/flask": f'#!/bin/sh\nexec {sys.executable} -m flask "$@"\n',
+    }
+    for path, text in programs.items():
+        path.write_text(text)
+        path.chmod(0o755)
+    asked = tmp_path / "asked"
+
+    def publish(job: str, folder: Path, live: int = 0, **variables: str) -> list:
+        """What was asked of Docker and of GitHub."""
+        asked.write_text("")
+        names = {"GITHUB_REF_NAME": "v0.1.0", "GITHUB_REPOSITORY": "Ada/Square", "TOKEN": "secret"}
+        names |= {"GITHUB_ACTOR": "ada", "GITHUB_SHA": "c0ffee", "ARCHITECTURE": "arm64"}
+        names |= {"ASKED": asked, "LIVE": live, "PYTHON": sys.executable} | variables
+        names["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        for script in scripts(jobs(project)[job]):
+            if script != "make test":
+                result = run_script(script, folder, **names)
+                assert result.returncode == 0, result.stdout + result.stderr
+        lines = asked.read_text("utf-8").splitlines()
+        return [json.loads(line) if line[0] == "[" else line for line in lines]
+
+    return project, publish
+
+
+@RUNNER_IS_LINUX
+def test_a_tag_pushes_the_image_by_digest_and_replays_the_examples_against_it(publishing, serve):
+    project, publish = publishing
+    with serve(project) as live:
+        asked = publish("images", project, live.port)
+    (build,) = [words for words in asked if words[:2] == ["buildx", "build"]]
+    base = "gcr.io/distroless/cc-debian13:nonroot@sha256:base"
+    output = "type=image,name=ghcr.io/ada/square,push-by-digest=true,name-canonical=true,push=true"
+    expected = {f"RUNTIME={base}", "REVISION=c0ffee", "DIRTY=false", output, "linux/arm64"}
+    assert expected <= set(build)
+    assert build[build.index("--provenance") + 1] == "mode=max"
+    assert build[build.index("--sbom") + 1] == "true"
+    assert asked[1] == "secret"  # which no command line shows
+    pushed = "ghcr.io/ada/square@sha256:pushed"
+    assert (project / "image-arm64.txt").read_text() == f"{pushed}\n"
+    (replayed,) = [words for words in asked if words[0] == "run" and "--detach" not in words]
+    assert replayed[-1] == pushed
+    assert json.loads((project / "reproduction-arm64.json").read_text())["outcome"] == "OK"
+    saved = gzip.decompress((project / "image-arm64.tar.gz").read_bytes())
+    assert saved == b"layers of ghcr.io/ada/square:0.1.0\n"
+    assert json.loads((project / "openapi.json").read_text())["openapi"] == "3.1.0"
+
+
+@RUNNER_IS_LINUX
+def test_a_tag_that_is_not_the_version_publishes_nothing(publishing):
+    project, publish = publishing
+    with pytest.raises(
+        AssertionError, match=r"The tag is v2, but CITATION\.cff has version 0\.1\.0"
+    ):
+        publish("images", project, GITHUB_REF_NAME="v2")
+
+
+@RUNNER_IS_LINUX
+def test_the_release_names_both_images_and_keeps_what_was_made(publishing, tmp_path):
+    _, publish = publishing
+    published = tmp_path / "published"
+    published.mkdir()
+    for name in ("amd64", "arm64"):
+        (published / f"image-{name}.txt").write_text(f"ghcr.io/ada/square@sha256:{name}\n")
+    asked = publish("release", tmp_path)
+    assert [words for words in asked if words[:3] == ["buildx", "imagetools", "create"]] == [
+        [
+            *"buildx imagetools create --tag ghcr.io/ada/square:0.1.0".split(),
+            *"--tag ghcr.io/ada/square:latest".split(),
+            *"ghcr.io/ada/square@sha256:amd64 ghcr.io/ada/square@sha256:arm64".split(),
+        ]
+    ]
+    assert (published / "image.txt").read_text() == "ghcr.io/ada/square@sha256:both\n"
+    assert asked[-1][:4] == ["gh", "release", "create", "v0.1.0"]
+    assert {f"published/image{end}.txt" for end in ("", "-amd64", "-arm64")} <= set(asked[-1])
+
+
+def test_the_release_keeps_all_that_the_images_made(bake):
+    steps = jobs(bake())["images"]["steps"]
+    (kept,) = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert kept.split() == ["image-*", "reproduction-*", "openapi.json"]
 
 
 @RUNNER_IS_LINUX

@@ -38,9 +38,9 @@ def commands(project: Path, page: str) -> list[str]:
 
 
 def test_the_commands_serve_lock_and_debug(docker, engine, project, workspace, bases):
-    compose, lock, public = commands(project, "README.md")
+    compose, lock, _ = commands(project, "README.md")
     build, run, again, debug, look = commands(project, "docs/images-and-locks.md")
-    assert lock == again and public in commands(project, "docs/deployment.md")
+    assert lock == again
     docker(compose, "--detach", "--wait")
     assert square() == 144
     engine("compose", "down", cwd=workspace)
@@ -53,6 +53,20 @@ def test_the_commands_serve_lock_and_debug(docker, engine, project, workspace, b
         debug = debug.replace("debian:13-slim", names(project / "Dockerfile")["MICROMAMBA"])
     docker(debug)
     assert docker(look.replace("-it ", ""), "-c", "type gunicorn").endswith("/opt/env/bin/gunicorn")
+
+
+def test_the_published_image_runs_by_one_command_from_a_file_too(
+    docker, engine, project, workspace
+):
+    (load,) = commands(project, "docs/publishing.md")
+    run = commands(project, "README.md")[-1]
+    image = run.split()[-1]
+    docker(f"docker build -t {image} .")
+    engine("save", "--output", workspace / load.split()[-1], image)
+    engine("rmi", image)
+    assert image in docker(load)
+    docker(run.replace("run ", "run -d "))
+    assert square() == 144
 
 
 def test_the_commands_put_it_on_the_internet(docker, engine, project, workspace):

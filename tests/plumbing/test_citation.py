@@ -11,7 +11,12 @@ KINDS = {TEXT: cited().authors[0], BIBTEX: "@software{", CSL: "["}
 def test_each_form_is_given_to_a_caller_who_asks_for_it(client, kind):
     response = client.get("/citation", headers={"Accept": kind})
     assert response.mimetype == kind and response.text.startswith(KINDS[kind])
-    assert "Accept" in response.vary
+    assert "Accept" in response.vary and cited().title in response.text
+
+
+def test_the_item_has_what_every_reader_of_csl_asks_for(client):
+    (*_, software) = client.get("/citation", headers={"Accept": CSL}).get_json(force=True)
+    assert (software["id"], software["type"]) == (cited().key, "software")
 
 
 def test_the_text_is_for_all_who_do_not_choose(client):

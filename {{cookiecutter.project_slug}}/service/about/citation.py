@@ -1,7 +1,6 @@
-"""GET /citation: how to cite the software, as CITATION.cff says; only this module reads it."""
+"""GET /citation: what to cite, as CITATION.cff says; only this module reads it."""
 
 import functools
-import json
 import re
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 import yaml
-from flask import Flask, Response, render_template, request
+from flask import Flask, render_template, request
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, ValidationError
 from werkzeug.exceptions import NotAcceptable
 
@@ -17,11 +16,12 @@ from service.errors import accepts
 
 FILE = Path(__file__).parents[2] / "CITATION.cff"
 SAMPLE = Path(__file__).with_name("sample.cff")
+NAMES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 TEXT, BIBTEX = "text/plain", "application/x-bibtex"
 CSL = "application/vnd.citationstyles.csl+json"
+FORMS = {TEXT: "citation.txt", BIBTEX: "citation.bib", CSL: "citation.json"}
 
 DOI = r"^10\.[0-9.]+/[-A-Za-z0-9:/_;.()\[\]\\]+$"
-Words = Annotated[str, Field(pattern=r"\S")]
 Licence = Annotated[str, Field(pattern="^[A-Za-z0-9.+-]+$")]
 OneOrMore = BeforeValidator(lambda found: [found] if isinstance(found, str) else found)
 
@@ -31,37 +31,39 @@ MARKS |= {"\\": r"\textbackslash{}", "{": r"\lbrace{}", "}": r"\rbrace{}"}
 MARKS |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
-class Author(BaseModel):
+class Person(BaseModel, str_strip_whitespace=True):
     """A person or an organisation: the parts of the name, in the order in which they are spoken."""
 
-    given: Words = Field("", validation_alias="given-names")
-    particle: Words = Field("", alias="name-particle", serialization_alias="non-dropping-particle")
-    family: Words = Field(validation_alias=AliasChoices("family-names", "name"))
-    suffix: Words = Field("", validation_alias="name-suffix")
-    orcid: str = Field("", pattern=r"^https://orcid\.org/[0-9X-]{19}$", exclude=True)
+    given: str = Field("", validation_alias="given-names")
+    particle: str = Field("", alias="name-particle", serialization_alias="non-dropping-particle")
+    family: str = Field("", validation_alias="family-names")
+    suffix: str = Field("", validation_alias="name-suffix")
+    other: str = Field("", validation_alias=AliasChoices(*NAMES["person"]), exclude=True)
+    orcid: str = Field("", pattern=r"^https://orcid\.org/[0-9X-]{19}", exclude=True)
+
+    @property
+    def parts(self) -> dict:
+        """The parts of the name that are there, as CSL-JSON calls them."""
+        return self.model_dump(by_alias=True, exclude_defaults=True)
 
     @property
     def name(self) -> str:
         """The name as it is spoken."""
-        return " ".join(self.model_dump(exclude_defaults=True).values())
-
-    def csl(self) -> dict:
-        """The name for CSL-JSON: its parts, or as a whole where there is no given name."""
-        if not self.given:
-            return {"literal": self.name}
-        return self.model_dump(by_alias=True, exclude_defaults=True)
+        return " ".join(self.parts.values()) or self.other or "Anonymous"
 
 
-class Citation(BaseModel):
-    """The used part of the Citation File Format 1.2.0."""
+class Work(BaseModel, extra="allow", str_strip_whitespace=True):
+    """The used part of a reference of the Citation File Format 1.2.0."""
 
-    title: Words
-    version: Words
-    people: list[Author] = Field(alias="authors", min_length=1)
-    abstract: str = ""
+    kind: str = Field("software", alias="type")
+    title: str = Field(pattern=r"\S")
+    version: str = ""
+    people: list[Person] = Field(alias="authors", min_length=1)
+    editors: list[Person] = []
     licences: Annotated[list[Licence], OneOrMore] = Field([], alias="license")  # any of these
-    code: str = Field("", alias="repository-code", pattern=r"^https?://\S+$")
-    date: str = Field("", alias="date-released", pattern="^[0-9]{4}-[01][0-9]-[0-3][0-9]$")
+    code: str = Field("", alias="repository-code", pattern="^(https?|s?ftp)://.")
+    site: str = Field("", validation_alias=AliasChoices(*NAMES["site"]))
+    released: str = Field("", alias="date-released", pattern="^[0-9]{4}-[01][0-9]-[0-3][0-9]$")
     own_doi: str = Field("", alias="doi", pattern=DOI)
     identifiers: list[dict[str, str]] = []
 
@@ -78,35 +80,54 @@ class Citation(BaseModel):
 
     @property
     def found_at(self) -> str:
-        """The address of the DOI, which lasts, or else of the code."""
-        place = f"https://doi.org/{self.doi}" if self.doi else self.code
+        """The address of the DOI, which lasts, or else of the code or a site."""
+        place = f"https://doi.org/{self.doi}" if self.doi else self.code or self.site
         return quote(place, safe="%:/?#[]@!$&'()*+,;=~")
+
+    @property
+    def date(self) -> list:
+        """The year, or the words in its place; then the month and the day where they are known."""
+        month = "-".join(filter(None, map(self.said, ["year", "month"])))
+        published, started = map(self.said, ["date-published", "conference.date-start"])
+        found = published or self.released or month or started
+        is_number = re.fullmatch("[0-9]+(-[0-9]+)*", found)
+        return [int(part) for part in found.split("-")] if is_number else [found]
 
     @property
     def key(self) -> str:
         """The name of the entry in a bibliography."""
-        words = f"{self.title[:40]} {self.version}".lower()
-        return "-".join(re.findall("[a-z0-9.]+", words)) or "model"
+        words = f"{self.title[:40]} {self.kind} {self.version or self.date[0]}".lower()
+        return "-".join(re.findall("[a-z0-9.]+", words))
 
-    def sentence(self) -> str:
-        """The citation as a sentence, without the address."""
-        people = ", ".join(self.authors) + (f" ({self.date[:4]})" if self.date else "")
-        text = f"{people.removesuffix('.')}. {self.title} (version {self.version})."
-        return " ".join(text.splitlines())
+    def said(self, field: str) -> str:
+        """The text of a field such as `journal`, or `publisher.name` of an organisation."""
+        first, _, part = field.partition(".")
+        found = self.model_extra.get(first)
+        found = found.get(part) if isinstance(found, dict) else found
+        return found if isinstance(found, str) else ""
 
-    def csl(self) -> dict:
-        """The citation as an item of CSL-JSON, which Zotero and Pandoc read."""
-        fields = {
-            "id": self.key,
-            "type": "software",
-            "title": self.title,
-            "author": [person.csl() for person in self.people],
-            "version": self.version,
-            "issued": self.date and {"date-parts": [[int(n) for n in self.date.split("-")]]},
-            "DOI": self.doi,
-            "URL": self.found_at,
-        }
-        return {name: value for name, value in fields.items() if value}
+    def called(self, column: int) -> dict[str, str]:
+        """What such fields say, by their names in BibTeX (0) or in CSL-JSON (1)."""
+        fields = NAMES["fields"] | NAMES["special"].get(self.kind, {})
+        found = [(names[column], self.said(field)) for field, names in fields.items()]
+        return {name: text for name, text in found if name and text}
+
+    @property
+    def kinds(self) -> list[str]:
+        """The type, as BibTeX and CSL-JSON call it."""
+        return NAMES["types"].get(self.kind, NAMES["types"]["generic"])
+
+
+class Citation(Work):
+    """CITATION.cff: the software, and what its authors want to be cited before it."""
+
+    abstract: str = ""
+    preferred: Work | None = Field(None, alias="preferred-citation")
+
+    @property
+    def works(self) -> list[Work]:
+        """What is cited, in this order; once if both are the same."""
+        return [*{work.key: work for work in (self, self.preferred) if work}.values()][::-1]
 
 
 @functools.cache
@@ -137,25 +158,17 @@ def name_part(text: str) -> str:
 def register(app: Flask, model: object) -> None:
     """Add the route to a service; each form of the citation is written once."""
     app.jinja_env.filters |= {"tex": tex, "name_part": name_part}
-    project = cited()
     with app.app_context():
-        bibtex = render_template("citation.bib", cited=project)
-    answers = {
-        TEXT: f"{project.sentence()} {project.found_at}".strip(),
-        BIBTEX: bibtex,
-        CSL: json.dumps([project.csl()], indent=2),
-    }
+        answers = {kind: render_template(name, cited=cited()) for kind, name in FORMS.items()}
 
     @app.get("/citation")
-    def citation() -> Response:
-        """Say how to cite the software.
+    def citation() -> tuple[str, dict]:
+        """Say what to cite.
 
         :raise 406: if the caller takes neither text nor BibTeX nor CSL-JSON
         """
         is_any = accepts("*/*") and not request.accept_mimetypes
         kind = TEXT if is_any else request.accept_mimetypes.best_match(answers)
         if not kind:
-            given = " or ".join(answers)
-            raise NotAcceptable(f"The answer is {given}, and Accept rules these out.")
-        content_type = f"{kind}; charset=utf-8"
-        return Response(answers[kind] + "\n", headers={"Vary": "Accept"}, content_type=content_type)
+            raise NotAcceptable(f"The answer is {' or '.join(FORMS)}, and Accept rules these out.")
+        return answers[kind], {"Vary": "Accept", "Content-Type": f"{kind}; charset=utf-8"}

@@ -71,7 +71,7 @@ def info() -> dict:
     licence = " OR ".join(project.licences)
     found = {
         "title": project.title,
-        "version": project.version,
+        "version": project.version or "unknown",
         "description": project.abstract,
         "license": licence and {"name": licence, "identifier": licence},
     }

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from service.about.citation import cited
 from service.proof import weights
@@ -56,17 +56,17 @@ def identity() -> dict:
 def described() -> dict:
     """What GA4GH asks of every service, from CITATION.cff."""
     project = cited()
-    address = project.code or "about:blank"
-    place = urlsplit(address)
+    address, version = project.code or "about:blank", project.version or UNKNOWN
+    place = urlsplit(quote(address, ":/@?#"))  # some addresses cannot be split as they stand
     path = re.findall("[^/]+", place.path.removesuffix(".git")) or ["model"]
     name = ".".join([*reversed((place.hostname or UNKNOWN).split(".")), *path])
     return {
         "id": name,
         "name": project.title,
-        "type": {"group": name, "artifact": "model-api", "version": project.version},
+        "type": {"group": name, "artifact": "model-api", "version": version},
         "description": project.abstract,
         "organization": {"name": ", ".join(project.authors), "url": address},
-        "version": project.version,
+        "version": version,
     }
 
 
