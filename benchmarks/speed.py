@@ -40,6 +40,7 @@ PARTS = ("plain", "work")
 LOADS = {"1": 1, "16": 16, "64": 64, "256": 256, "closed": 64}  # connections
 WORKS = {"python": (1, 8, 64), "numpy": (1, 8, 64), "long": (1, 8, 64)}  # callers
 SIZES = (100, 10_000, 100_000)  # rows
+prctl = ctypes.CDLL(None).prctl
 TICKS = os.sysconf("SC_CLK_TCK")
 UNITS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}
 FOREIGN = 0.2  # cores; a load during which other programs took more is repeated
@@ -208,8 +209,9 @@ def running(server: Server, folder: Path, port: int) -> Iterator[float]:
         with log.open("wb") as output:
             given = {"cwd": folder, "env": environment(server, folder, port), "stdout": output}
             command = [programs(server) / words[0], *words[1:]]
-            # In a session of its own, since Ctrl-C is ours to pass on
-            process = subprocess.Popen(command, stderr=output, start_new_session=True, **given)
+            # In a session of its own, since Ctrl-C is ours to pass on; it ends if we are killed.
+            given |= {"start_new_session": True, "preexec_fn": lambda: prctl(1, signal.SIGTERM)}
+            process = subprocess.Popen(command, stderr=output, **given)
         while (found := ask(port, server.ask(7)))[0] != 200 or b"49" not in found[1]:
             if process.poll() is not None or time.monotonic() > start + 60:
                 told = log.read_text(errors="replace")
@@ -256,6 +258,8 @@ def load(
 def figures(text: str) -> dict[str, float]:
     """What wrk says."""
     shares = re.findall(r"^ +(?:50|99)% +([\d.]+)(us|ms|s|m) *$", text, re.M)
+    if len(shares) != 2:
+        raise Failure(f"wrk had no answers: {last_line(text)}")
     middle, p99 = (float(number) * UNITS[unit] for number, unit in shares)
     count, taken = (
         int(re.search(r"(\d+) requests in", text)[1]),
@@ -491,7 +495,7 @@ def main() -> None:
     options = choices()
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, lambda number, _: sys.exit(128 + number))
-    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans stay below this process
+    prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans stay below this process
     options.keep.mkdir(exist_ok=True)
     raw = options.keep / ("quick.jsonl" if options.quick else "speed.jsonl")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
