@@ -261,15 +261,12 @@ def figures(text: str) -> dict[str, float]:
     if len(shares) != 2:
         raise Failure(f"wrk had no answers: {last_line(text)}")
     middle, p99 = (float(number) * UNITS[unit] for number, unit in shares)
-    count, taken = (
-        int(re.search(r"(\d+) requests in", text)[1]),
-        re.search(r"in ([\d.]+)(\w+)", text),
-    )
+    count, taken, unit = re.search(r"(\d+) requests in ([\d.]+)(\w+)", text).groups()
     failed = sum(map(int, re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", text)))
     refused = int((re.search(r"responses: (\d+)", text) or [0, 0])[1])
-    seconds = float(taken[1]) * UNITS[taken[2]] / 1000
-    found = {"rate": (count - refused) / seconds, "p50": middle, "p99": p99}
-    return found | {"failed": failed, "count": count}
+    seconds = float(taken) * UNITS[unit] / 1000
+    found = {"rate": (int(count) - refused) / seconds, "p50": middle, "p99": p99}
+    return found | {"failed": failed, "count": int(count)}
 
 
 class Quiet:
@@ -366,13 +363,13 @@ def mixed(server: Server, port: int) -> dict[str, float]:
     requests = [server.ask(KINDS["random"] + seed) for seed in SEEDS]
     alone = []
     for request in requests:
-        tries = (time.sleep(0.1) or told(ask(port, request)) for _ in range(20))
+        tries = (time.sleep(0.1) or number_in(ask(port, request)) for _ in range(20))
         alone.append(next(filter(None, tries), ""))
     answers = [[] for _ in SEEDS]
 
     def caller(number: int) -> None:
         for _ in range(ASKED):
-            answers[number].append(told(ask(port, requests[number])))
+            answers[number].append(number_in(ask(port, requests[number])))
 
     threads = [threading.Thread(target=caller, args=[number]) for number in range(len(SEEDS))]
     for step in ("start", "join"):
@@ -385,7 +382,7 @@ def mixed(server: Server, port: int) -> dict[str, float]:
     return {"wrong": share, "random failed": len(pairs) - len(answered)}
 
 
-def told(answer: tuple[int, bytes]) -> str:
+def number_in(answer: tuple[int, bytes]) -> str:
     """The number in an answer: the last long run of digits, or nothing without success."""
     status, body = answer
     numbers = re.findall(rb"(?<![\w.-])\d{9,}(?![\w.-])", body)
