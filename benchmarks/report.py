@@ -187,15 +187,19 @@ def tables(results: Results) -> Iterator[str]:
         yield from table(results, title, columns, worked)
 
 
+def refuses(results: Results, name: str, measure: str) -> bool:
+    """Whether a server failed in the load that gave this measure: who refuses is fast."""
+    return any(results[name].get(f"{measure.rpartition(' ')[0]} failed", []))
+
+
 def compared(goal: Goal, results: Results) -> tuple[list[float], str]:
     """What is held against the limit, one a round; and how to say it."""
     found, base = results[goal.ours].get(goal.measure, []), goal.base or goal.measure
     if not goal.others or not found:
         return found, spread(found, goal.places) if found else "not measured"
     known = {name: results[name][base] for name in goal.others if results[name].get(base)}
-    if len(known) > 1:  # those that refuse are fast
-        failed = f"{base.rpartition(' ')[0]} failed"
-        known = {name: one for name, one in known.items() if not any(results[name].get(failed, []))}
+    if len(known) > 1:
+        known = {name: one for name, one in known.items() if not refuses(results, name, base)}
     if not known:
         return [], "not measured"
     best = (min if goal.sign == "<=" else max)(known, key=lambda name: median(known[name]))
@@ -236,7 +240,8 @@ def bars(results: Results, title: str, measure: str, places: int, at: int) -> It
     for number, (name, values) in enumerate(found.items()):
         y, scale = 34 + 22 * number, 190 / longest
         kind = "ours" if name in OURS else "peer"
-        yield f'<text x="{at + 104}" y="{y + 13}" text-anchor="end">{html.escape(name)}</text>'
+        label = f"{name} (refuses)" if refuses(results, name, measure) else name
+        yield f'<text x="{at + 104}" y="{y + 13}" text-anchor="end">{html.escape(label)}</text>'
         x, width = at + 110, median(values) * scale
         yield f'<rect class="{kind}" x="{x}" y="{y}" width="{width:.1f}" height="16" rx="2"/>'
         least, most = (x + limit(values) * scale for limit in (min, max))
@@ -264,21 +269,18 @@ def plot(results: Results, title: str, *panels: tuple[str, str, int]) -> str:
 
 def plots(results: Results) -> dict[str, str]:
     """The images by the names of their files."""
-    many, one = ("64 connections: answers a second", "64 rate", 0), ("p50 (ms)", "1 p50", 2)
-    rates, waits = ("answers a second", "numpy 8 rate", 0), ("p99 (ms)", "numpy 8 p99", 0)
+    more, less = "more is better", "less is better"
+    square = (
+        (f"64 connections: answers a second, {more}", "64 rate", 0),
+        (f"1 connection: p50 (ms), {less}", "1 p50", 2),
+    )
+    model = (
+        (f"Answers a second, {more}", "numpy 8 rate", 0),
+        (f"p99 (ms), {less}", "numpy 8 p99", 0),
+    )
     return {
-        "speed.svg": plot(
-            results,
-            "The square: more is better, less is better",
-            many,
-            ("1 connection: p50 (ms)", *one[1:]),
-        ),
-        "work.svg": plot(
-            results,
-            "A model of 5 ms, 8 callers: more is better, less is better",
-            ("5 ms of NumPy, 8 callers: answers a second", *rates[1:]),
-            ("5 ms of NumPy, 8 callers: p99 (ms)", *waits[1:]),
-        ),
+        "speed.svg": plot(results, "The square", *square),
+        "work.svg": plot(results, "A model of 5 ms in NumPy, asked by eight callers", *model),
     }
 
 

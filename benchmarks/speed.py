@@ -40,6 +40,7 @@ PARTS = ("plain", "work")
 LOADS = {"1": 1, "16": 16, "64": 64, "256": 256, "closed": 64}  # connections
 WORKS = {"python": (1, 8, 64), "numpy": (1, 8, 64), "long": (1, 8, 64)}  # callers
 SIZES = (100, 10_000, 100_000)  # rows
+prctl = ctypes.CDLL(None).prctl
 TICKS = os.sysconf("SC_CLK_TCK")
 UNITS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}
 FOREIGN = 0.2  # cores; a load during which other programs took more is repeated
@@ -208,8 +209,9 @@ def running(server: Server, folder: Path, port: int) -> Iterator[float]:
         with log.open("wb") as output:
             given = {"cwd": folder, "env": environment(server, folder, port), "stdout": output}
             command = [programs(server) / words[0], *words[1:]]
-            # In a session of its own, since Ctrl-C is ours to pass on
-            process = subprocess.Popen(command, stderr=output, start_new_session=True, **given)
+            # In a session of its own, since Ctrl-C is ours to pass on; it ends if we are killed.
+            given |= {"start_new_session": True, "preexec_fn": lambda: prctl(1, signal.SIGTERM)}
+            process = subprocess.Popen(command, stderr=output, **given)
         while (found := ask(port, server.ask(7)))[0] != 200 or b"49" not in found[1]:
             if process.poll() is not None or time.monotonic() > start + 60:
                 told = log.read_text(errors="replace")
@@ -256,16 +258,15 @@ def load(
 def figures(text: str) -> dict[str, float]:
     """What wrk says."""
     shares = re.findall(r"^ +(?:50|99)% +([\d.]+)(us|ms|s|m) *$", text, re.M)
+    if len(shares) != 2:
+        raise Failure(f"wrk had no answers: {last_line(text)}")
     middle, p99 = (float(number) * UNITS[unit] for number, unit in shares)
-    count, taken = (
-        int(re.search(r"(\d+) requests in", text)[1]),
-        re.search(r"in ([\d.]+)(\w+)", text),
-    )
+    count, taken, unit = re.search(r"(\d+) requests in ([\d.]+)(\w+)", text).groups()
     failed = sum(map(int, re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", text)))
     refused = int((re.search(r"responses: (\d+)", text) or [0, 0])[1])
-    seconds = float(taken[1]) * UNITS[taken[2]] / 1000
-    found = {"rate": (count - refused) / seconds, "p50": middle, "p99": p99}
-    return found | {"failed": failed, "count": count}
+    seconds = float(taken) * UNITS[unit] / 1000
+    found = {"rate": (int(count) - refused) / seconds, "p50": middle, "p99": p99}
+    return found | {"failed": failed, "count": int(count)}
 
 
 class Quiet:
@@ -362,13 +363,13 @@ def mixed(server: Server, port: int) -> dict[str, float]:
     requests = [server.ask(KINDS["random"] + seed) for seed in SEEDS]
     alone = []
     for request in requests:
-        tries = (time.sleep(0.1) or told(ask(port, request)) for _ in range(20))
+        tries = (time.sleep(0.1) or number_in(ask(port, request)) for _ in range(20))
         alone.append(next(filter(None, tries), ""))
     answers = [[] for _ in SEEDS]
 
     def caller(number: int) -> None:
         for _ in range(ASKED):
-            answers[number].append(told(ask(port, requests[number])))
+            answers[number].append(number_in(ask(port, requests[number])))
 
     threads = [threading.Thread(target=caller, args=[number]) for number in range(len(SEEDS))]
     for step in ("start", "join"):
@@ -381,7 +382,7 @@ def mixed(server: Server, port: int) -> dict[str, float]:
     return {"wrong": share, "random failed": len(pairs) - len(answered)}
 
 
-def told(answer: tuple[int, bytes]) -> str:
+def number_in(answer: tuple[int, bytes]) -> str:
     """The number in an answer: the last long run of digits, or nothing without success."""
     status, body = answer
     numbers = re.findall(rb"(?<![\w.-])\d{9,}(?![\w.-])", body)
@@ -491,7 +492,7 @@ def main() -> None:
     options = choices()
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, lambda number, _: sys.exit(128 + number))
-    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans stay below this process
+    prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans stay below this process
     options.keep.mkdir(exist_ok=True)
     raw = options.keep / ("quick.jsonl" if options.quick else "speed.jsonl")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

@@ -132,7 +132,8 @@ def left_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_whoever_interrupts_it_keeps_what_was_measured_and_no_server_goes_on(tmp_path):
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_whoever_ends_it_keeps_what_was_measured_and_no_server_goes_on(end, tmp_path):
     if not shutil.which("wrk"):
         missing("wrk")
     command = [sys.executable, FOLDER / "speed.py", "--only", "seed", "ours, 2", "--part", "plain"]
@@ -141,9 +142,13 @@ def test_whoever_interrupts_it_keeps_what_was_measured_and_no_server_goes_on(tmp
         lines = [process.stderr.readline(), process.stderr.readline()]
         while not any("gunicorn" in command_line(one) for one in left_in(tmp_path)):
             time.sleep(0.1)  # until the second server runs
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, end)
         lines += process.stderr.read().splitlines()
-    assert process.returncode == 1 and lines[-1].startswith("Stopped."), lines
+    if end == signal.SIGINT:
+        assert process.returncode == 1 and lines[-1].startswith("Stopped."), lines
+        assert left_in(tmp_path) == []
+    for _ in range(300):  # tenths of a second: who is killed cannot wait for the server
+        time.sleep(0.1 * bool(left_in(tmp_path)))
     assert left_in(tmp_path) == []
     kept = (tmp_path / "speed.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line).get("server") for line in kept] == [None, "seed"]
