@@ -68,6 +68,36 @@ def predict(inputs: Input) -> Output:
     bytes(inputs.allocate * 1_000_000)
     return Output(process=os.getpid(), text="x" * (inputs.answer * 1_000_000))
 """
+# Models for bodies that cost much: lists of numbers and of files, and 300 fields
+LISTS = """
+from pydantic import BaseModel
+
+
+class Input(BaseModel):
+    numbers: list[float] = []
+    files: list[bytes] = []
+
+
+class Output(BaseModel):
+    count: int
+
+
+def predict(inputs: Input) -> Output:
+    return Output(count=len(inputs.numbers))
+"""
+FIELDS = """
+from pydantic import BaseModel, create_model
+
+Input = create_model("Input", **{f"f{number}": (float, ...) for number in range(300)})
+
+
+class Output(BaseModel):
+    count: int
+
+
+def predict(inputs: Input) -> Output:
+    return Output(count=300)
+"""
 # Somebody else: opens a connection for each of two requests every 50 ms, until its input ends.
 OTHERS = """
 import http.client
@@ -75,7 +105,7 @@ import select
 import sys
 import time
 
-waits = {path: [] for path in ("/healthz", "/api")}
+waits = {path: [] for path in ("/healthz", sys.argv[2])}
 while not select.select([sys.stdin], [], [], 0.05)[0]:
     for path in waits:
         start = time.monotonic()
@@ -96,6 +126,7 @@ time.time = lambda: real() + 86400 * (int(time.monotonic() * 10) % 3 - 1)
 """
 ROUNDS = 3
 HTTP = "HTTP/1.1\r\nHost: localhost\r\n"
+JSON, CSV, FORM = "application/json", "text/csv", "multipart/form-data; boundary=b"
 UPLOAD = f"POST /api {HTTP}Content-Type: application/json\r\nContent-Length: 9900000\r\n\r\n"
 PATIENCE = 0.2  # seconds for which others may wait, in the best of 3 rounds
 
@@ -123,6 +154,16 @@ class Service:
             status = 0
         self.told[status] += 1
         return status, time.monotonic() - start
+
+    def post(self, path: str, body: bytes, kind: str) -> tuple[int, int, float]:
+        """The status of an answer to a body, its length in bytes and how long it took (s)."""
+        start = time.monotonic()
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("POST", path, body, {"Content-Type": kind})
+        answer = connection.getresponse()
+        length = len(answer.read())
+        connection.close()
+        return answer.status, length, time.monotonic() - start
 
     def worst(self, path: str = "/healthz") -> float:
         """The longest that an answer takes (s)."""
@@ -167,8 +208,11 @@ class Service:
 
     def memory(self) -> float:
         """The memory of the largest service process (MB)."""
-        found = [Path(f"/proc/{pid}/status").read_text() for pid in self.services()]
-        return max(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1000 for text in found)
+        return max(memory(pid, "VmRSS") for pid in self.services())
+
+    def peaks(self) -> dict[int, float]:
+        """The most memory that each process has taken so far (MB)."""
+        return {pid: memory(pid, "VmHWM") for pid in self.services() | self.models()}
 
     @contextlib.contextmanager
     def load(self, path: str, clients: int) -> Iterator[None]:
@@ -189,6 +233,12 @@ class Service:
                 done.set()
 
 
+def memory(process: int, kind: str) -> float:
+    """The memory of a process (MB): VmRSS is what it has, VmHWM the most that it has had."""
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(rf"{kind}:\s+(\d+)", text)[1]) * 1024 / 1_000_000
+
+
 def children(process: int, name: str) -> set[int]:
     """The processes that a process has started, those with this name in their command line."""
     threads = Path(f"/proc/{process}/task").glob("*/children")
@@ -204,14 +254,14 @@ def command_line(process: int) -> str:
 
 
 @contextlib.contextmanager
-def serve(limit: tuple | None = None, **variables: str) -> Iterator[Service]:
+def serve(limit: Callable | None = None, model: str = MODEL, **variables: str) -> Iterator[Service]:
     """Start the project with the model, two processes of each kind, and perhaps a limit."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
         project = Path(
             cookiecutter(str(TEMPLATE), no_input=True, output_dir=folder, accept_hooks=False)
         )
         shutil.rmtree(project / "model/examples")
-        (project / "model/__init__.py").write_text(MODEL)
+        (project / "model/__init__.py").write_text(model)
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
@@ -224,7 +274,7 @@ def serve(limit: tuple | None = None, **variables: str) -> Iterator[Service]:
             stdout=subprocess.PIPE,  # a file would be under the limit too
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=(lambda: resource.setrlimit(*limit)) if limit else None,
+            preexec_fn=limit,
         )
         service = Service(process, port)
         reader = threading.Thread(target=lambda: service.said.extend(process.stdout))
@@ -232,7 +282,7 @@ def serve(limit: tuple | None = None, **variables: str) -> Iterator[Service]:
         try:
             wait_until(lambda: service.get("/healthz")[0] == 200)
             wait_until(lambda: len(service.services()) == int(chosen["WEB_CONCURRENCY"]))
-            wait_until(lambda: len(service.answering()) == 2)
+            wait_until(lambda: len(service.models()) == 2)
             service.told.clear()
             yield service
         finally:
@@ -275,7 +325,7 @@ def slow_clients(arguments: str = "") -> tuple[bool, str]:
 
 
 def besieged(
-    siege: Callable[[Service, list], None], limit: tuple | None = None, settles: bool = False
+    siege: Callable[[Service, list], None], limit: Callable | None = None, settles: bool = False
 ) -> tuple[bool, str]:
     """Let clients besiege the service, and measure what others see meanwhile and for 3 s after."""
     best, told = float("inf"), ""
@@ -284,7 +334,7 @@ def besieged(
             before, clients = service.services(), []
             if settles:
                 siege(service, clients)
-            command = [sys.executable, "-c", OTHERS, str(service.port)]
+            command = [sys.executable, "-c", OTHERS, str(service.port), "/api"]
             others = subprocess.Popen(command, stdin=-1, stdout=-1, text=True)
             if not settles:
                 siege(service, clients)
@@ -337,8 +387,13 @@ def arriving_clients() -> tuple[bool, str]:
 
 def few_files() -> tuple[bool, str]:
     """1,500 clients connect and say nothing, where 256 files may be open (`ulimit -n 256`)"""
-    few = resource.RLIMIT_NOFILE, (256, 256)
+    few = limited(resource.RLIMIT_NOFILE, 256)
     return besieged(lambda service, clients: opened(service, clients, 1500), few)
+
+
+def limited(what: int, value: int) -> Callable:
+    """What sets a limit in a process that is about to start."""
+    return lambda: resource.setrlimit(what, (value, value))
 
 
 def deaf_clients() -> tuple[bool, str]:
@@ -381,6 +436,110 @@ def broken_bodies() -> tuple[bool, str]:
                 one.shutdown(socket.SHUT_WR)
                 answers[one.makefile("rb").read().count(b"HTTP/1.1")] += 1
     return answers == {1: 500}, f"{answers[1]} have one answer each"
+
+
+def costly(title: str, name: str, make: Callable, kind: str, longest: float = 64) -> Callable:
+    """Make the fault that four clients at once send a body that costs much, at most of 10 MB.
+
+    Their answers may have so many kilobytes.
+    """
+    path = "/api" if "array" not in title and kind != CSV else "/api/batch"
+    model = FIELDS if "300 fields" in title else LISTS
+    link = "/api?" + "&".join(f"f{n}=1" for n in range(300)) if model is FIELDS else "/api"
+
+    def fault() -> tuple[bool, str]:
+        body, best, told = make().encode(), float("inf"), ""
+        for _ in range(ROUNDS):
+            with serve(model=model) as service:
+                before = service.peaks()
+                command = [sys.executable, "-c", OTHERS, str(service.port), link]
+                others = subprocess.Popen(command, stdin=-1, stdout=-1, text=True)
+                time.sleep(1)
+                with ThreadPoolExecutor(4) as pool:
+                    calls = [pool.submit(service.post, path, body, kind) for _ in range(4)]
+                    answers = [call.result() for call in calls]
+                waits = [float(seconds) for seconds in others.communicate()[0].split()]
+                after = service.peaks()
+            assert waits and after.keys() == before.keys(), "others got no answer, or one ended"
+            if max(waits) < best:
+                best = max(waits)
+                growth = max(after[process] - before[process] for process in after)
+                (status,), lengths, times = map(set, zip(*answers, strict=True))
+                told = f"{status} in {max(lengths) / 1000:.0f} kB after {max(times):.1f} s; others"
+                told += (
+                    f" wait {milliseconds(best)} at most; no process grows by {growth + 1:.0f} MB"
+                )
+            if best < PATIENCE:
+                break
+        small = max(lengths) <= longest * 1000 and growth < 25 * len(body) / 1_000_000 + 20
+        return best < PATIENCE and small and max(times) < 4 * 2, told
+
+    fault.__doc__, fault.__name__ = f"Four clients at once send {title}", name
+    return fault
+
+
+def many(text: str, count: int) -> str:
+    """A text so many times, with commas between."""
+    return ",".join([text] * count)
+
+
+COSTLY = [
+    costly(
+        "an object with 870,000 unknown names",
+        "unknown_names",
+        lambda: "{" + ",".join(f'"{number}":1' for number in range(870_000)) + "}",
+        JSON,
+    ),
+    costly(
+        "a list of numbers that has 3,200,000 empty texts",
+        "empty_texts",
+        lambda: '{"numbers":[' + many('""', 3_200_000) + "]}",
+        JSON,
+    ),
+    costly(
+        "a list of files that has 4,900,000 numbers",
+        "numbers_for_files",
+        lambda: '{"files":[' + many("1", 4_900_000) + "]}",
+        JSON,
+    ),
+    costly(
+        "an array of 10,000 empty objects, where 300 fields are required",
+        "empty_rows",
+        lambda: "[" + many("{}", 10_000) + "]",
+        JSON,
+        10_000,
+    ),
+    costly(
+        "an array of 3,300,000 empty arrays",
+        "empty_arrays",
+        lambda: "[" + many("[]", 3_300_000) + "]",
+        JSON,
+    ),
+    costly(
+        "a table with 4,900,000 names in its header",
+        "long_header",
+        lambda: many("a", 4_900_000),
+        CSV,
+    ),
+    costly(
+        "a table of 4,900,000 lines",
+        "many_lines",
+        lambda: "numbers\n" + "1\n" * 4_900_000,
+        CSV,
+    ),
+    costly(
+        "a form of 180,000 parts",
+        "many_parts",
+        lambda: '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 180_000,
+        FORM,
+    ),
+    costly(
+        "a form whose one part has headers of 9 MB",
+        "long_part_header",
+        lambda: "--b\r\n" + "A: b\r\n" * 1_500_000,
+        FORM,
+    ),
+]
 
 
 def few_threads() -> tuple[bool, str]:
@@ -484,7 +643,7 @@ def killed_keeper() -> tuple[bool, str]:
 
 def out_of_memory() -> tuple[bool, str]:
     """Predictions ask for more memory than the process may have (`ulimit -v`)"""
-    with serve(limit=(resource.RLIMIT_AS, (2**33, 2**33))) as service:
+    with serve(limited(resource.RLIMIT_AS, 2**33)) as service:
         before = service.services() | service.models()
         with service.load("/api?wait=0.05", 8):
             greedy = together(service, "/api?allocate=100000", 8)
@@ -559,7 +718,7 @@ def asked(connection: HTTPConnection) -> bool:
 
 def full_disk() -> tuple[bool, str]:
     """No file can be written (`ulimit -f 0`)"""
-    with serve(limit=(resource.RLIMIT_FSIZE, (0, 0))) as service:
+    with serve(limited(resource.RLIMIT_FSIZE, 0)) as service:
         headers = f"{HTTP}Content-Type: application/json\r\nContent-Length: 5000000\r\n"
         connection = service.open(f"POST /api {headers}Connection: close\r\n\r\n")
         connection.sendall(b'{"wait": 0}'.ljust(5_000_000))
@@ -596,6 +755,7 @@ FAULTS = [
     few_files,
     deaf_clients,
     unclosed_connections,
+    *COSTLY,
     broken_bodies,
     waiting_predictions,
     computing_predictions,

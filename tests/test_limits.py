@@ -195,6 +195,13 @@ def test_a_request_that_names_no_host_is_refused(server):
     assert exchange(server, "GET /healthz HTTP/1.0\r\n\r\n").startswith("HTTP/1.0 200")
 
 
+@pytest.mark.parametrize("target", ["/static/style.css", "/api?value=12"])
+def test_a_condition_that_is_meant_for_changes_is_ignored(server, target):
+    conditions = 'If-Match: "a"\r\nIf-None-Match: "a"\r\nConnection: close\r\n'
+    answer = exchange(server, f"GET {target} {HOST}{conditions}\r\n")
+    assert answer.startswith("HTTP/1.1 200")
+
+
 def test_a_connection_takes_the_next_request_even_after_an_answer_without_a_body(server):
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     for tag, status in [("", 200), ("*", 304), ("", 200)]:

@@ -189,3 +189,8 @@ def test_stop_is_no_fault_of_the_model():
         Reader(BIG).read("{}")
     with pytest.raises(ValidationError):
         Reader(BIG).read_whole("{}")
+
+
+def test_a_list_that_is_too_deep_to_read_is_refused_all_the_same(served):
+    name = next(iter(served.named))
+    assert served.told(f"{name}.0", "No number", {name: ["[" * 100_000]}).startswith("No number")

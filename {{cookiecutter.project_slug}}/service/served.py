@@ -94,7 +94,7 @@ class ServedModel:
         name, _, item = place.partition(".")
         supplied = texts.get(name, [])
         if item.isdecimal():
-            with contextlib.suppress(ValueError, TypeError):  # a list in JSON
+            with contextlib.suppress(ValueError, TypeError, RecursionError):  # a list in JSON
                 supplied = list(map(str, json.loads(*supplied)))
             supplied = supplied[int(item) :][:1]
         hint = self.named[name].expected(supplied) if name in self.named else ""

@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 from flask import abort
 from werkzeug.exceptions import HTTPException
@@ -15,6 +15,8 @@ from service.served import ServedModel
 from service.words import whole
 
 CSV = "text/csv"
+LINE = 500_000  # characters of a header; among the names of a longer one, some are wrong
+PLAIN = {str, int, float, type(None)}  # what a cell says as it is
 Row = tuple[str | InvalidInput, dict[str, str]]
 
 
@@ -41,7 +43,7 @@ def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, 
     first = header[: len(known) + 1]  # of a longer one, at least one is wrong
     hint = "No such field; separate names by commas, or name a column that is no input in ?keep="
     wrong = {name: hint for name in first if name not in known}
-    wrong |= {name: "Name it once" for name, times in Counter(first).items() if times > 1}
+    wrong |= {name: "Name it once" for name in first if first.count(name) > 1}
     needed = dict.fromkeys(model.required, "Field required in the header")
     needed |= dict.fromkeys(keep, "Named in ?keep=, and not in the header")
     given = {*header, *(model.others.get(name, name) for name in header)}
@@ -57,7 +59,7 @@ def lines(body: bytes) -> Iterator[list[str]]:
     csv.field_size_limit(2**31 - 1)  # of a cell; the limit of the body is limit enough
     try:
         text = io.StringIO(body.decode("utf-8-sig").strip("\r\n"), newline="")
-        yield from csv.reader(text, strict=True)
+        yield from csv.reader(chain([text.readline(LINE)], text), strict=True)
     except (UnicodeDecodeError, csv.Error) as error:
         abort(400, f"The body is not CSV in UTF-8. {error}.")
 
@@ -67,9 +69,8 @@ def row(model: ServedModel, header: list[str], line: list[str], keep: list[str])
     cells = dict(zip(header, line, strict=False))
     kept = {name: cells.get(name, "") for name in keep}
     if len(line) != len(header):
-        mend = "quote texts with commas, and write decimal points"
-        reason = f"{len(line)} under {len(header)} names; {mend}"
-        return model.refusal({"cells": reason}, {"cells": line}), kept
+        told = f"{len(line)} under {len(header)} names; quote commas in texts, write decimal points"
+        return model.refusal({"cells": told}, {"cells": line}), kept
     try:
         own = {name: [cells[name]] for name in cells if name in model.named}
         given = {name: own[name] for name in own if not model.named[name].is_blank(*own[name])}
@@ -100,6 +101,4 @@ def error_column(model: ServedModel) -> str:
 
 def cell(value: object) -> object:
     """Write a value as a cell: a text as it is, nothing for null, everything else as in JSON."""
-    if type(value) is int or isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    return value if type(value) in PLAIN else json.dumps(value, ensure_ascii=False)

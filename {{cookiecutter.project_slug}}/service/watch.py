@@ -44,6 +44,7 @@ class Watch:
         route = path if path in self.routes else OTHER
         if path.startswith("/static/"):
             route = STATIC
+        environ.pop("HTTP_IF_MATCH", None)  # is for changes; Werkzeug would answer by an empty 412
         known = environ.get("HTTP_X_REQUEST_ID", "")
         request = known if PLAIN.fullmatch(known) else secrets.token_hex(8)
         logs.request.set(request)
