@@ -7,6 +7,7 @@ from flask import abort, request
 
 from service.bodies import JSON, accept
 from service.errors import accepts
+from service.fields import fields_of
 from service.served import ServedModel
 
 # How a file begins, by its media type, where `Output` does not say its contentMediaType.
@@ -22,12 +23,10 @@ class Picture:
     """The field that holds the file, if there is exactly one of a media type."""
 
     def __init__(self, model: ServedModel) -> None:
-        schemas = model.schemas
-        fields = schemas.alternatives(model.facts["output"])[0].get("properties", {})
         files = {
-            name: field.get("contentMediaType", "")
-            for name, field in fields.items()
-            if any("contentEncoding" in option for option in schemas.alternatives(field))
+            name: field.schema.get("contentMediaType", "")
+            for name, field in fields_of(model.schemas, model.facts["output"]).items()
+            if field.is_file and not field.is_list
         }
         found = {name: kind for name, kind in files.items() if kind} or files
         self.name, self.kind = found.popitem() if len(found) == 1 else ("", "")

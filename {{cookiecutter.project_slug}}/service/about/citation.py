@@ -143,7 +143,7 @@ def register(app: Flask, model: object) -> None:
     answers = {
         TEXT: f"{project.sentence()} {project.found_at}".strip(),
         BIBTEX: bibtex,
-        CSL: json.dumps([project.csl()], indent=2),
+        CSL: json.dumps([project.csl()], indent=2, ensure_ascii=False),
     }
 
     @app.get("/citation")
