@@ -16,15 +16,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from types import SimpleNamespace
-from urllib.parse import urlencode
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urljoin
+from urllib.request import Request, urlopen
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import swapped
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter
 from werkzeug.datastructures import MultiDict
+from werkzeug.test import EnvironBuilder
 
 HEAD = """
 import math
@@ -306,6 +310,36 @@ def strict_json(text: str) -> object:
         raise ValueError(f"{constant} is no JSON")
 
     return json.loads(text, parse_constant=refuse)
+
+
+class Wire:
+    """A client of a server, which answers as the application's own client does."""
+
+    def __init__(self, port: int) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str) -> SimpleNamespace:
+        """Ask by a link."""
+        return self.ask(Request(urljoin(self.base, path)))
+
+    def post(self, path: str, **body: object) -> SimpleNamespace:
+        """Send a body, put together as the application's own client does it."""
+        environ = EnvironBuilder(path, method="POST", **body).get_environ()
+        headers = {"Content-Type": environ["CONTENT_TYPE"]}
+        data = environ["wsgi.input"].read()
+        return self.ask(Request(urljoin(self.base, path), data, headers))
+
+    def ask(self, request: Request) -> SimpleNamespace:
+        """Ask, and give the answer whatever its status is."""
+        try:
+            response = urlopen(request, timeout=20)
+        except HTTPError as error:
+            response = error
+        with response:
+            data = response.read()
+        text = data.decode()
+        found = json.loads(text) if "json" in response.headers["Content-Type"] else None
+        return SimpleNamespace(status_code=response.status, data=data, text=text, json=found)
 
 
 class Asked:
@@ -610,6 +644,19 @@ FAILED = {
         "class Input(BaseModel):\n    x: Literal[1, 2, 'auto']\n    y: Literal[1, '1'] = 1\n",
         ({"x": 1}, {"x": "auto", "y": "1"}, {"x": 2, "y": 1}),
     ),
+    "sets": Case(
+        "class Input(BaseModel):\n    x: set[str] = set()\n    y: set[int] | None = None\n",
+        ({"x": ["b", "a"]}, {"x": [], "y": [2, 1]}, {"y": None}),
+        ({"x": ["a", "a"]}, {"y": [1.0, 1]}),
+    ),
+    "files in a form": Case(
+        "class Input(BaseModel):\n    x: bytes\n    y: list[bytes] = []\n    z: str = '-'\n",
+        ({"x": "YWI="}, {"x": "AA==", "y": ["YWI=", "AA=="], "z": "é"}, {"x": "AA==", "y": []}),
+        ({"x": ""}, {"x": "YWI=", "y": [""]}),
+    ),
+    "what is computed": Case(
+        f"class Input(BaseModel):\n    x: int\n{COMPUTED}\n", ({"x": 1},), ({"x": 1, "many": 1},)
+    ),
     "an awkward field beside a plain one": Case(
         "class Input(BaseModel):\n    x: float\n    y: Part | None = None\n"
         "    z: bytes | None = None\n",
@@ -798,9 +845,9 @@ def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field
     assert hint in table.text
 
 
-def ask(services, case: Case) -> Asked:
+def ask(services, case: Case, client: Wire | None = None) -> Asked:
     """Ask a model everything."""
-    asked = Asked(*services(case.source), case.source)
+    asked = Asked(*services(case.source), case.source, client)
     for request in case.requests:
         asked.request(request)
     for other in case.others:
@@ -808,6 +855,28 @@ def ask(services, case: Case) -> Asked:
     for query in case.texts:
         asked.texts(query)
     return asked
+
+
+FEW = 5 if settings.default.max_examples < 100 else 50
+
+
+@pytest.mark.slow
+# Each example starts a service, so a failing one is not made smaller.
+@settings(
+    max_examples=FEW,
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(case=cases() | st.sampled_from(sorted(FAILED.values(), key=str)))
+def test_a_model_process_answers_as_the_same_model_does_here(
+    services, serve, cookies_session, case
+):
+    project = cookies_session.bake().project_path
+    swapped(project, HEAD + case.source + TAIL, records=False)
+    with serve(project, MODEL_CHECK="false", MODEL_PROCESSES="1", WEB_CONCURRENCY="1") as server:
+        ask(services, case, Wire(server.port))
+    assert "Traceback" not in server.log.read_text()
 
 
 MANY = 50 if settings.default.max_examples < 100 else 2000

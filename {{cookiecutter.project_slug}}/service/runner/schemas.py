@@ -45,6 +45,13 @@ class Schemas(GenerateJsonSchema):
         is_number = found.get("type") in ("integer", "number")
         return found | ({"x-enum-varnames": names} if is_number else {})
 
+    def set_schema(self, schema: dict) -> dict:
+        """A list, in which a request may repeat an item."""
+        found = super().set_schema(schema)
+        return {key: found[key] for key in found if key != "uniqueItems"}
+
+    frozenset_schema = set_schema
+
     def datetime_schema(self, schema: dict) -> dict:
         """A date and time, which has a zone only where the author asks for one."""
         return zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}")
