@@ -11,15 +11,24 @@ import json
 import re
 import sys
 import types
+from base64 import b64decode
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
-from urllib.parse import urlencode
+from types import SimpleNamespace
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urljoin
+from urllib.request import Request, urlopen
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import swapped
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import TypeAdapter
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import EnvironBuilder
 
 HEAD = """
 import math
@@ -30,7 +39,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
-    AliasChoices, AwareDatetime, BaseModel, Field, NaiveDatetime, computed_field, field_validator
+    AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime, computed_field,
+    field_validator
 )
 from typing_extensions import TypeAliasType
 
@@ -78,6 +88,7 @@ def predict(inputs: Input) -> Output:
 """
 
 
+JSON, FORM = "application/json", "multipart/form-data"
 FORMATS = jsonschema.FormatChecker(["date", "uuid"])
 ZONE = r"(Z|[+-][0-9]{2}:[0-9]{2})"  # which the formats of JSON Schema demand
 
@@ -127,6 +138,7 @@ SCALARS = [
     kind("NaiveDatetime", *MOMENTS),
     kind("time", "08:30:00", "23:59:59.5", "08:30:00Z", defaults="time(8, 30)"),
     kind("timedelta", "PT8H30M", "P1D", "-PT1S", defaults="timedelta(hours=8)"),
+    kind("bytes", "YWI=", "AA=="),
     kind("UUID", "12345678-1234-5678-1234-567812345678", "00000000-0000-4000-8000-000000000000"),
     kind('Literal["a", "b c", "007"]', "a", "b c", "007", defaults='"a"'),
     kind("Literal[1, 2]", 1, 2, defaults="2"),
@@ -163,10 +175,23 @@ def lists(inner: Kind) -> Kind:
     return Kind(bounded, values, ("[]",))
 
 
+SIMPLE = st.sampled_from(SCALARS)
+
+
+def distinct(inner: Kind) -> Kind:
+    """Sets of a kind, which JSON writes as lists."""
+    values = st.lists(inner.values, max_size=3, unique_by=json.dumps)
+    return Kind(f"set[{inner.source}]", values, ("set()",))
+
+
 def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
     """Kinds that are made of others."""
     return st.one_of(
         inner.map(lists),
+        SIMPLE.map(distinct),
+        inner.map(
+            lambda one: Kind(f"tuple[{one.source}, ...]", st.lists(one.values, max_size=3), ("()",))
+        ),
         inner.map(
             lambda one: Kind(
                 f"dict[str, {one.source}]", st.dictionaries(TEXTS, one.values, max_size=2)
@@ -194,7 +219,6 @@ def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
     )
 
 
-SIMPLE = st.sampled_from(SCALARS)
 KINDS = SIMPLE | st.recursive(SIMPLE | st.sampled_from(NESTED), composed, max_leaves=4)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | NUMBERS | TEXTS,
@@ -202,6 +226,13 @@ ANYTHING = st.recursive(
     max_leaves=5,
 )
 TYPED = TEXTS | st.sampled_from(["True", "FALSE", "1.0", ".5", "+5", " 7 ", "8:30", "1,5", "1e400"])
+
+
+COMPUTED = """
+    @computed_field
+    def many(self) -> int:
+        return len(type(self).model_fields)
+"""
 
 
 @dataclass(frozen=True)
@@ -231,7 +262,8 @@ def cases(draw: st.DrawFn) -> Case:
         lines.append(f"    f{place}: {found.source} = Field({', '.join(options)})")
         if draw(st.integers(0, 9)) == 0:
             lines.append(f"    _check{place} = field_validator('f{place}')(refused_if_unlucky)")
-    head = draw(st.sampled_from(["BaseModel", "BaseModel, populate_by_name=True"]))
+    lines += draw(st.sampled_from([[], [COMPUTED]]))
+    head = draw(st.sampled_from(["", ", populate_by_name=True", ", extra='allow'"]))
     given = st.fixed_dictionaries(
         {name: kinds[name].values for name in required},
         optional={name: kinds[name].values for name in set(names) - required},
@@ -240,7 +272,7 @@ def cases(draw: st.DrawFn) -> Case:
     wrong = draw(st.lists(st.tuples(st.sampled_from(names), ANYTHING), max_size=3))
     typed = st.dictionaries(st.sampled_from(names), TYPED, min_size=1)
     return Case(
-        f"class Input({head}):\n" + "\n".join(lines) + "\n",
+        f"class Input(BaseModel{head}):\n" + "\n".join(lines) + "\n",
         tuple(requests),
         tuple(requests[0] | dict([pair]) for pair in wrong),
         tuple(draw(st.lists(typed, max_size=3))),
@@ -280,12 +312,43 @@ def strict_json(text: str) -> object:
     return json.loads(text, parse_constant=refuse)
 
 
+class Wire:
+    """A client of a server, which answers as the application's own client does."""
+
+    def __init__(self, port: int) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str) -> SimpleNamespace:
+        """Ask by a link."""
+        return self.ask(Request(urljoin(self.base, path)))
+
+    def post(self, path: str, **body: object) -> SimpleNamespace:
+        """Send a body, put together as the application's own client does it."""
+        environ = EnvironBuilder(path, method="POST", **body).get_environ()
+        headers = {"Content-Type": environ["CONTENT_TYPE"]}
+        data = environ["wsgi.input"].read()
+        return self.ask(Request(urljoin(self.base, path), data, headers))
+
+    def ask(self, request: Request) -> SimpleNamespace:
+        """Ask, and give the answer whatever its status is."""
+        try:
+            response = urlopen(request, timeout=20)
+        except HTTPError as error:
+            response = error
+        with response:
+            data = response.read()
+        text = data.decode()
+        found = json.loads(text) if "json" in response.headers["Content-Type"] else None
+        return SimpleNamespace(status_code=response.status, data=data, text=text, json=found)
+
+
 class Asked:
     """A service that is asked in every way."""
 
-    def __init__(self, app, model) -> None:
-        self.client, self.model = app.test_client(), model
+    def __init__(self, app, model, source: str = "", client=None) -> None:
+        self.client, self.model = client or app.test_client(), model
         self.served, self.page = app.extensions["model"], app.extensions["page"]
+        self.has_sets = "set[" in source  # which have no order
         self.described = strict_json(self.client.get("/openapi.json").text)
         OpenAPIV31SpecValidator(self.described).validate()
         post = self.described["paths"]["/api"]["post"]
@@ -329,22 +392,56 @@ class Asked:
         """A request that the model takes is answered the same by all ways that are offered."""
         response = self.post(given)
         assert response.status_code == HTTPStatus.OK, response.text
-        assert same(response.json, self.directly(given))
+        assert self.same(response.json, self.directly(given))
         self.takes.validate(given)
         if link := self.page.link(given):
             linked = self.client.get(link)
             assert linked.status_code == HTTPStatus.OK, (link, linked.text)
             assert linked.data == response.data, link
+        self.form(given, response)
         self.table(given, response.json)
         for name, value in given.items():
             self.control(name, value)
+
+    def same(self, one: object, other: object) -> bool:
+        """Whether two answers are the same."""
+        return same(*map(in_order, (one, other))) if self.has_sets else same(one, other)
+
+    def form(self, given: dict, answer) -> None:
+        """The parts of a form, where they can say it, are answered the same."""
+        if not self.served.takes_files:
+            return
+        parts = []
+        for name, value in given.items():
+            found = self.parts(self.served.fields[name], value)
+            if found is None:
+                return
+            parts += [(name, part) for part in found]
+        response = self.client.post("/api", data=MultiDict(parts), content_type=FORM)
+        assert response.status_code == HTTPStatus.OK, (parts, response.text)
+        assert response.data == answer.data, parts
+
+    def parts(self, field, value: object) -> list | None:
+        """The parts of a form that say a value: files by their bytes, anything else as in a link.
+
+        None where none do: what is empty is left out, and every end of a line is a newline.
+        """
+        if field.is_file:
+            files = value if isinstance(value, list) else [value]
+            is_sent = all(files) and (value != [] or field.default == "[]")
+            return [(io.BytesIO(b64decode(one)), "a") for one in files] if is_sent else None
+        texts = field.texts(value)
+        is_sent = texts is not None and all(one and "\r" not in one for one in texts)
+        return texts if is_sent else None
 
     def table(self, given: dict, answer: dict) -> None:
         """The cells of a table, where they can say it, are answered the same."""
         fields = self.served.fields
         cells = {name: fields[name].texts(value, once=True) for name, value in given.items()}
-        if not cells or any(
-            not cells[name] or fields[name].is_blank(cells[name][0]) for name in cells
+        if (
+            not self.served.takes_tables
+            or not cells
+            or any(not cells[name] or fields[name].is_blank(cells[name][0]) for name in cells)
         ):
             return
         text = io.StringIO(newline="")
@@ -354,7 +451,8 @@ class Asked:
         response = self.client.post("/api/batch", data=body, content_type="text/csv")
         assert response.status_code == HTTPStatus.OK, response.text
         (row,) = csv.DictReader(io.StringIO(response.text, newline=""))
-        assert row["error"] == "" and same(strict_json(row["given"]), answer["given"]), (body, row)
+        found = strict_json(row["given"])
+        assert row["error"] == "" and self.same(found, answer["given"]), (body, row)
 
     def control(self, name: str, value: object) -> None:
         """What a control of the page holds, as the script reads it, is the value."""
@@ -366,6 +464,13 @@ class Asked:
         default = field.schema.get("default")
         assert field.is_same(lines, value) if lines else same(default, value), (shown, value)
 
+    def allowed(self, sent: dict) -> None:
+        """A request that the description allows is taken, but for what no schema can say."""
+        response = self.post(sent)
+        if response.status_code != HTTPStatus.OK:
+            reasons = response.json["errors"].values()
+            assert any(rule in reason for rule in UNSAID for reason in reasons), response.text
+
     def other(self, sent: dict) -> None:
         """A request that may be wrong is taken just where the description allows it."""
         response = self.post(sent)
@@ -374,12 +479,110 @@ class Asked:
 
     def texts(self, query: dict) -> None:
         """Texts of any kind are answered or refused, in a link as in a cell."""
+        if not self.served.is_linkable:
+            return
         link = self.client.get(f"/api?{urlencode(query)}")
         self.check(link, query)
         for name, text in query.items():
             field = self.served.fields[name]
             if field.one.takes_text:
-                assert field.json([text]) == json.dumps(text)
+                assert field.read([text]) == (json.dumps(text), "")
+
+
+# Why a request is refused that a schema allows.
+UNSAID = {
+    "is not taken here": "a validator of the author's",
+    "Decimal input should have no more than": "the number of digits",
+    "Input should be greater than 0": "the size of a decimal that is written as a text",
+}
+
+
+def in_order(value: object) -> object:
+    """A JSON value with all lists in one order."""
+    if isinstance(value, dict):
+        return {name: in_order(member) for name, member in value.items()}
+    return sorted(map(in_order, value), key=json.dumps) if isinstance(value, list) else value
+
+
+def allowed_by(schema: dict, named: dict) -> st.SearchStrategy:
+    """Values that a schema of the description allows."""
+    if "$ref" in schema:
+        return allowed_by(named[schema["$ref"].rpartition("/")[2]], named)
+    if choices := schema.get("anyOf", schema.get("oneOf")):
+        return st.one_of([allowed_by(choice, named) for choice in choices])
+    if "const" in schema or "enum" in schema:
+        return st.sampled_from(schema.get("enum", [schema.get("const")]))
+    return ALLOWED[schema.get("type")](schema, named)
+
+
+def numbers(schema: dict, named: dict) -> st.SearchStrategy:
+    """Numbers within bounds."""
+    excluded = [name in schema for name in ("exclusiveMinimum", "exclusiveMaximum")]
+    least = schema.get("minimum", schema.get("exclusiveMinimum"))
+    most = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if schema["type"] == "integer":
+        ends = [least] * excluded[0] + [most] * excluded[1]
+        return st.integers(least, most).filter(lambda number: number not in ends)
+    options = {"exclude_min": excluded[0], "exclude_max": excluded[1]}
+    return st.floats(least, most, allow_nan=False, allow_infinity=False, **options)
+
+
+def strings(schema: dict, named: dict) -> st.SearchStrategy:
+    """Texts of a pattern, a format or a length."""
+    if "pattern" in schema:
+        found = st.from_regex(schema["pattern"].replace("$", r"\Z"))
+    elif schema.get("format") in WRITTEN:
+        return WRITTEN[schema["format"]]
+    else:
+        found = st.text(LETTERS, max_size=schema.get("maxLength", 8))
+    least, most = schema.get("minLength", 0), schema.get("maxLength", 10**6)
+    return found.filter(lambda text: least <= len(text) <= most)
+
+
+def arrays(schema: dict, named: dict) -> st.SearchStrategy:
+    """Lists, and tuples."""
+    if "prefixItems" in schema:
+        return st.tuples(*(allowed_by(item, named) for item in schema["prefixItems"])).map(list)
+    options = {"unique_by": json.dumps} if schema.get("uniqueItems") else {}
+    most = schema.get("maxItems", 3)
+    return st.lists(
+        allowed_by(schema["items"], named),
+        min_size=schema.get("minItems", 0),
+        max_size=most,
+        **options,
+    )
+
+
+def objects(schema: dict, named: dict) -> st.SearchStrategy:
+    """Objects, with members of other names where these are allowed."""
+    members = {name: allowed_by(part, named) for name, part in schema.get("properties", {}).items()}
+    required = {name: members.pop(name) for name in schema.get("required", [])}
+    found = st.fixed_dictionaries(required, optional=members)
+    if not (more := schema.get("additionalProperties")):
+        return found
+    values = ANYTHING if more is True else allowed_by(more, named)
+    others = st.dictionaries(TEXTS.filter(lambda name: name not in members), values, max_size=2)
+    return st.tuples(others, found).map(lambda two: two[0] | two[1])
+
+
+WRITTEN = {
+    "date": st.dates().map(str),
+    "date-time": st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"),
+    "time": st.times().map(lambda moment: f"{moment.isoformat()}+01:00"),
+    "duration": st.timedeltas(timedelta(-99), timedelta(99)).map(TypeAdapter(timedelta).dump_json),
+    "uuid": st.uuids().map(str),
+}
+WRITTEN["duration"] = WRITTEN["duration"].map(json.loads)
+ALLOWED = {
+    "integer": numbers,
+    "number": numbers,
+    "string": strings,
+    "array": arrays,
+    "object": objects,
+    "boolean": lambda schema, named: st.booleans(),
+    "null": lambda schema, named: st.none(),
+    None: lambda schema, named: ANYTHING,
+}
 
 
 def same(one: object, other: object) -> bool:
@@ -441,6 +644,19 @@ FAILED = {
         "class Input(BaseModel):\n    x: Literal[1, 2, 'auto']\n    y: Literal[1, '1'] = 1\n",
         ({"x": 1}, {"x": "auto", "y": "1"}, {"x": 2, "y": 1}),
     ),
+    "sets": Case(
+        "class Input(BaseModel):\n    x: set[str] = set()\n    y: set[int] | None = None\n",
+        ({"x": ["b", "a"]}, {"x": [], "y": [2, 1]}, {"y": None}),
+        ({"x": ["a", "a"]}, {"y": [1.0, 1]}),
+    ),
+    "files in a form": Case(
+        "class Input(BaseModel):\n    x: bytes\n    y: list[bytes] = []\n    z: str = '-'\n",
+        ({"x": "YWI="}, {"x": "AA==", "y": ["YWI=", "AA=="], "z": "é"}, {"x": "AA==", "y": []}),
+        ({"x": ""}, {"x": "YWI=", "y": [""]}),
+    ),
+    "what is computed": Case(
+        f"class Input(BaseModel):\n    x: int\n{COMPUTED}\n", ({"x": 1},), ({"x": 1, "many": 1},)
+    ),
     "an awkward field beside a plain one": Case(
         "class Input(BaseModel):\n    x: float\n    y: Part | None = None\n"
         "    z: bytes | None = None\n",
@@ -458,6 +674,70 @@ def test_a_default_of_another_type_leaves_the_description_valid(services):
     asked = Asked(*services("class Input(BaseModel):\n    x: str = None\n    y: int = None\n"))
     asked.other({"x": None})
     asked.request({"x": "a", "y": 1})
+
+
+LONG = "1" * 4301
+WIDE = "class Input(BaseModel):\n    i: int = 0\n    x: float = 0\n    d: Decimal = Decimal(0)\n"
+
+
+def test_an_integer_is_exact_and_one_that_is_too_long_is_refused_in_words(services):
+    client = services(WIDE + "    a: Any = 0\n")[0].test_client()
+    body = f'{{"i": {LONG[1:]}}}'
+    assert f'"i":{LONG[1:]},' in client.post("/api", data=body, content_type=JSON).text
+    for name in "ixda":
+        response = client.post("/api", data=f'{{"{name}": {LONG}}}', content_type=JSON)
+        assert response.status_code == HTTPStatus.BAD_REQUEST
+        assert "more than 4300 digits in a number" in response.json["detail"]
+    assert client.get(f"/api?i={LONG}").json["errors"]["i"].startswith("Input should be a valid")
+    rows = client.post("/api/batch", data=f"i\n1\n{LONG}\n", content_type="text/csv").text
+    assert '""i"": 1,' in rows and "row 2: i: Input should be a valid integer" in rows
+
+
+def test_a_decimal_keeps_its_digits_as_a_text_and_the_description_says_so(services):
+    client, digits = services(WIDE)[0].test_client(), "0.12345678901234567890123"
+    texts = [f'"{digits}"', digits]
+    found = [client.post("/api", data=f'{{"d": {text}}}', content_type=JSON) for text in texts]
+    assert [response.json["given"]["d"] for response in found] == [digits, "0.12345678901234568"]
+    body = client.get("/openapi.json").json["paths"]["/api"]["post"]["requestBody"]
+    assert "double precision" in body["description"]
+    assert client.get(f"/api?d={digits}").json["given"]["d"] == digits
+
+
+@pytest.mark.parametrize("path", ["/api?x=%C3%A9", "/openapi.json", "/examples", "/"])
+def test_what_people_read_has_its_letters_as_they_are(services, path):
+    app, _ = services("class Input(BaseModel):\n    x: str = Field('é', examples=['é'])\n")
+    example = SimpleNamespace(request={"x": "é"}, response={"x": "é"}, note="é")
+    app.extensions["page"].examples = {"a": example}
+    text = app.test_client().get(path).text
+    assert "\\u00e9" not in text and ("é" in text or path == "/examples")
+
+
+OPEN = """
+class Input(BaseModel, extra="allow"):
+    __pydantic_extra__: dict[str, float]
+    x: int = 0
+"""
+
+
+def test_an_input_that_takes_any_name_takes_it_in_a_link_and_a_table_too(services):
+    client = services(OPEN)[0].test_client()
+    expected = {"x": 1, "Fe": 0.5}
+    assert client.post("/api", json=expected).json["given"] == expected
+    assert client.get("/api?x=1&Fe=.5").json["given"] == expected
+    assert client.get("/api?x=1&Fe=a").json["errors"] == {"Fe": "Input should be a valid number"}
+    table = client.post("/api/batch?keep=id", data="id,x,Fe\na,1,.5\n", content_type="text/csv")
+    (row,) = csv.DictReader(io.StringIO(table.text))
+    assert (row["id"], json.loads(row["given"])) == ("a", expected)
+
+
+def test_a_field_that_has_no_name_of_its_own_stops_the_start(services):
+    source = "class Input(BaseModel):\n    x: int = Field(validation_alias=AliasPath('a', 0))\n"
+    with pytest.raises(SystemExit, match=r"Input\.x has no name but an AliasPath"):
+        services(source)
+    choices = source.replace("AliasPath('a', 0)", "AliasChoices(AliasPath('a', 0), 'y')")
+    client = services(choices)[0].test_client()
+    answers = [client.post("/api", json=body).json for body in ({"a": [7]}, {"y": 7})]
+    assert answers[0] == answers[1] == client.get("/api?y=7").json
 
 
 # What a validator of the author's has read, or a default that is checked, is no JSON any more.
@@ -565,15 +845,38 @@ def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field
     assert hint in table.text
 
 
-def ask(services, case: Case) -> None:
+def ask(services, case: Case, client: Wire | None = None) -> Asked:
     """Ask a model everything."""
-    asked = Asked(*services(case.source))
+    asked = Asked(*services(case.source), case.source, client)
     for request in case.requests:
         asked.request(request)
     for other in case.others:
         asked.other(other)
     for query in case.texts:
         asked.texts(query)
+    return asked
+
+
+FEW = 5 if settings.default.max_examples < 100 else 50
+
+
+@pytest.mark.slow
+# Each example starts a service, so a failing one is not made smaller.
+@settings(
+    max_examples=FEW,
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(case=cases() | st.sampled_from(sorted(FAILED.values(), key=str)))
+def test_a_model_process_answers_as_the_same_model_does_here(
+    services, serve, cookies_session, case
+):
+    project = cookies_session.bake().project_path
+    swapped(project, HEAD + case.source + TAIL, records=False)
+    with serve(project, MODEL_CHECK="false", MODEL_PROCESSES="1", WEB_CONCURRENCY="1") as server:
+        ask(services, case, Wire(server.port))
+    assert "Traceback" not in server.log.read_text()
 
 
 MANY = 50 if settings.default.max_examples < 100 else 2000
@@ -581,6 +884,9 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 
 
 @settings(max_examples=MANY, deadline=None, suppress_health_check=SLOW)
-@given(case=cases())
-def test_a_model_that_nobody_wrote_is_served_as_it_is(services, case):
-    ask(services, case)
+@given(case=cases(), data=st.data())
+def test_a_model_that_nobody_wrote_is_served_as_it_is(services, case, data):
+    asked = ask(services, case)
+    schemas = asked.described["components"]["schemas"]
+    for _ in range(3):
+        asked.allowed(data.draw(allowed_by(asked.takes.schema, schemas)))

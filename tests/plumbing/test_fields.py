@@ -13,6 +13,9 @@ from service.settings import settings
 from service.words import bound
 
 MASS = {"type": "number", "unit": "kg", "description": "The mass"}
+MM, SHADE = {"type": "number"}, {"type": "number", "minimum": 0, "maximum": 255}
+SHARE = SHADE | {"maximum": 1}
+ELEMENT, TWO = {"description": "element"}, {"minItems": 2, "maxItems": 2}
 BOB = {"$ref": "#/$defs/Bob"}
 DEFINITIONS = {
     "Bob": {
@@ -26,6 +29,11 @@ DEFINITIONS = {
             "shadow": BOB,
         },
         "required": ["mass", "kind", "picture", "shadow"],
+    },
+    "Site": {
+        "type": "object",
+        "properties": {"depth": {"type": "number", "unit": "m"}},
+        "required": ["depth"],
     },
     "Tree": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"$ref": "#/$defs/Tree"}}]},
 }
@@ -61,10 +69,18 @@ FIELDS = {
     "bob": {"anyOf": [BOB | {"description": "The bob"}, {"type": "null"}], "default": None},
     "bobs": {"type": "array", "items": BOB, "minItems": 1},
     "tree": {"$ref": "#/$defs/Tree"},
+    # As a scientist would say it
+    "gap": MM | {"minimum": 150, "maximum": 250, "examples": [200, 210], "unit": "mm"},
+    "colours": {"type": "array", "items": SHADE, "minItems": 3, "maxItems": 3, "unit": "nm"},
+    "shares": {"type": "object", "additionalProperties": SHARE, "propertyNames": ELEMENT},
+    "sites": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Site"}},
+    "pair": {"type": "array", "prefixItems": [MM, {"type": "string"}], "default": []} | TWO,
+    "level": {"type": "integer", "enum": [1, 2, 3], "x-enum-varnames": ["LOW", "HIGH", "TOP"]},
+    "word": {"type": "string", "minLength": 2, "maxLength": 5},
 }
 MEMBERS = (
-    "mass (number in kg, 0 to 10^6: The mass), speeds (list of number in m/s, optional), "
-    'kind ("bob"), picture (base64), shadow (JSON: A weight on a thread)'
+    "mass (0 to 10^6 kg: The mass), speeds (list of numbers in m/s, optional), "
+    'kind ("bob"), picture (file), shadow (JSON: A weight on a thread)'
 )
 REQUIRED = [name for name, field in FIELDS.items() if name != "made" and "default" not in field]
 
@@ -124,7 +140,7 @@ class Control(HTMLParser):
 def test_each_field_gets_the_control_that_suits_it():
     scalars, others = "line long line line line", "list list json json choice json line line line"
     kinds = f"{scalars} choice choice choice {others} line line line list list line choice "
-    kinds += "line list list json json json"
+    kinds += "line list list json json json line list json json json choice line"
     assert [Control(name).kind for name in FIELDS] == kinds.split()
 
 
@@ -153,21 +169,27 @@ def test_only_what_input_asks_for_is_required():
 @pytest.mark.parametrize(
     ("name", "facts"),
     [
-        ("whole", ["integer", "0 to 10^30"]),
-        ("number", ["number", "> 0.5"]),
+        ("whole", ["integer, 0 to 10^30"]),
+        ("number", ["number, > 0.5"]),
         ("maybe", ["number", "optional"]),
         ("made", ["text", "optional"]),
         ("switch", ["default false"]),
         ("choice", []),
-        ("list", ["list of number", "2 or more items", "one per line"]),
-        ("words", ["list of text", 'one of ["a", "b"]', "one per line"]),
-        ("gauge", ["number", "> 0", "optional"]),
-        ("masses", ["list of number in kg", "one per line"]),
-        ("lengths", ["list of number in m", "one per line"]),
-        ("table", ["JSON list"]),
+        ("list", ["list of 2 or more numbers", "one per line"]),
+        ("words", ['list of "a" or "b"', "one per line"]),
+        ("gauge", ["number, > 0", "optional"]),
+        ("masses", ["list of numbers in kg", "one per line"]),
+        ("lengths", ["list of numbers in m", "one per line"]),
+        ("table", ["list of lists of numbers"]),
         ("bob", [f"JSON with {MEMBERS}", "optional"]),
-        ("bobs", [f"list of JSON with {MEMBERS}", "1 or more items"]),
-        ("tree", ["list of number or JSON list"]),
+        ("bobs", [f"list of 1 or more JSON with {MEMBERS}"]),
+        ("tree", ["number or list of numbers or lists of numbers or lists of numbers or JSON"]),
+        ("gap", ["150 to 250", "such as 200"]),
+        ("colours", ["list of 3 numbers, 0 to 255 nm", "one per line"]),
+        ("shares", ["numbers by name (element), 0 to 1"]),
+        ("sites", ["JSON by name with depth (number in m)"]),
+        ("pair", ["list of 2 numbers and texts", "optional"]),
+        ("word", ["text, 2 to 5 characters"]),
     ],
 )
 def test_types_units_and_bounds_are_said(name, facts):
@@ -212,7 +234,8 @@ def test_a_description_is_found_where_the_field_has_it(name, said):
     ("name", "line"),
     [
         ("number", "number in m, > 0.5, required: no description"),
-        ("choice", 'text, one of ["a", "b"], required: no description'),
+        ("choice", '"a" or "b", required: no description'),
+        ("level", "1 (LOW), 2 (HIGH) or 3 (TOP), required: no description"),
         ("switch", "true or false, default false: no description"),
         ("gauge", "number in kg, > 0, optional: The mass"),
         ("bob", f"JSON with {MEMBERS}, optional: The bob"),
@@ -313,17 +336,17 @@ def test_a_value_is_shown_as_it_would_be_typed(name, value, text):
     ],
 )
 def test_a_text_is_written_as_the_json_that_it_stands_for(name, texts, written):
-    assert field(name).json(texts) == written
+    assert field(name).read(texts) == (written, "")
 
 
 def test_a_text_that_is_given_twice_is_a_list_or_a_mistake():
-    assert field("list").misread(["1", "2"]) == ""
-    assert field("number").misread(["1", "2"]) == "Give it once"
+    assert field("list").read(["1", "2"])[1] == ""
+    assert field("number").read(["1", "2"])[1] == "Give it once"
 
 
 def test_what_is_nested_is_written_as_json():
-    assert field("nested").misread(['{"a": 1}']) == ""
-    assert field("nested").misread(["{a: 1}"]).startswith("Write JSON: ")
+    assert field("nested").read(['{"a": 1}']) == ('{"a": 1}', "")
+    assert field("nested").read(["{a: 1}"])[1].startswith("Write JSON: ")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What programs are told of a model is what a model process takes and gives."""
 
+from enum import Enum, IntEnum
+
 from pydantic import BaseModel, Field
 
 from service.runner.contract import Contract
@@ -42,6 +44,26 @@ def test_bytes_are_base64_not_empty_in_a_request_and_their_lengths_are_those_of_
         assert schema["pattern"] == PATTERN
     assert (taken["minLength"], taken["maxLength"], taken["default"]) == (4, 8, "AA==")
     assert "minLength" not in given
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Chosen(BaseModel):
+    level: Level
+    colour: Colour
+
+
+def test_a_number_of_an_enum_has_its_name():
+    named = schemas(Contract(Chosen, Output, lambda inputs: inputs, None, None))["named"]
+    assert named["Level"]["x-enum-varnames"] == ["LOW", "HIGH"]
+    assert "x-enum-varnames" not in named["Colour"]
 
 
 class Open(BaseModel, extra="allow"):

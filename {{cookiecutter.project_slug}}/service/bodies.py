@@ -70,11 +70,11 @@ def written(model: ServedModel, texts: Texts) -> str:
     """
     wrong, parts = {}, []
     for name, values in texts.items():
-        field = model.named.get(name)
-        if hint := field.misread(values) if field else "No such field":
+        field = model.named.get(name, model.more)
+        text, hint = field.read(values) if field else ("", "No such field")
+        if hint:
             wrong[name] = hint
-        else:
-            parts.append(f"{json.dumps(name)}: {field.json(values)}")
+        parts.append(f"{json.dumps(name)}: {text}")
     if wrong:
         raise model.refusal(wrong, texts)
     return "{" + ", ".join(parts) + "}"

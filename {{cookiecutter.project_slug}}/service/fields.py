@@ -8,7 +8,7 @@ import re
 from functools import cached_property
 from itertools import chain
 
-from service.schema import Schemas
+from service.schema import Schemas, listed
 from service.words import WORDS, plain, text, whole
 
 KINDS = WORDS["kinds"]
@@ -16,6 +16,7 @@ LITERALS = ("integer", "number", "boolean")  # which JSON writes without quotes
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "member", type(None): "null"}
 SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor an object
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
+LIST, ITEMS = r"\s*\[", r'\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts
 NEVER = "(?!)"  # a pattern that no text matches
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
 
@@ -49,8 +50,7 @@ class Field:
 
     def __init__(self, schemas: Schemas, name: str, schema: dict, is_required: bool) -> None:
         self.name, self.schema, self.is_required = name, schema, is_required
-        options = [one for one in schemas.alternatives(schema) if one.get("type") != "null"]
-        items = schemas.items(schema)
+        options, items = schemas.alternatives(schema), schemas.items(schema)
         self.schemas, self.records = schemas, (items or options) if len(options) == 1 else []
         simple = [option for option in options if "JSON" not in kinds(option)]
         self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
@@ -60,17 +60,15 @@ class Field:
         self.kinds = self.one.kinds | self.many.kinds
         has_default = not is_required and "default" in schema
         self.default = json.dumps(schema["default"]) if has_default else ""
-        self.options = schemas.values(schema)  # of each item, if it is a list
+        self.options = items or options  # of each item, if it is a list
         self.is_file = any("contentEncoding" in option for option in self.options)
         self.takes_text = self.one.takes_text or self.many.takes_text
         self.literal = "" if self.takes_text else self.one.literal or self.many.literal
         self.description = schemas.said(schema, "description")
         self.unit = schemas.said(schema, "unit")
         self.facts = schemas.taken(schema, is_required)
-        if self.is_file:
-            self.facts[0] = "one or more files" if self.is_list else "file"
-        listed = [values(option) for option in options]
-        found = list(chain.from_iterable(listed)) if all(listed) else []
+        known = [values(option) for option in options]
+        found = list(chain.from_iterable(known)) if all(known) else []
         self.choices = found if all(map(self.texts, found)) else []
 
     @cached_property
@@ -91,28 +89,20 @@ class Field:
         facts = self.facts + ["required"] * self.is_required
         return f"{', '.join(facts)}: {self.description or 'no description'}"
 
-    def json(self, texts: list[str]) -> str:
-        """Write the texts of the field as the JSON that they stand for."""
-        if len(texts) == 1 and self.one.takes(texts[0]):
-            return self.one.json(texts[0])
-        if len(texts) == 1 and self.is_json(texts[0]):
-            return texts[0]
+    def read(self, texts: list[str]) -> tuple[str, str]:
+        """Give the JSON that texts stand for, or the reason why they stand for no value."""
+        first, is_one = texts[0], len(texts) == 1
+        if is_one and self.one.takes(first):
+            return self.one.json(first), ""
+        # The JSON of an object or a list, and not of an item of the list
+        begins = "" if self.is_nested else ITEMS if self.many.takes_text else LIST
+        fault = no_json(first) if is_one and re.match(begins, first) else "no JSON"
+        if not fault:
+            return first, ""
         if self.is_list:
-            return "[" + ", ".join(map(self.many.json, texts)) + "]"
-        return self.one.json(texts[0])
-
-    def is_json(self, text: str) -> bool:
-        """Whether a text is the JSON of an object or a list, and not of an item of the list."""
-        begins = r'\s*\[\s*["\]]' if self.many.takes_text else r"\s*\["
-        return (self.is_nested or bool(re.match(begins, text))) and not no_json(text)
-
-    def misread(self, texts: list[str]) -> str:
-        """Say why texts cannot stand for a value."""
-        if len(texts) > 1 and not self.is_list:
-            return "Give it once"
-        is_json = self.is_nested and not self.is_list and not self.one.takes(texts[0])
-        fault = no_json(texts[0]) if is_json else ""
-        return fault and f"Write JSON: {fault}"
+            return "[" + ", ".join(map(self.many.json, texts)) + "]", ""
+        reason = f"Write JSON: {fault}" if self.is_nested else ""
+        return self.one.json(first), reason if is_one else "Give it once"
 
     def expected(self, texts: list[str]) -> str:
         """Say what to write in the place of texts that are no value of the field."""
@@ -125,8 +115,7 @@ class Field:
 
     def is_blank(self, cell: str) -> bool:
         """Whether a cell of a table gives no value."""
-        is_missing = cell.strip() in BLANK - self.one.members
-        return not cell or (is_missing and not self.takes_text)
+        return not cell or (cell.strip() in BLANK - self.one.members and not self.takes_text)
 
     def texts(self, value: object, once: bool = False) -> list[str] | None:
         """Write a value as texts, or as one, that are read as the same value; None if none are.
@@ -144,9 +133,10 @@ class Field:
 
     def is_same(self, texts: list[str], value: object) -> bool:
         """Whether texts are read as a value; a decimal may be a number or a text."""
-        if self.misread(texts):
+        text, fault = self.read(texts)
+        if fault:
             return False
-        found = json.loads(self.json(texts), parse_int=whole)
+        found = json.loads(text, parse_int=whole)
         if self.kinds == {"decimal"} and not self.is_nested:
             found, value = digits(found), digits(value)
         return json.dumps(found) == json.dumps(value)
@@ -181,8 +171,8 @@ def digits(value: object) -> object:
 
 def kinds(option: dict) -> set[str]:
     """Give the kinds of the values of a schema; a text that it lists is a member."""
-    if listed := values(option):
-        return {TYPES.get(type(value), "JSON") for value in listed}
+    if known := values(option):
+        return {TYPES.get(type(value), "JSON") for value in known}
     form = option.get("format", "").removesuffix("-local")
     found = form if form in KINDS else option.get("type")
     return {found if found in SIMPLE else "JSON"}
@@ -190,9 +180,7 @@ def kinds(option: dict) -> set[str]:
 
 def values(option: dict) -> list:
     """Give the values that a schema lists, none if it does not list them."""
-    if option.get("type") == "boolean":
-        return [True, False]
-    return option.get("enum", [option["const"]] if "const" in option else [])
+    return [True, False] if option.get("type") == "boolean" else listed(option)
 
 
 def fields_of(schemas: Schemas, schema: dict) -> dict[str, Field]:

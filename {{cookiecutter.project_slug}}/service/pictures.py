@@ -7,6 +7,7 @@ from flask import abort, request
 
 from service.bodies import JSON, accept
 from service.errors import accepts
+from service.fields import fields_of
 from service.served import ServedModel
 
 # How a file begins, by its media type, where `Output` does not say its contentMediaType.
@@ -22,11 +23,11 @@ class Picture:
     """The field that holds the file, if there is exactly one of a media type."""
 
     def __init__(self, model: ServedModel) -> None:
-        fields = model.schemas.alternatives(model.facts["output"])[0].get("properties", {})
-        files = {}
-        for name, field in fields.items():
-            if any("contentEncoding" in option for option in model.schemas.alternatives(field)):
-                files[name] = field.get("contentMediaType", "")
+        files = {
+            name: field.schema.get("contentMediaType", "")
+            for name, field in fields_of(model.schemas, model.facts["output"]).items()
+            if field.is_file and not field.is_list
+        }
         found = {name: kind for name, kind in files.items() if kind} or files
         self.name, self.kind = found.popitem() if len(found) == 1 else ("", "")
         self.kinds = ([self.kind] if self.kind else list(BEGINNINGS)) if self.name else []

@@ -1,8 +1,13 @@
 """The JSON schemas of a model: how to walk them, and what they take, in the words of people."""
 
 import json
+import re
 
 from service.words import WORDS, bound, text
+
+NOUNS, BOUNDS, EMPTY = WORDS["nouns"], WORDS["bounds"], (None, "", [], {})
+LONGEST = 40  # characters of an example
+DEEP = 3  # lists and objects in one another, of which the innermost is but JSON
 
 
 class Schemas:
@@ -18,19 +23,15 @@ class Schemas:
         return schema.get("anyOf", schema.get("oneOf", []))
 
     def alternatives(self, schema: dict) -> list[dict]:
-        """Give the schemas that a schema chooses from, with references followed."""
-        options = self.options(schema)
-        return [found for each in options for found in self.alternatives(each)] or [schema]
+        """Give the schemas that a schema chooses from but for null, with references followed."""
+        if options := self.options(schema):
+            return [found for each in options for found in self.alternatives(each)]
+        return [] if schema.get("type") == "null" else [schema]
 
     def items(self, schema: dict) -> list[dict]:
         """Give the schemas of the items of a list, none for what is no list."""
         lists = [option["items"] for option in self.alternatives(schema) if "items" in option]
         return self.alternatives(lists[0]) if lists else []
-
-    def values(self, schema: dict) -> list[dict]:
-        """Give the schemas of a value, or of each item of a list, but for null."""
-        found = self.items(schema) or self.alternatives(schema)
-        return [option for option in found if option.get("type") != "null"]
 
     def said(self, schema: dict, key: str, deep: bool = True) -> str:
         """Give a member of a schema, or else of what it refers to, of its options or its items."""
@@ -39,40 +40,76 @@ class Schemas:
         found = [self.said(each, key, deep and not is_list) for each in below]
         return str(schema.get(key, "")) or " or ".join(dict.fromkeys(filter(None, found)))
 
-    def taken(self, schema: dict, is_required: bool, is_member: bool = False) -> list[str]:
-        """Say what a schema takes: its type, unit, bounds and default."""
-        options = self.values(schema)
-        kinds = " or ".join(dict.fromkeys(self.kind(option, is_member) for option in options))
-        if self.items(schema) and kinds != WORDS["types"]["array"]:
-            kinds = f"list of {kinds}"
-        unit = self.said(schema, "unit")
-        found = [f"{kinds} in {unit}" if unit else kinds]
-        for option in options + self.alternatives(schema):
-            is_said = "contentEncoding" in option or option.get("format") in WORDS["types"]
-            bounds = {} if is_said else WORDS["bounds"]
-            if "minimum" in option and "maximum" in option and bounds:
-                found.append(f"{bound(option['minimum'])} to {bound(option['maximum'])}")
-                bounds = {key: bounds[key] for key in bounds if "imum" not in key}
-            found += [bounds[key].format(bound(option[key])) for key in bounds if key in option]
+    def taken(self, schema: dict, is_required: bool, depth: int = 0) -> list[str]:
+        """Say what a schema takes; then its default, or else an example."""
+        found, default = [self.told(schema, depth=depth)], schema.get("default")
         if not is_required:
-            default = schema.get("default")
-            found.append("optional" if default in (None, "", []) else f"default {text(default)}")
-        return list(dict.fromkeys(found))
+            found.append("optional" if default in EMPTY else f"default {text(default)}")
+        examples = schema.get("examples", [])[:1] if default is None and not depth else []
+        return found + [f"such as {one}" for one in map(text, examples) if len(one) <= LONGEST]
 
-    def kind(self, option: dict, is_member: bool) -> str:
-        """Name a type, and the members of a nested model, but not the members of a member."""
-        if "const" in option:
-            return json.dumps(option["const"], ensure_ascii=False)
-        form = option.get("format")
-        kind = form if form in WORDS["types"] else option.get("type", "JSON")
-        kind = option.get("contentEncoding", kind)
-        members = {} if is_member else option.get("properties", {})
-        told = ", ".join(self.member(option, name) for name in members)
-        return WORDS["types"].get(kind, kind) + (f" with {told}" if told else "")
+    def told(self, schema: dict, unit: str = "", is_many: bool = False, depth: int = 0) -> str:
+        """Say what values a schema has: their type, unit and bounds; several in the plural."""
+        unit, found = unit or schema.get("unit", ""), self.alternatives(schema)
+        told = [self.option(one, unit or one.get("unit", ""), is_many, depth) for one in found]
+        return " or ".join(dict.fromkeys(told)) or "null"
+
+    def option(self, option: dict, unit: str, is_many: bool, depth: int) -> str:
+        """Say what values a schema without a choice has; those far down are but JSON."""
+        form, kind = option.get("contentEncoding", option.get("format")), option.get("type", "any")
+        kind = "any" if kind in ("array", "object") and depth >= DEEP else kind
+        noun = NOUNS.get(form, NOUNS[kind])[is_many]
+        bounds, measured = limits(option), f" {unit}" * bool(unit)
+        is_range = "minimum" in option and "maximum" in option
+        if listed(option):
+            return choices(option) + measured
+        if kind == "array":
+            items = option.get("prefixItems", [option.get("items", {})])
+            told = dict.fromkeys(self.told(item, unit, True, depth + 1) for item in items)
+            return " ".join([noun, *bounds, " and ".join(told)])
+        if kind == "object":
+            return self.object(option, unit, noun, depth + 1)
+        parts = [noun, *bounds]
+        parts[is_range] += measured if is_range else measured and f" in{measured}"
+        return ", ".join(parts[is_range and kind == "number" and not is_many :])
+
+    def object(self, model: dict, unit: str, noun: str, depth: int) -> str:
+        """Say what members an object has, of these names or of any; nothing of a member's."""
+        if members := model.get("properties") if depth < DEEP else None:
+            return f"{noun} with {', '.join(self.member(model, name) for name in members)}"
+        if not isinstance(more := model.get("additionalProperties"), dict):
+            return noun
+        values, *rest = re.split("(?=, | with )", self.told(more, unit, True, depth), maxsplit=1)
+        names = model.get("propertyNames", {})
+        about = self.said(names, "description") or choices(*self.alternatives(names))
+        return "".join([f"{values} by name", f" ({about})" * bool(about), *rest])
 
     def member(self, model: dict, name: str) -> str:
         """Say what a member of a nested model takes, and its description."""
         schema, is_required = model["properties"][name], name in model.get("required", [])
-        about = self.said(schema, "description")
-        facts = ", ".join(self.taken(schema, is_required, is_member=True))
-        return f"{name} ({facts}{about and f': {about}'})"
+        facts, about = self.taken(schema, is_required, DEEP - 1), self.said(schema, "description")
+        return f"{name} ({', '.join(facts)}{about and f': {about}'})"
+
+
+def listed(option: dict) -> list:
+    """Give the values that a schema lists, none if it does not list them."""
+    return option.get("enum", [option["const"]] if "const" in option else [])
+
+
+def choices(option: dict, *_: dict) -> str:
+    """Write the values that a schema lists; a number that has a name, with its name."""
+    found = [json.dumps(value, ensure_ascii=False) for value in listed(option)]
+    for place, name in enumerate(option.get("x-enum-varnames", [])):
+        found[place] += f" ({name})"
+    return " or ".join(filter(None, [", ".join(found[:-1]), *found[-1:]]))
+
+
+def limits(option: dict) -> list[str]:
+    """Say the bounds of a schema; both ends of a range at once, and that first."""
+    is_said = "contentEncoding" in option or option.get("format") in NOUNS
+    given, found = {} if is_said else dict(option), []
+    for keys, words in BOUNDS.items():
+        if given.keys() >= {*keys.split()}:
+            ends = dict.fromkeys(bound(given.pop(key)) for key in keys.split())
+            found.append(words.format(" to ".join(ends)))
+    return found

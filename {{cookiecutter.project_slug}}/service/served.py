@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from service import frames, logs
 from service.errors import OURS, InvalidInput
-from service.fields import fields_of
+from service.fields import Field, fields_of
 from service.frames import Frame
 from service.pool import InProcess, Pool
 from service.schema import Schemas
@@ -44,6 +44,11 @@ class ServedModel:
         # A field may have other names, which links and tables take as JSON does.
         self.others = facts.get("others", {})
         self.named = self.fields | {one: self.fields[name] for one, name in self.others.items()}
+        # What a member of any other name takes, where `Input` has such
+        more = self.schemas.alternatives(facts["input"])[0].get("additionalProperties")
+        self.more = (
+            Field(self.schemas, "", more if more is not True else {}, False) if more else None
+        )
         self.takes_files = any(field.is_file for field in self.fields.values())
         # A text says every value but a file.
         self.is_linkable = not any(self.fields[name].is_file for name in self.required)

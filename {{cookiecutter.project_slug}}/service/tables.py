@@ -42,7 +42,7 @@ def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, 
     known = {*model.named, *keep}
     first = header[: len(known) + 1]  # of a longer one, at least one is wrong
     hint = "No such field; separate names by commas, or name a column that is no input in ?keep="
-    wrong = {name: hint for name in first if name not in known}
+    wrong = {name: hint for name in first if not (name in known or model.more)}
     wrong |= {name: "Name it once" for name in first if first.count(name) > 1}
     needed = dict.fromkeys(model.required, "Field required in the header")
     needed |= dict.fromkeys(keep, "Named in ?keep=, and not in the header")
@@ -72,8 +72,11 @@ def row(model: ServedModel, header: list[str], line: list[str], keep: list[str])
         told = f"{len(line)} under {len(header)} names; quote commas in texts, write decimal points"
         return model.refusal({"cells": told}, {"cells": line}), kept
     try:
-        own = {name: [cells[name]] for name in cells if name in model.named}
-        given = {name: own[name] for name in own if not model.named[name].is_blank(*own[name])}
+        fields = {
+            name: model.named.get(name, None if name in keep else model.more) for name in cells
+        }
+        own = {name: cells[name] for name, field in fields.items() if field}
+        given = {name: [own[name]] for name in own if not fields[name].is_blank(own[name])}
         return written(model, given), kept
     except InvalidInput as error:
         return error, kept

@@ -54,7 +54,8 @@ class Page:
 
     def service_info(self) -> tuple:
         """Say what is really there: to programs as JSON, to browsers as a page."""
-        kinds, facts = request.accept_mimetypes, identity() | {"check": self.model.settings["CHECK"]}
+        facts = identity() | {"check": self.model.settings["CHECK"]}
+        kinds = request.accept_mimetypes
         is_page = kinds["text/html"] > kinds["application/json"]
         return show("facts.html", facts=facts) if is_page else facts, {"Vary": "Accept"}
 

@@ -51,7 +51,8 @@ def tell(report: dict) -> None:
     """Print the report for people, in ten lines at most, and write it for programs."""
     print(render_template("reproduction.txt", **report))
     try:
-        (PROJECT / "reproduction.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        (PROJECT / "reproduction.json").write_text(text, "utf-8")
         print("All of it stands in reproduction.json.")
     except OSError as error:
         print(f"reproduction.json could not be written here: {error.strerror}.")
@@ -77,7 +78,8 @@ def build(started: ExitStack) -> str:
     started.callback(remove, tag)
     options = ["--no-cache", "--build-arg", "CHECK=false", "--tag", tag]
     if subprocess.run(["docker", "build", *options, PROJECT], stdout=sys.stderr).returncode:
-        raise Ended("BUILD", "The reason stands above. Without Docker: .venv/bin/flask reproduce --local")
+        hint = "Without Docker: .venv/bin/flask reproduce --local"
+        raise Ended("BUILD", f"The reason stands above. {hint}")
     return tag
 
 

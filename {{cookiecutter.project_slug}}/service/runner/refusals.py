@@ -56,9 +56,8 @@ def demanded(name: str, field: dict) -> dict:
         return field
     called = field.get("validation_alias", name)
     missing = partial(stop, REQUIRED, called if isinstance(called, str) else name)
-    return field | {
-        "schema": core_schema.with_default_schema(field["schema"], default_factory=missing)
-    }
+    schema = core_schema.with_default_schema(field["schema"], default_factory=missing)
+    return field | {"schema": schema}
 
 
 def closed(model: dict) -> dict:
@@ -117,8 +116,11 @@ class Reader:
 def malformed(error: ValidationError | Stop) -> Frame | None:
     """Say why a body is no JSON, if that is what is wrong."""
     fault = error.errors(include_input=False)[0] if isinstance(error, ValidationError) else {}
+    reason = fault.get("msg", "").replace(
+        "number out of range", "more than 4300 digits in a number"
+    )
     is_malformed = fault.get("type") == "json_invalid"
-    return (frames.MALFORMED, b"", fault["msg"].encode()) if is_malformed else None
+    return (frames.MALFORMED, b"", reason.encode()) if is_malformed else None
 
 
 def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, str]:

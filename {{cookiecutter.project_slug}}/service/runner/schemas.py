@@ -14,6 +14,7 @@ DIGITS = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 DATE = "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
+PATHS = "model/__init__.py: Input.{} has no name but an AliasPath: give it a name in AliasChoices."
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -39,6 +40,19 @@ class Schemas(GenerateJsonSchema):
         options = found.get("anyOf", [found])
         return {"anyOf": [one | {"format": "decimal"} | own[one["type"]] for one in options]}
 
+    def enum_schema(self, schema: dict) -> dict:
+        """The members of an Enum: a number with its name, as generators of clients know it."""
+        found, names = super().enum_schema(schema), [one.name for one in schema["members"]]
+        is_number = found.get("type") in ("integer", "number")
+        return found | ({"x-enum-varnames": names} if is_number else {})
+
+    def set_schema(self, schema: dict) -> dict:
+        """A list, in which a request may repeat an item."""
+        found = super().set_schema(schema)
+        return {key: found[key] for key in found if key != "uniqueItems"}
+
+    frozenset_schema = set_schema
+
     def datetime_schema(self, schema: dict) -> dict:
         """A date and time, which has a zone only where the author asks for one."""
         return zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}")
@@ -46,12 +60,6 @@ class Schemas(GenerateJsonSchema):
     def time_schema(self, schema: dict) -> dict:
         """A time of day, which has a zone only where the author asks for one."""
         return zoned(super().time_schema(schema), schema, TIME)
-
-    def enum_schema(self, schema: dict) -> dict:
-        """An enumeration, with the names that its members have in Python."""
-        return super().enum_schema(schema) | {
-            "x-enum-varnames": [m.name for m in schema["members"]]
-        }
 
     def model_schema(self, schema: dict) -> dict:
         """An object, which in a request has no unknown members unless its author allows them."""
@@ -80,11 +88,7 @@ def finite(schema: dict) -> dict:
     lost = object()
 
     def kept(members: list) -> dict:
-        found = {
-            key: value
-            for key, value in members
-            if value is not lost and not (isinstance(value, list) and lost in value)
-        }
+        found = {key: it for key, it in members if lost not in (it if type(it) is list else [it])}
         if found.get("default", lost) is None and "type" in found:  # such as of `note: str = None`
             del found["default"]
         return found
@@ -97,8 +101,9 @@ def others(kind: type[BaseModel]) -> dict[str, str]:
     config, found = kind.model_config, {}
     is_by_name = config.get("populate_by_name") or config.get("validate_by_name")
     for own, field in kind.model_fields.items():
-        names = getattr(field.validation_alias, "choices", [field.validation_alias])
-        first, *rest = [name for name in names if isinstance(name, str)] or [own]
+        names = getattr(field.validation_alias, "choices", [field.validation_alias or own])
+        names = [name for name in names if isinstance(name, str)] or sys.exit(PATHS.format(own))
+        first, *rest = names
         found |= dict.fromkeys(rest + [own] * bool(is_by_name), first)
     return found
 
@@ -120,11 +125,9 @@ def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
     """Stop with the name of the first field that JSON cannot say."""
     for kind, mode in kinds:
         for name, field in kind.model_fields.items():
-            alone = {name: (field.annotation, field)}
+            alone = {name: (field.annotation, field), "__config__": kind.model_config}
             try:
-                create_model("Alone", __config__=kind.model_config, **alone).model_json_schema(
-                    mode=mode
-                )
+                create_model("Alone", **alone).model_json_schema(mode=mode)
             except PydanticUserError:
                 way_out = "write float, str, list[float], bytes or a pydantic model instead"
                 place = f"model/__init__.py: {kind.__name__}.{name}"
