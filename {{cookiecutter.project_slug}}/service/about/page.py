@@ -54,10 +54,10 @@ class Page:
 
     def service_info(self) -> tuple:
         """Say what is really there: to programs as JSON, to browsers as a page."""
-        facts = identity() | {"check": self.model.settings["CHECK"]}
+        told = identity() | {"check": self.model.settings["CHECK"]}
         kinds = request.accept_mimetypes
         is_page = kinds["text/html"] > kinds["application/json"]
-        return show("facts.html", facts=facts) if is_page else facts, {"Vary": "Accept"}
+        return show("facts.html", facts=told) if is_page else told, {"Vary": "Accept"}
 
     def sample(self, name: str = "") -> dict:
         """The request of the example of this name, or of the first one."""
