@@ -78,3 +78,14 @@ def test_the_form_works_without_its_script(page, query):
 def test_the_rest_is_linked(page):
     linked = {found.get("href") for found in page.find("a")}
     assert {"openapi.json", "service-info", "#examples", "#cite"} <= linked
+
+
+def test_a_link_to_the_page_fills_the_form(app, query):
+    name, texts = next(iter(query.items()))
+    field = app.extensions["model"].fields[name]
+    given = app.extensions["page"].given({name: texts})
+    assert field.texts(given[name]) == texts
+
+
+def test_a_link_to_the_page_that_is_not_utf_8_is_refused(client):
+    assert client.get("/?value=%E9").status_code == 400

@@ -4,6 +4,8 @@ import json
 
 from service.words import WORDS, bound, text
 
+SAID = {"format", "pattern", "minLength", "maxLength"}  # of what the name of its kind says
+
 
 class Schemas:
     """Schemas that refer to others by name."""
@@ -49,11 +51,12 @@ class Schemas:
         found = [f"{kinds} in {unit}" if unit else kinds]
         for option in options + self.alternatives(schema):
             is_said = "contentEncoding" in option or option.get("format") in WORDS["types"]
-            bounds = {} if is_said else WORDS["bounds"]
-            if "minimum" in option and "maximum" in option and bounds:
+            told = SAID if is_said else ()
+            bounds = [key for key in WORDS["bounds"] if key in option and key not in told]
+            if {"minimum", "maximum"} <= option.keys():
                 found.append(f"{bound(option['minimum'])} to {bound(option['maximum'])}")
-                bounds = {key: bounds[key] for key in bounds if "imum" not in key}
-            found += [bounds[key].format(bound(option[key])) for key in bounds if key in option]
+                bounds = [key for key in bounds if "imum" not in key]
+            found += [WORDS["bounds"][key].format(bound(option[key])) for key in bounds]
         if not is_required:
             default = schema.get("default")
             found.append("optional" if default in (None, "", []) else f"default {text(default)}")
