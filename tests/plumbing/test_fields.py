@@ -57,7 +57,12 @@ FIELDS = {
     "moment": {"type": "string", "format": "date-time"},
     "clock": {"type": "string", "format": "time"},
     "span": {"type": "string", "format": "duration"},
-    "money": {"anyOf": [{"type": kind, "format": "decimal"} for kind in ("number", "string")]},
+    "money": {
+        "anyOf": [
+            {"type": "number", "format": "decimal", "minimum": 0, "maximum": 5},
+            {"type": "string", "format": "decimal", "pattern": "^[0-9.]+$"},
+        ]
+    },
     "spread": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
     "tags": {"type": "array", "items": {"type": "string"}, "default": []},
     "lost": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": 0.3},
@@ -162,6 +167,37 @@ def test_choices_are_said_as_they_are_sent(name, choices):
     assert Control(name).choices == choices
 
 
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [
+        ("bob", ["mass", "speeds", "kind", "picture", "shadow"]),
+        ("bobs", ["mass", "speeds", "kind", "picture", "shadow"]),
+        ("nested", []),
+        ("tree", []),
+        ("table", []),
+        ("line", []),
+    ],
+)
+def test_a_record_has_fields_of_its_own(name, members):
+    assert list(field(name).members) == members
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_required", "start"),
+    [
+        ({"type": "integer", "default": 0, "examples": [1]}, False, {"x": 0}),
+        ({"type": "array", "items": {}, "default": []}, False, {"x": []}),
+        ({"type": "integer", "examples": [1, 2]}, True, {"x": 1}),
+        ({"type": "integer", "examples": [1], "default": None}, False, {}),
+        ({"type": "integer"}, True, {}),
+    ],
+)
+def test_a_form_starts_from_the_default_or_an_example_of_what_is_required(
+    schema, is_required, start
+):
+    assert Field(MODEL.schemas, "x", schema, is_required).start == start
+
+
 def test_only_what_input_asks_for_is_required():
     assert [name for name in FIELDS if Control(name).is_required] == REQUIRED
 
@@ -176,6 +212,7 @@ def test_only_what_input_asks_for_is_required():
         ("switch", ["default false"]),
         ("choice", []),
         ("list", ["list of 2 or more numbers", "one per line"]),
+        ("money", ["a decimal number such as 1.50", "0 to 5"]),
         ("words", ['list of "a" or "b"', "one per line"]),
         ("gauge", ["number, > 0", "optional"]),
         ("masses", ["list of numbers in kg", "one per line"]),

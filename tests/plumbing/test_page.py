@@ -116,3 +116,14 @@ def test_the_page_says_what_its_author_writes_of_the_model(app, client, monkeypa
         assert said.split("\n")[0].split("`")[0] in text
     assert client.get("/service-info").json["fingerprint"] in text
     assert app.extensions["page"].started[:10] in text
+
+
+def test_a_link_to_the_page_fills_the_form(app, query):
+    name, texts = next(iter(query.items()))
+    field = app.extensions["model"].fields[name]
+    given = app.extensions["page"].given({name: texts})
+    assert field.texts(given[name]) == texts
+
+
+def test_a_link_to_the_page_that_is_not_utf_8_is_refused(client):
+    assert client.get("/?value=%E9").status_code == 400

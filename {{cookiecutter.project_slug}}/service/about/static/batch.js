@@ -1,7 +1,7 @@
 // A batch: a CSV file that is sent in parts, and its answers beside its inputs.
 
 import { readTable, writeTable } from "./csv.js";
-import { dropped, element } from "./views.js";
+import { dropped, element } from "./dom.js";
 
 const panel = document.querySelector(".batch");
 const part = (name) => panel.querySelector(`[data-part=${name}]`);

@@ -1,7 +1,7 @@
 // The form: what it asks for, as a request, and what is wrong with it.
 
 import { members, texts } from "./values.js";
-import { among, enhance, sync, visible } from "./views.js";
+import { among, enhance, visible } from "./views.js";
 
 // Not the form: a field called `dataset` would hide that of its form, but not that of main.
 export const page = document.querySelector("main");
@@ -86,6 +86,4 @@ addEventListener("pagehide", () => {
   sessionStorage.setItem(key, JSON.stringify(found));
 });
 
-// A file that is dropped beside its place must not replace the page.
-for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
 enhance(page.querySelector("form"));
