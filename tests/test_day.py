@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import BIN, Person, commit, copy_template
+from commands import Person, commit, copy_template
 from conftest import free_port, wait_until
 from test_environment import bare_path
 from test_readme import typed, written
@@ -118,7 +118,7 @@ def put_the_pendulum_in(project: Path) -> str:
 def test_the_day(researcher):
     project = researcher.project
     model = project / put_the_pendulum_in(project)
-    assert "environment.yml asks for Python" in researcher.does("make", "environment") or True
+    researcher.does("make", "environment")
     assert researcher.does("make", "environment") == ""
     with researcher.serves("try") as port:
         assert ask(port, "/api?length=1")[1].startswith('{"period":2.00')
@@ -126,7 +126,7 @@ def test_the_day(researcher):
     assert " passed" in researcher.does("make", "test")
     for words in ("init --quiet", "add --all", "commit --quiet --message=First", "tag v0.1.0"):
         researcher.does("git", *words.split())
-    assert not (project / ".venv").exists() or ".venv" not in researcher.does("git", "ls-files")
+    assert ".venv" not in researcher.does("git", "ls-files")
 
     # A constant is corrected: the answer changes.
     text = model.read_text("utf-8")
@@ -153,4 +153,3 @@ def test_the_day(researcher):
     assert re.search(r"version += +{0.2.0}", bibtex) and year in bibtex
     left = {path.name for path in researcher.home.iterdir()}
     assert left <= {".cache", ".cookiecutter_replay", ".cookiecutters", "tmp"}, left
-    assert BIN.name not in os.listdir(researcher.home)

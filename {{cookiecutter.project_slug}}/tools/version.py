@@ -118,6 +118,7 @@ def git(*words: str) -> str | None:
 def write(new: str) -> None:
     """Let bump-my-version write the version and the day, and check that no other is left."""
     old = str(citation()["version"])
+    subprocess.run([sys.executable, "tools/environment.py", "version"], cwd=PROJECT, check=True)
     command = [sys.executable, "-m", "bumpversion", "bump", "--current-version", old]
     if subprocess.run([*command, "--new-version", new], cwd=PROJECT).returncode:
         sys.exit("The version could not be written everywhere; the reason stands above.")
