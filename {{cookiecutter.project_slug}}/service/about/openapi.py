@@ -37,7 +37,9 @@ def document(model: ServedModel) -> dict:
     """Describe the service: the constant file, filled with what the model says of itself."""
     found, facts = yaml.safe_load(CONSTANT.read_text("utf-8")), model.facts
     found["info"] = info()
-    found["components"]["schemas"] |= facts["named"]
+    # A class is described twice where it is taken and given. Clients are named by the titles.
+    for name, schema in facts["named"].items():
+        found["components"]["schemas"][name] = schema | ({"title": name} if "-" in name else {})
     paths = found["paths"]
     link, body, batch = paths["/api"]["get"], paths["/api"]["post"], paths["/api/batch"]["post"]
     link["description"] = body["description"] = facts["about"]
@@ -100,8 +102,7 @@ def parameter(schemas: Schemas, field: Field) -> dict:
     schema = written(schemas, field.schema)
     if not field.texts(schema.get("default")):
         schema = {key: schema[key] for key in schema if key != "default"}
-    examples = {str(value): {"value": value} for value in samples}
-    return found | {"examples": examples, "schema": schema}
+    return found | {"examples": {str(one): {"value": one} for one in samples}, "schema": schema}
 
 
 def form(model: ServedModel) -> dict:
