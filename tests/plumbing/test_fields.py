@@ -212,7 +212,7 @@ def test_only_what_input_asks_for_is_required():
         ("switch", ["default false"]),
         ("choice", []),
         ("list", ["list of 2 or more numbers", "one per line"]),
-        ("money", ["a decimal number such as 1.50", "0 to 5"]),
+        ("money", ["0 to 5"]),
         ("words", ['list of "a" or "b"', "one per line"]),
         ("gauge", ["number, > 0", "optional"]),
         ("masses", ["list of numbers in kg", "one per line"]),

@@ -7,6 +7,7 @@ from service.words import WORDS, bound, text
 
 NOUNS, BOUNDS, EMPTY = WORDS["nouns"], WORDS["bounds"], (None, "", [], {})
 LONGEST = 40  # characters of an example
+SAID = {"format", "pattern", "minLength", "maxLength"}  # which the noun of a format says
 DEEP = 3  # lists and objects in one another, of which the innermost is but JSON
 
 
@@ -51,7 +52,12 @@ class Schemas:
     def told(self, schema: dict, unit: str = "", is_many: bool = False, depth: int = 0) -> str:
         """Say what values a schema has: their type, unit and bounds; several in the plural."""
         unit, found = unit or schema.get("unit", ""), self.alternatives(schema)
-        told = [self.option(one, unit or one.get("unit", ""), is_many, depth) for one in found]
+        # A decimal number may also be given as a text.
+        numbers = [one for one in found if one.get("format") != "decimal" or "pattern" not in one]
+        told = [
+            self.option(one, unit or one.get("unit", ""), is_many, depth)
+            for one in numbers or found
+        ]
         return " or ".join(dict.fromkeys(told)) or "null"
 
     def option(self, option: dict, unit: str, is_many: bool, depth: int) -> str:
@@ -107,7 +113,7 @@ def choices(option: dict, *_: dict) -> str:
 def limits(option: dict) -> list[str]:
     """Say the bounds of a schema; both ends of a range at once, and that first."""
     is_said = "contentEncoding" in option or option.get("format") in NOUNS
-    given, found = {} if is_said else dict(option), []
+    given, found = {key: option[key] for key in option if not (is_said and key in SAID)}, []
     for keys, words in BOUNDS.items():
         if given.keys() >= {*keys.split()}:
             ends = dict.fromkeys(bound(given.pop(key)) for key in keys.split())

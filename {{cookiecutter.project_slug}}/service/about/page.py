@@ -80,8 +80,9 @@ class Page:
         (example, *_), named = texts.get("example", [""]), self.model.named
         found = self.sample(example) if example in self.examples else self.start()
         for name, typed in texts.items():
-            if name in named and not named[name].misread(typed):
-                found[named[name].name] = json.loads(named[name].json(typed), parse_int=whole)
+            said, fault = named[name].read(typed) if name in named else ("", "No such field")
+            if not fault:
+                found[named[name].name] = json.loads(said, parse_int=whole)
         return found
 
     def call(self, base: str, given: dict | None = None) -> str:
