@@ -40,7 +40,6 @@ PARTS = ("plain", "work")
 LOADS = {"1": 1, "16": 16, "64": 64, "256": 256, "closed": 64}  # connections
 WORKS = {"python": (1, 8, 64), "numpy": (1, 8, 64), "long": (1, 8, 64)}  # callers
 SIZES = (100, 10_000, 100_000)  # rows
-prctl = ctypes.CDLL(None).prctl
 TICKS = os.sysconf("SC_CLK_TCK")
 UNITS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}
 PATIENCE = 5  # seconds for a health check
@@ -49,6 +48,11 @@ ASKED, SEEDS = 4, range(1, 9)
 
 class Failure(Exception):
     """A server that cannot be installed or does not answer, with the reason."""
+
+
+def prctl(option: int, value: int) -> None:
+    """Change how the system treats this process, which only Linux can."""
+    ctypes.CDLL(None).prctl(option, value)
 
 
 def processes() -> dict[int, tuple[int, int]]:
