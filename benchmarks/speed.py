@@ -30,7 +30,7 @@ from pathlib import Path
 from statistics import median
 
 from peers import KINDS, SERVERS, SQUARE, WORK, Request, Server
-from report import publish
+from report import FOREIGN, is_loud, publish, text
 
 TEMPLATE = Path(__file__).parents[1]
 PRODUCT = TEMPLATE / "{{cookiecutter.project_slug}}"
@@ -40,16 +40,19 @@ PARTS = ("plain", "work")
 LOADS = {"1": 1, "16": 16, "64": 64, "256": 256, "closed": 64}  # connections
 WORKS = {"python": (1, 8, 64), "numpy": (1, 8, 64), "long": (1, 8, 64)}  # callers
 SIZES = (100, 10_000, 100_000)  # rows
-prctl = ctypes.CDLL(None).prctl
 TICKS = os.sysconf("SC_CLK_TCK")
 UNITS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}
-FOREIGN = 0.2  # cores; a load during which other programs took more is repeated
 PATIENCE = 5  # seconds for a health check
 ASKED, SEEDS = 4, range(1, 9)
 
 
 class Failure(Exception):
     """A server that cannot be installed or does not answer, with the reason."""
+
+
+def prctl(option: int, value: int) -> None:
+    """Change how the system treats this process, which only Linux can."""
+    ctypes.CDLL(None).prctl(option, value)
 
 
 def processes() -> dict[int, tuple[int, int]]:
@@ -474,6 +477,7 @@ def choices() -> argparse.Namespace:
     parser.add_argument("--again", action="store_true", help="forget what has been measured")
     parser.add_argument("--keep", type=Path, default=BENCH, help="the folder for what is measured")
     parser.add_argument("--write", action="store_true", help="write into benchmarks/README.md")
+    parser.add_argument("--loud", action="store_true", help="write also what others disturbed")
     options = parser.parse_args()
     if options.quick and options.write:
         sys.exit("--write needs the figures of all servers: leave --quick out.")
@@ -498,7 +502,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         chosen = settings(options)
         records = run(options, chosen, raw, Path(folder))
-    publish(chosen, records, TEMPLATE if options.write else None)
+    print(text(chosen, records))
+    if options.write and is_loud(records) and not options.loud:
+        sys.exit("The machine was not quiet, so nothing was written: --again measures anew.")
+    if options.write:
+        publish(chosen, records, TEMPLATE)
 
 
 if __name__ == "__main__":
