@@ -38,8 +38,14 @@ def whole(digits: str) -> int | str:
     return int(digits) if len(digits) <= 4300 else digits
 
 
+# As nearly every number is written, which is JSON already
+is_plain = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?").fullmatch
+
+
 def plain(text: str) -> str:
     """Write a number or a truth as JSON has it: no leading zeros, no +, digits beside a point."""
+    if is_plain(text):
+        return text
     text = re.sub(r"^\+?(-?)0*(?=[0-9])", r"\1", text.lower())
     return re.sub(r"^\+?(-?)\.", r"\g<1>0.", re.sub(r"\.(?![0-9])", "", text))
 
