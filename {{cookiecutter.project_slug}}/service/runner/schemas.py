@@ -48,9 +48,8 @@ class Schemas(GenerateJsonSchema):
 
     def enum_schema(self, schema: dict) -> dict:
         """An enumeration, with the names that its members have in Python."""
-        return super().enum_schema(schema) | {
-            "x-enum-varnames": [m.name for m in schema["members"]]
-        }
+        names = [member.name for member in schema["members"]]
+        return super().enum_schema(schema) | {"x-enum-varnames": names}
 
     def model_schema(self, schema: dict) -> dict:
         """An object, which in a request has no unknown members unless its author allows them."""
