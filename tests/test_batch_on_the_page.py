@@ -92,6 +92,17 @@ def test_answers_stand_beside_their_inputs_in_order(visit):
     expect(page.get_by_text("3,000 of 3,000 rows answered, 3 of them refused.")).to_be_visible()
 
 
+def test_an_uneven_row_and_an_empty_one_are_refused_in_their_place(visit):
+    page = visit()
+    give(page, 'value\n\n3\n""\n')
+    assert [line[1] for line in finish(page)[1:]] == ["", "9", ""]
+    give(page, "constructor,value\na,3\n4\nb,5\n")  # whose second row has a cell too few
+    page.get_by_label("keep constructor").uncheck()
+    found = finish(page)
+    assert [line[1] for line in found] == ["Value Squared", "9", "", "25"]
+    assert "under 1 names" in found[2][-1]
+
+
 def test_a_column_that_is_no_input_is_kept_or_left_out(visit):
     page = visit()
     give(page, "id,value\na,3\n")

@@ -44,7 +44,7 @@ def test_it_names_the_project(text):
 def test_each_field_has_one_control_with_a_label_and_a_description(text, served):
     elements = Elements(text)
     controls = elements.of("input", "select", "textarea")
-    labels = [label["for"] for label in elements.of("label")]
+    labels = [label.get("for") for label in elements.of("label")]
     known = {attributes.get("id") for _, attributes in elements.found}
     for name in served.fields:
         (control,) = [found for found in controls if found.get("name") == name]

@@ -16,13 +16,14 @@ let table; // the file: its name, its head, its rows
 let answers; // the head and the rows of the answers so far
 let stopper;
 
-const others = () => table.head.filter((name) => !(name in known));
+const isInput = (name) => Object.hasOwn(known, name);
+const others = () => table.head.filter((name) => !isInput(name));
 const keep = () => [...part("others").querySelectorAll(":checked")].map(({ value }) => value);
 const say = (text) => (part("status").textContent = text);
 
 // What of a header keeps the whole file from being sent.
 function faults(head) {
-  const given = head.map((name) => known[name] ?? name);
+  const given = head.map((name) => (isInput(name) ? known[name] : name));
   const missing = required.filter((name) => !given.includes(name));
   const twice = head.filter((name, index) => head.indexOf(name) < index);
   return [
@@ -34,7 +35,7 @@ function faults(head) {
 // The inputs, without columns that are left out, and beside them the answers that have come.
 function joined(count = table.rows.length) {
   const kept = keep();
-  const places = table.head.flatMap((name, at) => (name in known || kept.includes(name) ? [at] : []));
+  const places = table.head.flatMap((name, at) => (isInput(name) || kept.includes(name) ? [at] : []));
   const inputs = [table.head, ...table.rows.slice(0, count)].map((row) => places.map((at) => row[at] ?? ""));
   if (!answers.head) return inputs;
   const head = answers.head.map((name) => (inputs[0].includes(name) ? `${name}_answer` : name));
@@ -48,7 +49,7 @@ function preview() {
   for (const cell of head.cells) cell.scope = "col";
   part("preview").replaceChildren(element("thead", {}, head), element("tbody", {}, ...rows));
   const query = new URLSearchParams(others().map((name) => ["keep", name]));
-  const address = new URL(`api/batch${query.size ? `?${query}` : ""}`, location).href;
+  const address = new URL(`api/batch${others().length ? `?${query}` : ""}`, location).href;
   for (const place of panel.querySelectorAll("[data-part=address]")) place.textContent = address;
 }
 
@@ -63,7 +64,7 @@ async function open(file) {
   part("found").hidden = true;
   try {
     const [names = [], ...rows] = readTable(await file.text());
-    const head = names.map((name) => (name in known ? name : name.trim()));
+    const head = names.map((name) => (isInput(name) ? name : name.trim()));
     if (!rows.length) throw new Error("The file has no row below its header.");
     const fault = faults(head);
     if (fault) throw new Error(fault);
@@ -85,14 +86,17 @@ async function open(file) {
 
 // Ask for the answers to some rows, as soon as the service is free.
 async function ask(rows, signal) {
-  const places = table.head.flatMap((name, at) => (name in known ? [at] : []));
-  const sent = rows.map((row) => (row.length === table.head.length ? places.map((at) => row[at]) : row));
+  const places = table.head.flatMap((name, at) => (isInput(name) ? [at] : []));
+  // A row of another length stays one, so that it is refused.
+  const uneven = (row) => (row.length === places.length ? [...row, ""] : row);
+  const isEven = (row) => row.length === table.head.length;
+  const sent = rows.map((row) => (isEven(row) ? places.map((at) => row[at]) : uneven(row)));
   const body = writeTable([places.map((at) => table.head[at]), ...sent]);
   const headers = { "Content-Type": "text/csv" };
   const response = await fetch("api/batch", { method: "POST", body, headers, signal });
   if (response.status === 503) {
     say("The service is busy. The next rows are sent in a moment.");
-    await new Promise((done) => setTimeout(done, 1000 * response.headers.get("Retry-After")));
+    await new Promise((done) => setTimeout(done, 1000 * (Number(response.headers.get("Retry-After")) || 1)));
     signal.throwIfAborted();
     return ask(rows, signal);
   }

@@ -25,4 +25,5 @@ export function readTable(found, given) {
 }
 
 const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-export const writeTable = (rows) => rows.map((row) => `${row.map(quote).join(",")}\r\n`).join("");
+const line = (row) => (row.join() ? row.map(quote).join(",") : row.map(() => '""').join(","));
+export const writeTable = (rows) => rows.map((row) => `${line(row)}\r\n`).join("");

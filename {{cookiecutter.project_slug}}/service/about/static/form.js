@@ -75,15 +75,20 @@ export function notJson() {
 
 // A page that is reloaded keeps what was typed; one that is opened by a link says what the link says.
 const key = `inputs of ${location.pathname}${location.search}`;
-const kept = fields.filter((field) => field.type !== "file");
+const typed = fields.filter((field) => field.type !== "file");
 const [{ type } = {}] = performance.getEntriesByType("navigation");
-if (type === "reload" || type === "back_forward") {
-  const found = JSON.parse(sessionStorage.getItem(key) ?? "{}");
-  for (const field of kept) field.value = found[field.name] ?? field.value;
+function restore() {
+  const found = new Map(JSON.parse(sessionStorage.getItem(key)));
+  for (const field of typed) field.value = found.get(field.name) ?? field.value;
 }
-addEventListener("pagehide", () => {
-  const found = Object.fromEntries(kept.map(({ name, value }) => [name, value]));
-  sessionStorage.setItem(key, JSON.stringify(found));
-});
+function keep() {
+  sessionStorage.setItem(key, JSON.stringify(typed.map(({ name, value }) => [name, value])));
+}
+try {
+  if (type === "reload" || type === "back_forward") restore();
+  addEventListener("pagehide", keep);
+} catch {
+  // The browser keeps nothing for this page.
+}
 
 enhance(page.querySelector("form"));

@@ -2,7 +2,7 @@
 
 import { readTable } from "./csv.js";
 import { announce, dropped, leadsTo, named } from "./dom.js";
-import { isObject, members, parse, put } from "./values.js";
+import { isObject, members, own, parse, put } from "./values.js";
 
 const pause = 300; // milliseconds after which a long table is written
 const long = 100; // rows
@@ -61,7 +61,7 @@ export function table(control, box) {
     const isSaid = value.every((item) => {
       const isKnown = Object.keys(item).every((name) => columns.includes(name));
       const row = cells.get(add());
-      return isKnown && row.every((cell) => put(cell, item[cell.dataset.name]));
+      return isKnown && row.every((cell) => put(cell, own(item, cell.dataset.name)));
     });
     if (!value.length) add();
     return isSaid && filled().length === value.length;

@@ -37,6 +37,7 @@ export const parse = (text) =>
   JSON.parse(text, (_, value, context) =>
     typeof value === "number" ? JSON.rawJSON(context.source) : value,
   );
+export const own = (value, name) => (Object.hasOwn(value, name) ? value[name] : undefined);
 export const isObject = (value) =>
   value !== null && typeof value === "object" && !Array.isArray(value) && !("rawJSON" in value);
 

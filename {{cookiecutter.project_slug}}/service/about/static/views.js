@@ -3,7 +3,7 @@
 
 import { announce, dropped, element, leadsTo, named } from "./dom.js";
 import { table } from "./table.js";
-import { isObject, members, parse, put } from "./values.js";
+import { isObject, members, own, parse, put } from "./values.js";
 
 const views = new WeakMap(); // by control
 const labelOf = (control) => document.getElementById(`${control.id}-label`);
@@ -53,7 +53,7 @@ function record(control, box) {
     const value = parse(control.value);
     const isKnown = (name) => controls.some(({ dataset }) => dataset.name === name);
     if (!isObject(value) || !Object.keys(value).every(isKnown)) return false;
-    const isSaid = controls.map((inner) => put(inner, value[inner.dataset.name])).every(Boolean);
+    const isSaid = controls.map((inner) => put(inner, own(value, inner.dataset.name))).every(Boolean);
     controls.forEach(sync);
     return isSaid;
   };
