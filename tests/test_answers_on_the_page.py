@@ -213,7 +213,7 @@ def test_a_hundred_thousand_points_stay_fluid(visit):  # noqa: F811
     page.get_by_label("points").fill("100000")
     run(page, seconds=30)
     drawing = figure(page, "intensity").get_by_role("img").first
-    assert len(drawing.locator(".line").get_attribute("d")) < 200_000
+    assert len(drawing.locator(".curve").get_attribute("d")) < 200_000
     expect(figure(page, "intensity").locator(".under")).to_contain_text("The first 200 of 100000")
     drawing.scroll_into_view_if_needed()
     begun = time.monotonic()

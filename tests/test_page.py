@@ -387,6 +387,16 @@ def test_files_that_are_chosen_reach_the_model_whole(visit, tmp_path):
     assert json.loads(run(page)) == due
 
 
+def test_an_answer_to_another_file_of_the_same_name_is_old(visit, tmp_path):
+    page = visit("files")
+    choose(page, tmp_path)
+    run(page)
+    expect(page.locator("#asked")).to_contain_text(re.compile("^For note"))
+    file = {"name": next(iter(PICTURES)), "mimeType": "image/png", "buffer": b"other"}
+    page.get_by_label("image").set_input_files(file)
+    expect(page.locator("#asked")).to_contain_text("For the inputs before")
+
+
 def test_a_file_that_is_missing_or_too_long_is_said_beside_its_field(visit, tmp_path):
     page = visit("files")
     page.get_by_role("button", name="Run the model").click()

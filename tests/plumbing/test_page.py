@@ -3,6 +3,7 @@
 import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from flask import render_template_string
@@ -60,6 +61,12 @@ def test_the_page_loads_nothing_from_elsewhere(client, page):
         response = client.get(f"/{address}", buffered=True)  # which closes the file
         assert response.status_code == 200, address
         assert not re.search(r"url\(|@import|https?://(?!\$)", response.text), address
+
+
+def test_the_page_is_light(client):
+    folder = Path(client.application.static_folder)
+    loaded = sum(path.stat().st_size for path in folder.iterdir())
+    assert loaded + len(client.get("/").data) + len(client.get("/openapi.json").data) <= 150_000
 
 
 def test_the_page_runs_and_wears_nothing_that_stands_in_it(client, page):

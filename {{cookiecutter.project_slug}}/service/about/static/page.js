@@ -36,7 +36,8 @@ function compare() {
   const now = request();
   refresh(now);
   if (!asked) return;
-  const isOld = now.url !== asked.url;
+  const isOther = ({ file }, i) => file !== asked.parts[i].file;
+  const isOld = now.url !== asked.url || now.parts.some(isOther);
   outcome.toggleAttribute("data-old", isOld);
   part("asked").textContent = `For ${isOld ? "the inputs before: " : ""}${inputs(asked)}`;
 }

@@ -70,7 +70,7 @@ export function plot(place, x, columns) {
     const lines = columns.map(({ numbers }, i) => {
       const path = line(order.map((at) => [toX(x.numbers[at]), toY(numbers[at])]));
       const dots = order.length > 60 ? "" : path.replaceAll("L", "M");
-      return markup`<path class="line series-${i % 6}" d="${path}"/>
+      return markup`<path class="curve series-${i % 6}" d="${path}"/>
         <path class="dots series-${i % 6}" d="${dots}"/>`;
     });
     const grid = rows.map(
