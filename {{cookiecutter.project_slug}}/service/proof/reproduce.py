@@ -77,7 +77,7 @@ def build(started: ExitStack) -> str:
     started.callback(remove, tag)
     options = ["--no-cache", "--build-arg", "CHECK=false", "--tag", tag]
     if subprocess.run(["docker", "build", *options, PROJECT], stdout=sys.stderr).returncode:
-        raise Ended("BUILD", "The reason stands above. Without Docker: .venv/bin/flask reproduce --local")
+        raise Ended("BUILD", "Without Docker, type: .venv/bin/flask reproduce --local")
     return tag
 
 
