@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import ModuleType
 
@@ -70,6 +72,10 @@ def swapped(project: Path, source: str, records: bool = True) -> Path:
     (project / "model/examples").mkdir(parents=True)
     (project / "model/__init__.py").write_text(source, "utf-8")
     (project / "tests/test_model.py").write_text("def test_nothing_yet():\n    pass\n")
+    owners, listed = packages_distributions(), project / "environment.yml"
+    for name in re.findall(r"^ *(?:import|from) (\w+)", source, re.M):
+        for package in owners.get(name, [])[:1]:
+            listed.write_text(f"{listed.read_text('utf-8')}  - {package}\n", "utf-8")
     if records and source not in EXAMPLES:
         command = [sys.executable, "-c", RECORD]
         subprocess.run(command, cwd=project, env=clean_environment(), check=True)

@@ -157,7 +157,7 @@ def test_a_small_error_is_noticed_by_the_recorded_examples(project, name, field)
 def test_a_small_error_is_noticed_in_a_batch(project, name, field):
     falsify(project, ALTERED.format(name=field), ROW_ALTERED)
     said = failure(project, "tests/test_examples.py")
-    assert "recorded as" in said, said
+    assert "and POST /api gives" in said, said
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -172,7 +172,7 @@ def test_a_row_that_is_dropped_costs_no_answer_and_is_said(project, name):
 @pytest.mark.parametrize("name", sorted({*MODELS} - {"counter"}))  # it has one example alone
 def test_rows_that_change_places_are_noticed(project, name):
     falsify(project, SWAPPED)
-    assert "recorded as" in failure(project, "tests/test_examples.py")
+    assert "and POST /api gives" in failure(project, "tests/test_examples.py")
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,7 @@ def build(started: ExitStack) -> str:
     started.callback(remove, tag)
     options = ["--no-cache", "--build-arg", "CHECK=false", "--tag", tag]
     if subprocess.run(["docker", "build", *options, PROJECT], stdout=sys.stderr).returncode:
-        hint = "Without Docker: .venv/bin/flask reproduce --local"
-        raise Ended("BUILD", f"The reason stands above. {hint}")
+        raise Ended("BUILD", "Without Docker, type: .venv/bin/flask reproduce --local")
     return tag
 
 
