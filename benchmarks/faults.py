@@ -503,6 +503,7 @@ def costly(title: str, name: str, make: Callable, kind: str, longest: float = 64
         small = max(lengths) <= longest * 1000 and growth < 25 * max(*lengths, len(body)) / 1e6
         return best < PATIENCE and small and used < 2, told
 
+    fault.request = path, make, kind
     fault.__doc__, fault.__name__ = f"Four clients at once send {title}", name
     return fault
 
