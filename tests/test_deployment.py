@@ -3,19 +3,23 @@
 tests/container/test_public.py starts what can be started here, which a cluster cannot.
 """
 
+import contextlib
+import os
 import re
 import runpy
-import threading
+import shutil
+import subprocess
+from collections.abc import Iterator
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urljoin
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import kubernetes_validate
 import pytest
 import yaml
+from conftest import Server, free_port, missing, wait_until
 from kubernetes_validate.utils import all_versions, major_minor
 
 OLDEST = (1, 30)  # the first with the sleep that the Deployment ends with, unasked
@@ -195,20 +199,60 @@ def test_compose_names_every_variable_that_it_reads(bake):
     assert set(named) == set(re.findall(r"\${([A-Z_]+)", text))
 
 
-class Stripping(BaseHTTPRequestHandler):
-    """A proxy that gives the service the path /tides, and does not tell it so."""
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_max_body_size 0;
+    proxy_request_buffering off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location /tides/ {{ proxy_pass http://127.0.0.1:{service}/; }}
+    }}
+}}
+"""
+CADDY = """
+{{
+    admin off
+}}
+http://127.0.0.1:{port} {{
+    handle_path /tides/* {{
+        reverse_proxy 127.0.0.1:{service}
+    }}
+}}
+"""
+STRIPPING = {
+    "nginx": (NGINX, "-e stderr -c".split()),
+    "caddy": (CADDY, "run --adapter caddyfile --config".split()),
+}
 
-    def do_GET(self) -> None:
-        """Ask the service for what is below the path; nothing else is here."""
-        if not self.path.startswith("/tides/"):
-            return self.send_error(404)
-        answer = self.server.service.get(self.path.removeprefix("/tides"))
-        self.send_response(answer.status)
-        for name in ("Content-Type", "Link"):
-            if value := answer.headers[name]:
-                self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body)
+
+@contextlib.contextmanager
+def stripping(name: str, service: int, folder: Path) -> Iterator[str]:
+    """Start a web server that gives the service the path /tides; the answer is its address."""
+    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if not program:
+        missing(name)
+    port, (text, options) = free_port(), STRIPPING[name]
+    (folder / "config").write_text(text.format(folder=folder, port=port, service=service))
+    own = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    process = subprocess.Popen([program, *options, folder / "config"], env=os.environ | own)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: process.poll() is not None or status(address))
+        yield f"{address}/tides/"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 class Addresses(HTMLParser):
@@ -228,29 +272,47 @@ class Addresses(HTMLParser):
 ADDRESSES = ("href", "src", "action", "data-api")
 
 
+@pytest.fixture(scope="module")
+def service(bake, serve) -> Iterator[Server]:
+    with serve(bake()) as started:
+        yield started
+
+
 @pytest.mark.slow
-def test_the_page_works_under_a_path_that_a_proxy_strips(bake, serve):
-    with serve(bake()) as service, ThreadingHTTPServer(("127.0.0.1", 0), Stripping) as proxy:
-        proxy.service = service
-        threading.Thread(target=proxy.serve_forever).start()
-        try:
-            page = f"http://127.0.0.1:{proxy.server_port}/tides/"
-            answer = urlopen(page)
-            named = Addresses(answer.read().decode()).found
-            named += re.findall(r"<(\.[^>]+)>", answer.headers["Link"])
-            ours = [address for address in named if not re.match(r"[a-z]+:|#", address)]
-            assert {"static/style.css", "static/page.js", "api", "./service-info"} <= set(ours)
-            assert any(address.startswith("api?") for address in ours)
-            for address in ours:
-                assert status(urljoin(page, address)) == (422 if address == "api" else 200), address
-        finally:
-            proxy.shutdown()
+@pytest.mark.parametrize("name", STRIPPING)
+def test_everything_works_under_a_path_that_a_web_server_strips(service, tmp_path, name):
+    with stripping(name, service.port, tmp_path) as page:
+        answer = urlopen(page)
+        named = Addresses(answer.read().decode()).found
+        named += re.findall(r"<(\.[^>]+)>", answer.headers["Link"])
+        ours = [address for address in named if not re.match(r"[a-z]+:|#", address)]
+        assert {"static/style.css", "static/page.js", "api", "./service-info"} <= set(ours)
+        assert any(address.startswith("api?") for address in ours)
+        for address in ours:
+            assert status(urljoin(page, address)) == (422 if address == "api" else 200), address
+        assert urlopen(f"{page}api?value=12").read() == b'{"Value Squared":144}\n'
+        kind = {"Content-Type": "application/json"}
+        assert urlopen(Request(f"{page}api", b'{"value": 12}', kind)).status == 200
 
 
-def status(address: str) -> int:
-    """The status of the answer to GET."""
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STRIPPING)
+@pytest.mark.parametrize(("path", "refused"), [("api", 413), ("nowhere", 404), ("healthz", 405)])
+def test_an_answer_to_a_refused_body_comes_through_a_web_server(
+    service, tmp_path, name, path, refused
+):
+    kind = {"Content-Type": "application/json"}
+    with stripping(name, service.port, tmp_path) as page:
+        for _ in range(5):
+            assert status(Request(f"{page}{path}", bytes(11_000_000), kind)) == refused
+
+
+def status(address: str | Request) -> int:
+    """The status of an answer; 0 without one."""
     try:
         with urlopen(address) as answer:
             return answer.status
     except HTTPError as error:
         return error.code
+    except OSError:
+        return 0

@@ -42,7 +42,7 @@ curl -H "Accept: application/x-bibtex" http://localhost:8123/citation
     "docs/calling.md": "",
     "docs/deployment.md": """
 docker compose --profile public up --build --detach
-docker compose run --rm --no-deps proxy caddy hash-password
+docker compose run --rm --no-deps proxy caddy hash-password --bcrypt-cost 4
 docker compose --profile public logs --follow
 docker build -t registry.example.org/my-model:2.0 .
 docker push registry.example.org/my-model:2.0

@@ -123,6 +123,15 @@ class Container:
                 time.sleep(0.1)
         raise AssertionError(f"{self.address} does not answer:\n{self.log()}")
 
+    def post(self, path: str, body: bytes, kind: str) -> int:
+        """Send a body; the answer is the status."""
+        request = urllib.request.Request(self.address + path, body, {"Content-Type": kind})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def python(self, program: str) -> subprocess.CompletedProcess:
         """Run a Python program inside."""
         return self.engine.run("exec", self.name, "python", "-c", program)

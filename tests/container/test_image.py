@@ -5,6 +5,8 @@ import http.client
 import http.server
 import json
 import os
+import re
+import runpy
 import subprocess
 import sys
 import threading
@@ -14,12 +16,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from conftest import TEMPLATE
 
 from . import trees
 from .bases import names
 from .conftest import ANSWERS, HARDENED
 
 MEGABYTE = 1_000_000
+PODS = "deploy/kubernetes.yaml"
 SIZE_BUDGET = 180 * MEGABYTE
 CANARY = b"canary-5f1d0c-secret"
 WEIGHTS = b"weights that belong to the model"
@@ -186,6 +190,19 @@ def test_a_model_process_ends_first_where_memory_runs_out(image, serve):
     container = serve(image, "--memory=300m")
     container.get("/healthz")
     assert set(container.python(CHOSEN).stdout.splitlines()) == {"True 500", "False 0"}
+
+
+def test_bodies_that_cost_much_fit_into_the_memory_of_a_pod(image, serve, project):
+    (limit,) = re.findall(r"limits: {.*memory: (\d)Gi}", (project / PODS).read_text("utf-8"))
+    container = serve(image, f"--memory={limit}g", f"--memory-swap={limit}g", "--cpus=2")
+    assert container.get("/healthz")[0] == 200
+    for fault in runpy.run_path(str(TEMPLATE / "benchmarks/faults.py"))["COSTLY"]:
+        path, make, kind = fault.request
+        told = container.post(path, make().encode(), kind)
+        assert told in {200, 400, 413, 415, 422}, fault.__doc__
+    assert container.get("/api?value=2")[0] == 200
+    assert container.inspect("{{.State.OOMKilled}} {{.RestartCount}}") == "false 0"
+    assert "SIGKILL" not in container.log()
 
 
 def test_a_stop_takes_no_time_when_nobody_waits(image, serve, engine):

@@ -96,7 +96,7 @@ class Reader:
         """
         if said := malformed(error):
             return said
-        given, number = from_json(body), 0
+        given, number = from_json(body, cache_strings="none"), 0
         names = given if isinstance(given, dict) else {}
         lacking = [text for name, text in self.required if not (text in names or name in names)]
         if len(lacking) <= MOST and len(body) <= (min(self.long, ROW) if is_row else self.long):
