@@ -46,8 +46,9 @@ class Schemas:
         found, default = [self.told(schema, depth=depth)], schema.get("default")
         if not is_required:
             found.append("optional" if default in EMPTY else f"default {text(default)}")
-        examples = schema.get("examples", [])[:1] if default is None and not depth else []
-        return found + [f"such as {one}" for one in map(text, examples) if len(one) <= LONGEST]
+        is_shown = default is None and not depth and not self.said(schema, "contentEncoding")
+        examples = map(text, schema.get("examples", [])[:is_shown])
+        return found + [f"such as {one}" for one in examples if len(one) <= LONGEST]
 
     def told(self, schema: dict, unit: str = "", is_many: bool = False, depth: int = 0) -> str:
         """Say what values a schema has: their type, unit and bounds; several in the plural."""
