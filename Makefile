@@ -31,7 +31,7 @@ bench-quick: .venv/ready
 
 pictures: .venv/ready
 	@.venv/bin/python -m pip install --quiet --requirement requirements-models.txt
-	@PICTURES=pictures .venv/bin/python -m pytest -m browser tests/test_pictures.py
+	@PICTURES=.github/pictures .venv/bin/python -m pytest -m browser tests/test_pictures.py
 
 .venv/demo: requirements-demo.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=/path/to/python make demo."; exit 1; }

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from samples import need, put_in
 from test_page import browser  # noqa: F401 (a fixture)
 
-FOLDER = TEMPLATE / "pictures"
+FOLDER = TEMPLATE / ".github/pictures"
 ANSWERS = {
     "project_name": "Hares and lynxes",
     "project_slug": "hares-and-lynxes",
@@ -51,6 +51,6 @@ def test_the_page_of_a_sample_is_drawn_in_light_and_dark(browser, bake, serve, t
 
 
 def test_the_readme_shows_the_pictures_and_they_are_small():
-    shown = re.findall(r'"(pictures/[^"]+)"', (TEMPLATE / "README.md").read_text("utf-8"))
+    shown = re.findall(r'"(\.github/pictures/[^"]+)"', (TEMPLATE / "README.md").read_text("utf-8"))
     assert {TEMPLATE / name for name in shown} == set(FOLDER.iterdir())
     assert all(path.stat().st_size < LARGEST for path in FOLDER.iterdir())
