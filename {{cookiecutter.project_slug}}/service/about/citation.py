@@ -31,7 +31,7 @@ MARKS |= {"\\": r"\textbackslash{}", "{": r"\lbrace{}", "}": r"\rbrace{}"}
 MARKS |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
-class Person(BaseModel, str_strip_whitespace=True):
+class Person(BaseModel):
     """A person or an organisation: the parts of the name, in the order in which they are spoken."""
 
     given: str = Field("", validation_alias="given-names")
@@ -52,7 +52,7 @@ class Person(BaseModel, str_strip_whitespace=True):
         return " ".join(self.parts.values()) or self.other or "Anonymous"
 
 
-class Work(BaseModel, extra="allow", str_strip_whitespace=True):
+class Work(BaseModel, extra="allow"):
     """The used part of a reference of the Citation File Format 1.2.0."""
 
     kind: str = Field("software", alias="type")
