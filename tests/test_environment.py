@@ -48,7 +48,7 @@ def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
     """Run a command without what belongs to the tests' own Python."""
     environment = clean_environment() | variables
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
     )
 
 
