@@ -408,13 +408,13 @@ def few_files() -> tuple[bool, str]:
 
 
 def few_processes() -> tuple[bool, str]:
-    """100 ask for predictions and 100 for `/readyz`, where 64 threads may run (`ulimit -u 64`)"""
+    """20 ask for predictions and 100 for `/readyz`, where 64 threads may run (`ulimit -u 64`)"""
     if os.geteuid() != 0:  # then all else that this user runs would count too
         return True, "not tried, since only root can start it as a user of its own"
 
     def siege(service: Service, _: list) -> None:
-        for path in ("/api?wait=0.01", "/readyz") * 5:
-            assert set(together(service, path, 100)) <= {200, 503}
+        for path, clients in (("/api?wait=0.005", 20), ("/readyz", 100)) * 5:
+            assert set(together(service, path, clients)) <= {200, 503}
 
     return besieged(siege, limited(resource.RLIMIT_NPROC, 64), somebody=True)
 
