@@ -31,7 +31,7 @@ PNG = b64decode(
 
 class Input(BaseModel):
     points: int = Field(3, ge=0, le=100_000, examples=[3], description="How many points")
-    seconds: float = Field(0, ge=0, le=60)
+    seconds: float | None = Field(None, ge=0, le=60)
     times: list[float] = Field([], json_schema_extra={"unit": "s", "axis": "x"})
 
 
@@ -67,7 +67,7 @@ class Output(BaseModel):
 
 
 def predict(inputs: Input) -> Output:
-    time.sleep(inputs.seconds)
+    time.sleep(inputs.seconds or 0)
     n = inputs.points
     x = [500.125 - i / 1024 for i in range(n)]
     return Output(
