@@ -47,6 +47,7 @@ class Sample(BaseModel):
 class Input(BaseModel):
     sample: Sample = Field(examples=[{"taken": "2026-01-02T03:04:05+01:00", "values": [1, 2.5]}])
     kind: Kind = Field(Kind.mean, examples=["largest"])
+    items: int | None = None
 
 class Output(BaseModel):
     value: float
