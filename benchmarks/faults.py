@@ -496,7 +496,7 @@ def costly(title: str, name: str, make: Callable, kind: str, longest: float = 64
                 told = f"{status} in {max(lengths) / 1000:.1f} kB after {max(times):.1f} s"
                 told += f", of which {used:.1f} s are computed for each; others"
                 told += f" wait {' and '.join(map(milliseconds, waits))} at most"
-                told += f"; no process grows by {growth:.0f} MB"
+                told += f"; a process grows by {growth:.0f} MB at most"
             if best < PATIENCE:
                 break
         # A prediction waits as long as the model processes read: all four bodies, two at a time.
