@@ -6,7 +6,7 @@ pairs that rise, less those that fall.
 
 Sources: P. K. Sen, Estimates of the regression coefficient based on Kendall's tau, Journal of
 the American Statistical Association 63 (1968), 1379-1389,
-https://doi.org/10.1080/01621459.1968.10480934; H. B. Mann, Nonparametric tests against trend,
+https://doi.org/10.1080/01621459.1968.10480934. H. B. Mann, Nonparametric tests against trend,
 Econometrica 13 (1945), 245-259, https://doi.org/10.2307/1907187.
 
 Where it stops being true: where the trend is no straight line; where neighbours in time are
