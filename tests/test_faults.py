@@ -13,7 +13,8 @@ SCRIPT = TEMPLATE / "benchmarks/faults.py"
 FAULTS = {fault.__name__: fault for fault in runpy.run_path(str(SCRIPT))["FAULTS"]}
 ONE = """
 import runpy, sys
-held, told = runpy.run_path(sys.argv[1])[sys.argv[2]]()
+faults = {fault.__name__: fault for fault in runpy.run_path(sys.argv[1])["FAULTS"]}
+held, told = faults[sys.argv[2]]()
 print(told)
 sys.exit(not held)
 """
@@ -40,8 +41,12 @@ def run(python: str, *command: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["newest", "oldest"])
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    ("version", "name"),
+    # What a body costs is no matter of these packages.
+    [("newest", name) for name in FAULTS]
+    + [("oldest", name) for name, fault in FAULTS.items() if fault.__qualname__ == name],
+)
 def test_the_service_stands_the_fault(request, version, name):
     python = request.getfixturevalue("oldest") if version == "oldest" else sys.executable
     result = run(python, "-c", ONE, str(SCRIPT), name)
