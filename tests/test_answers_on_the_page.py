@@ -21,6 +21,7 @@ SPECTRUM = '''
 import math
 import time
 from base64 import b64decode
+from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +34,7 @@ class Input(BaseModel):
     points: int = Field(3, ge=0, le=100_000, examples=[3], description="How many points")
     seconds: float | None = Field(None, ge=0, le=60)
     times: list[float] = Field([], json_schema_extra={"unit": "s", "axis": "x"})
+    days: list[date] = Field([], json_schema_extra={"axis": "x"})
 
 
 class Peak(BaseModel):
@@ -79,7 +81,7 @@ def predict(inputs: Input) -> Output:
         wavelength=x,
         intensity=[math.nan if i == 1 else 1e3 * math.sin(one) for i, one in enumerate(x)],
         phase=x,
-        echo=inputs.times,
+        echo=inputs.times or range(len(inputs.days)),
         peaks=[Peak(position=1.0, label='a, "b"'), Peak(position=1e-300, label="c")],
         matrix=[[1, 2], [3, 4.5]],
         none=[],
@@ -154,6 +156,16 @@ def test_a_list_is_plotted_over_the_axis_among_the_inputs(visit):  # noqa: F811
     assert found.get_by_role("img").get_attribute("aria-label") == "Plot of echo over times"
     expect(found.locator("th")).to_have_text(["times s", "echo "])
     expect(found.locator("tbody td").nth(2)).to_have_text("0.10")
+
+
+def test_a_list_is_plotted_over_days(visit):  # noqa: F811
+    page = visit()
+    page.get_by_label("days").fill("2024-03-01\n2024-02-28\n2024-02-29\n2024-03-09")
+    run(page)
+    found = figure(page, "echo")
+    assert found.get_by_role("img").get_attribute("aria-label") == "Plot of echo over days"
+    expect(found.locator("svg text").filter(has_text="2024-03-0").first).to_be_visible()
+    expect(found.locator("tbody td").first).to_have_text("2024-03-01")
 
 
 @pytest.mark.parametrize(

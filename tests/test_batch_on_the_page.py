@@ -89,7 +89,7 @@ def test_answers_stand_beside_their_inputs_in_order(visit):
     assert [line[3] for line in found] == [str(n**2) if n % 1000 else "" for n in range(1, 3001)]
     bad = [line[4] for line in found if line[4]]
     assert [text.partition(":")[0] for text in bad] == ["row 1000", "row 2000", "row 3000"]
-    expect(page.get_by_text("3,000 of 3,000 rows answered, 3 of them refused.")).to_be_visible()
+    expect(page.get_by_text("3,000 of 3,000 rows sent: 2,997 answered, 3 refused.")).to_be_visible()
 
 
 def test_an_uneven_row_and_an_empty_one_are_refused_in_their_place(visit):

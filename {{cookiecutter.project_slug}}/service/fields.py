@@ -107,7 +107,9 @@ class Field:
     def expected(self, texts: list[str]) -> str:
         """Say what to write in the place of texts that are no value of the field."""
         kind = KINDS.get("".join(self.kinds))  # if it is the only one
-        if not kind or all(re.fullmatch(kind["looks"], one.strip()) for one in texts):
+        if not kind or any(map(listed, self.options)):
+            return ""  # or the reason names the values
+        if all(re.fullmatch(kind["looks"], one.strip()) for one in texts):
             return ""
         if self.is_list and "," in "".join(texts):
             return f"write {self.name}= before each item in a link, or a JSON list"

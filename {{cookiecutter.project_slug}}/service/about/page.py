@@ -67,13 +67,12 @@ class Page:
         return {others.get(key, key): given[key] for key in given}
 
     def start(self) -> dict:
-        """What the fields say of themselves; the first example if they leave one open."""
+        """What the fields say of themselves; what they leave open and require, by an example."""
         fields = self.model.fields.values()
         own = {name: value for field in fields for name, value in field.start.items()}
-        is_open = any(
-            name not in own for name in self.model.required if not self.model.fields[name].is_file
-        )
-        return self.sample() if is_open else own
+        needed = [name for name in self.model.required if not self.model.fields[name].is_file]
+        sample = self.sample()
+        return {name: sample[name] for name in needed if name in sample} | own
 
     def given(self, texts: Texts) -> dict:
         """What a link to the page fills the form with: an example by its name, or fields."""

@@ -14,7 +14,10 @@ from service.proof.comparison import Deviation, Tolerance
 from service.runner.strict import reader
 
 FOLDER = Path(__file__).parents[2] / "model/examples"
-NONE = 'No example is recorded. Put {"request": …} into model/examples/a.json, then: make record'
+NONE = (
+    "No example is recorded. Type: make record. Where model/examples/ has no file yet, "
+    'first put {"request": …} into model/examples/a.json.'
+)
 DRIFTED = """Mend the model (one that draws numbers needs a field seed: int | None = None) \
 or, if the new answers are right, type: make record"""
 

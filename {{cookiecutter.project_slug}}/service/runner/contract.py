@@ -25,8 +25,8 @@ def exported() -> Contract:
     try:
         model = importlib.import_module("model")
     except ModuleNotFoundError as error:
-        way_out = "add its package to environment.yml, or correct the name"
-        sys.exit(f"model/ imports {error.name}, which is not installed: {way_out}.")
+        way_out = "add its package to environment.yml, then type: make environment"
+        sys.exit(f"model/ imports {error.name}, which is not installed: {way_out}")
 
     def export(name: str, fits: Callable, meaning: str, is_optional: bool = False) -> object:
         found = getattr(model, name, None)

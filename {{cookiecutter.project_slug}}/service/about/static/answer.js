@@ -88,18 +88,23 @@ const isAxis = ({ about }) => said(about, "axis") === "x";
 const isNumber = (item) => item === null || item instanceof Digits;
 const isPlain = (value) => isList(value) && value.length > 0 && value.every(isScalar);
 
-// The axis of a plot, and the columns to draw over it. The axis may be among the inputs.
+const time = (item) => (/^\d{4}-\d\d-\d\d/.test(item) ? Date.parse(item) : NaN);
+
+// The axis of a plot, and the columns to draw over it. The axis may be among the inputs, or dates.
 function axes(found, given) {
   const { length } = found[0].items;
   const isDrawn = ({ items }) => items.length === length && items.every(isNumber);
   const [own, others] = [found.filter(isDrawn), given.filter(isDrawn)];
   const items = Array.from({ length }, (_, i) => i + 1);
   const rises = own[1] && own[0].items.every((item, i, all) => i === 0 || +item > +all[i - 1]);
-  const x = [...own, ...others].find(isAxis) ?? (rises ? own[0] : { name: "item", items });
+  const dated = ({ items }) => items.length === length && !items.map(time).some(Number.isNaN);
+  const dates = [...found, ...given].filter(dated).find(isAxis);
+  const x = dates ?? [...own, ...others].find(isAxis) ?? (rises ? own[0] : { name: "item", items });
   const lines = length > 2 ? own.filter((column) => column !== x) : [];
   for (const column of [x, ...lines])
     column.numbers = column.items.map((item) => (item === null ? NaN : +item));
-  return { x, lines, found: others.includes(x) ? [x, ...found] : found };
+  if (dates) [x.numbers, x.label] = [x.items.map(time), (at) => new Date(at).toISOString().slice(0, 10)];
+  return { x, lines, found: given.includes(x) ? [x, ...found] : found };
 }
 
 // Lists of one length, or of records: a plot for each unit of the numbers, and one table.
@@ -131,7 +136,8 @@ function walk(value, name, schema, depth, found) {
   if (isFile) return row(file(value, name, schema));
   if (isList(value)) return row("an empty list");
   if (isScalar(value)) {
-    return row(markup`${text(value, schema)} <small>${said(schema, "unit")}</small>`);
+    const unit = value === null ? "" : said(schema, "unit");
+    return row(markup`${text(value, schema)} <small>${unit}</small>`);
   }
   if (name) row("");
   const lists = {};

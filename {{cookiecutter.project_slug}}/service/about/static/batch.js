@@ -135,7 +135,8 @@ function tell(total, left) {
   const refused = answers.rows.filter((row) => row.at(-1)).length;
   Object.assign(part("progress"), { max: total, value: done });
   const rest = left ? `, about ${Math.ceil(left / 1000)} s left` : "";
-  say(`${done.toLocaleString("en")} of ${one(total, "row")} answered${refused ? `, ${refused} of them refused` : ""}${rest}.`);
+  const found = refused ? `${(done - refused).toLocaleString("en")} answered, ${refused} refused` : "answered";
+  say(`${done.toLocaleString("en")} of ${one(total, "row")} ${refused ? `sent: ${found}` : found}${rest}.`);
 }
 
 // Offer the answers that have come.

@@ -14,10 +14,10 @@ const besides = ["asked", "raw", "quote", "fingerprint"]; // what an answer alon
 let asked; // the request of the answer that is shown
 
 // The inputs of a request for people: names and values, each in a few words.
-function inputs({ parts }) {
+function inputs({ parts }, most = 60) {
   const found = {};
   for (const { name, value } of parts.filter(({ name }) => name)) (found[name] ??= []).push(value);
-  const brief = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const brief = (text) => (text.length > most ? `${text.slice(0, most)}…` : text);
   const said = Object.entries(found).map(
     ([name, values]) => `${name} = ${brief(values.join(", "))}`,
   );
@@ -52,7 +52,7 @@ function showAnswer(now, { response, text, seconds }, schemas) {
   const day = new Date().toISOString().slice(0, 10);
   const place = now.shape === "link" ? now.url : now.api;
   const line = part("quote").querySelector("code");
-  const quote = `Answer of ${day} for ${inputs(now)}${drawn}: ${place} (fingerprint ${fingerprint}).`;
+  const quote = `Answer of ${day} for ${inputs(now, 2000)}${drawn}: ${place} (fingerprint ${fingerprint}).`;
   line.textContent = `${line.dataset.cited} ${quote}`;
   for (const name of besides) part(name).hidden = false;
   asked = now;

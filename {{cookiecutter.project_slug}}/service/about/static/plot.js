@@ -79,7 +79,7 @@ export function plot(place, x, columns) {
     );
     const columnTicks = ticks(across, Math.max(2, right / 90));
     const below = columnTicks.map(
-      (tick) => markup`<text x="${toX(tick)}" y="${BOTTOM + 18}">${tick}</text>`,
+      (tick) => markup`<text x="${toX(tick)}" y="${BOTTOM + 18}">${x.label?.(tick) ?? tick}</text>`,
     );
     const middle = (left + right) / 2;
     const title = markup`<text class="axis" x="${middle}" y="${BOTTOM + 38}">${titled(x)}</text>`;
