@@ -54,7 +54,7 @@ MUTATIONS = {
     "service/batch.py": ("place + 1", "place"),
     "service/bodies.py": ('JSON = "application/json"', 'JSON = "text/json"'),
     "service/errors.py": ('"application/problem+json"', '"application/json"'),
-    "service/fields.py": ('return "Give it once"', 'return ""'),
+    "service/fields.py": ('else "Give it once"', 'else ""'),
     "service/forms.py": ("if item[1].filename", ""),
     "service/frames.py": ('"!cHI"', '"!cHH"'),
     "service/health.py": ('"model_busy"', '"model_queue"'),

@@ -72,7 +72,7 @@ class Page:
         own = {name: value for field in fields for name, value in field.start.items()}
         needed = [name for name in self.model.required if not self.model.fields[name].is_file]
         sample = self.sample()
-        return {name: sample[name] for name in needed if name in sample} | own
+        return {name: sample[name] for name in needed if name in sample} | own or sample
 
     def given(self, texts: Texts) -> dict:
         """What a link to the page fills the form with: an example by its name, or fields."""
