@@ -62,7 +62,7 @@ MUTATIONS = {
     "service/machine.py": ("RESERVE = 150_000_000", "RESERVE = 0"),
     "service/pool.py": ("kind != frames.READY", "kind == frames.READY"),
     "service/predictions.py": ('"Cache-Control": "no-cache"', '"Cache-Control": "no-store"'),
-    "service/schema.py": ('option.get("type") != "null"', 'option.get("type")'),
+    "service/schema.py": ('[] if schema.get("type") == "null" else [schema]', "[schema]"),
     "service/served.py": ('= self.settings["WAIT"]', "= None"),
     "service/settings.py": ('"CORS_ORIGINS": "*"', '"CORS_ORIGINS": ""'),
     "service/tables.py": ('"utf-8-sig"', '"utf-8"'),
