@@ -15,12 +15,12 @@ FILES = [path.name for path in sorted(FOLDER.glob("test_*.py"))]
 ASKING = [f"test_{name}.py" for name in "batch errors openapi page predictions watch".split()]
 
 
-def within(project: Path, *files: str) -> subprocess.CompletedProcess:
+def within(project: Path, *files: str, option: str = "--quiet") -> subprocess.CompletedProcess:
     """Run tests of the plumbing, or all of them, inside a project beside its own tests."""
     inside = project / "tests/plumbing"
     leftovers = shutil.ignore_patterns("__pycache__")
     shutil.copytree(FOLDER, inside, ignore=leftovers, dirs_exist_ok=True)
-    options = ["-q", "-W", "error", "-p", "no:cacheprovider", f"--confcutdir={inside}"]
+    options = ["-W", "error", "-p", "no:cacheprovider", f"--confcutdir={inside}", option]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *(inside / name for name in files or [""])],
         cwd=project,
