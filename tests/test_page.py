@@ -355,7 +355,7 @@ def test_a_copied_call_shows_the_words_of_the_problem(visit, tmp_path, model, la
         page.get_by_label("length").fill("101")
     else:
         choose(page, tmp_path)
-        page.get_by_label("point").fill('{"left": "x"}')
+        page.get_by_label("left").fill("x")
     script, command = written(language, copied(page, language), tmp_path)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     said = done.stdout + done.stderr

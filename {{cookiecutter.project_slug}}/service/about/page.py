@@ -68,11 +68,11 @@ class Page:
 
     def start(self) -> dict:
         """What the fields say of themselves; what they leave open and require, by an example."""
-        fields = self.model.fields.values()
-        own = {name: value for field in fields for name, value in field.start.items()}
-        needed = [name for name in self.model.required if not self.model.fields[name].is_file]
-        sample = self.sample()
-        return {name: sample[name] for name in needed if name in sample} | own or sample
+        fields, sample, found = self.model.fields, self.sample(), {}
+        for name, field in fields.items():
+            is_asked = field.is_required and not field.is_file and name in sample
+            found |= field.start or ({name: sample[name]} if is_asked else {})
+        return found or sample
 
     def given(self, texts: Texts) -> dict:
         """What a link to the page fills the form with: an example by its name, or fields."""
