@@ -1,11 +1,12 @@
 """What programs are told of a model is what a model process takes and gives."""
 
+import re
 from enum import Enum, IntEnum
 
 from pydantic import BaseModel, Field
 
 from service.runner.contract import Contract
-from service.runner.schemas import schemas
+from service.runner.schemas import DIGITS, schemas
 from service.runner.strict import PATTERN
 
 
@@ -73,3 +74,8 @@ class Open(BaseModel, extra="allow"):
 def test_an_input_says_that_it_takes_other_members_where_its_author_does():
     found = schemas(Contract(Open, Output, lambda inputs: inputs, None, None))
     assert found["named"]["Open"]["additionalProperties"] is True
+
+
+def test_a_decimal_written_as_a_text_has_no_exponent_that_no_decimal_has():
+    assert re.match(DIGITS, "1.5E100000") and re.match(DIGITS, "1e-0007")
+    assert not re.match(DIGITS, ".0E2000000000000000000")
