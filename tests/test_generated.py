@@ -497,7 +497,7 @@ class Asked:
 UNSAID = {
     "is not taken here": "a validator of the author's",
     "Decimal input should have no more than": "the number of digits",
-    "Input should be greater than 0": "the size of a decimal that is written as a text",
+    "greater than 0": "the size of a decimal that is written as a text",
 }
 
 
