@@ -496,7 +496,7 @@ class Asked:
 # Why a request is refused that a schema allows.
 UNSAID = {
     "is not taken here": "a validator of the author's",
-    "Decimal input should have no more than": "the number of digits",
+    "no more than": "the number of digits of a decimal",
     "greater than 0": "the size of a decimal that is written as a text",
 }
 
