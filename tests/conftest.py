@@ -243,6 +243,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def run_module(project: Path, *command: str, **options: object) -> subprocess.CompletedProcess:
+    """Run a module of the tests' Python in a project, without the tests' own settings."""
+    command = [sys.executable, "-m", *command]
+    given = {"cwd": project, "env": clean_environment(), "capture_output": True, "text": True}
+    return subprocess.run(command, **given, **options)
+
+
 def clean_environment() -> dict[str, str]:
     """The environment without what belongs to the tests' own Python, conda and git."""
     ours = ("CONDA", "GIT_", "MAMBA", "PIP_REQUIRE", "PYTEST", "PYTHON", "VIRTUAL_ENV")

@@ -3,11 +3,10 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment, refused_start, swapped
+from conftest import refused_start, run_module, swapped
 
 DRAWS = """
 import random
@@ -39,16 +38,7 @@ def predict(inputs: Input) -> Output:
 
 def flask(project: Path, *words: str, answer: str = "") -> subprocess.CompletedProcess:
     """Run a command of the project, typing an answer if it asks."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", *words],
-        cwd=project,
-        env=clean_environment(),
-        input=answer,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    return run_module(project, "flask", *words, input=answer, encoding="utf-8", timeout=60)
 
 
 @pytest.fixture
@@ -85,13 +75,7 @@ def test_no_recorded_example_stops_the_start_and_names_the_command(project, exam
     if waiting:
         (examples / "one.json").write_text('{"request": {"value": 1}}')
     assert "make record" in refused_start(project)
-    tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q"],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
+    tests = run_module(project, "pytest", "-q")
     assert tests.returncode == 1 and "make record" in tests.stdout
     assert "\n1 failed, " in tests.stdout, tests.stdout  # said once, not by each test
     assert len(list(examples.iterdir())) == waiting

@@ -3,13 +3,11 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from http.client import HTTPConnection
 from urllib.parse import urlencode
 
 import pytest
-from conftest import clean_environment, refused_start, swapped
+from conftest import refused_start, run_module, swapped
 
 HEAD = "from pydantic import BaseModel, Field\n"
 PENDULUM = (
@@ -325,13 +323,7 @@ FAST = ("pendulum",)  # the others are of the slow tier
 )
 def test_the_plumbings_own_tests_hold_for_another_model(cookies, name):
     project = swapped(cookies.bake().project_path, MODELS[name])
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q"],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
+    result = run_module(project, "pytest", "-q")
     assert result.returncode == 0, result.stdout
 
 

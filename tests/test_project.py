@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import clean_environment
+from conftest import clean_environment, run_module
 from test_data_safety import FREE_TEXT
 from test_plumbing import FILES, within
 
@@ -24,26 +24,15 @@ def project(request, bake) -> Path:
     return bake(**request.param)
 
 
-def run(project: Path, *command: str) -> subprocess.CompletedProcess:
-    """Run a module of the tests' Python in the project, without the tests' own settings."""
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_its_own_tests_pass(project):
-    result = run(project, "pytest", "-p", "no:cacheprovider", "-W", "error")
+    result = run_module(project, "pytest", "-p", "no:cacheprovider", "-W", "error")
     assert result.returncode == 0, result.stdout
     assert re.search(r"\d\d passed", result.stdout) and "skipped" not in result.stdout
 
 
 @pytest.mark.parametrize("command", ["check --no-cache .", "format --no-cache --diff ."])
 def test_ruff_changes_nothing(project, command):
-    result = run(project, "ruff", *shlex.split(command))
+    result = run_module(project, "ruff", *shlex.split(command))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -110,7 +99,7 @@ def test_a_fault_is_noticed_by_its_own_tests_or_those_of_the_plumbing(cookies, n
     text = (project / name).read_text("utf-8")
     assert before in text
     (project / name).write_text(text.replace(before, after), "utf-8")
-    own = run(project, "pytest", "-q", "-x")
+    own = run_module(project, "pytest", "-q", "-x")
     if not own.returncode:
         files = sorted(FILES, key=f"test_{Path(name).stem}.py".__ne__)  # its own first
         own = within(project, *files, option="--exitfirst")

@@ -13,7 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Server, clean_environment, free_port, stand_in, wait_for, wait_until
+from conftest import (
+    Server,
+    clean_environment,
+    free_port,
+    run_module,
+    stand_in,
+    wait_for,
+    wait_until,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
 
@@ -196,14 +204,8 @@ def released(project) -> Path:
 
 
 def version(project: Path, *words: str) -> subprocess.CompletedProcess:
-    """What tools/version.py says; it writes nothing without a version that will do."""
-    return subprocess.run(
-        [sys.executable, "-m", "tools.version", *words],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
+    """Ask tools/version.py, which writes nothing without a version that will do."""
+    return run_module(project, "tools.version", *words)
 
 
 def answers(project: Path, change: Callable[[dict], object]) -> None:
