@@ -1,5 +1,6 @@
 // The answer as people read it: a table of its values, plots and tables of its lists, its files.
 
+import { writeTable } from "./csv.js";
 import { Digits, isList, isRecord, isScalar, read, write } from "./json.js";
 import { markup } from "./markup.js";
 import { plot } from "./plot.js";
@@ -56,11 +57,9 @@ function columns(list, name, schema) {
 
 // Let the browser keep columns as a file.
 function keep(found, name) {
-  const quoted = (cell) => (/[",\n\r]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  const line = (cells) => `${cells.map(quoted).join(",")}\r\n`;
-  const row = (_, i) => line(found.map(({ items }) => (items[i] === null ? "" : text(items[i]))));
-  const lines = [line(found.map((column) => column.name)), ...found[0].items.map(row)];
-  const href = URL.createObjectURL(new Blob(lines, { type: "text/csv" }));
+  const row = (_, i) => found.map(({ items }) => (items[i] === null ? "" : text(items[i])));
+  const rows = [found.map((column) => column.name), ...found[0].items.map(row)];
+  const href = URL.createObjectURL(new Blob([writeTable(rows)], { type: "text/csv" }));
   Object.assign(document.createElement("a"), { href, download: `${name}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
