@@ -114,6 +114,7 @@ class Client:
 
         A proxy loses an answer that comes while it sends, and many clients read none before.
         """
+        # Parts of 8 KB (LONG // 8), and ten times the longest body in all
         for _ in range(80 * self.settings["MAX_CONTENT_LENGTH"] // LONG):
             self.held = 0
             gevent.sleep(0)  # others have their turn

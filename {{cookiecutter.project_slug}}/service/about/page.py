@@ -3,7 +3,7 @@
 import json
 import shlex
 import time
-from itertools import chain
+from functools import cached_property
 from urllib.parse import urlencode, urljoin
 
 from flask import Flask, Response, render_template, request
@@ -49,8 +49,7 @@ class Page:
 
     def index(self) -> Response:
         """Show the form and the calls, filled as the link says, for the host of this request."""
-        given, own = self.given(query()), self.start()
-        return show("index.html", page=self, given=given, own=own)
+        return show("index.html", page=self, given=self.given(query()))
 
     def service_info(self) -> tuple:
         """Say what is really there: to programs as JSON, to browsers as a page."""
@@ -66,8 +65,9 @@ class Page:
         given, others = example.request if example else {}, self.model.others
         return {others.get(key, key): given[key] for key in given}
 
+    @cached_property
     def start(self) -> dict:
-        """What the fields say of themselves; what they leave open and require, by an example."""
+        """Give the values of the fields themselves, and an example's for what is required."""
         fields, sample, found = self.model.fields, self.sample(), {}
         for name, field in fields.items():
             is_asked = field.is_required and not field.is_file and name in sample
@@ -75,9 +75,9 @@ class Page:
         return found or sample
 
     def given(self, texts: Texts) -> dict:
-        """What a link to the page fills the form with: an example by its name, or fields."""
+        """Give the values that a link to the page asks for: an example by its name, or fields."""
         (example, *_), named = texts.get("example", [""]), self.model.named
-        found = self.sample(example) if example in self.examples else self.start()
+        found = self.sample(example) if example in self.examples else dict(self.start)
         for name, typed in texts.items():
             said, fault = named[name].read(typed) if name in named else ("", "No such field")
             if not fault:
@@ -86,7 +86,7 @@ class Page:
 
     def call(self, base: str, given: dict | None = None) -> str:
         """A command for a terminal that sends inputs to the service at the address `base`."""
-        given, fields = self.start() if given is None else given, self.model.fields
+        given, fields = self.start if given is None else given, self.model.fields
         is_nested = any(fields[name].is_nested for name in given if name in fields)
         link, api = self.link(given), urljoin(base, "api")
         if self.shapes[0] == "link" and link and not is_nested:
@@ -105,7 +105,7 @@ class Page:
             said = [("--form-string", f"{name}={text}") for text in texts.get(name, [])]
             files = [("-F", f'{name}=@"{name}"')] * field.is_required
             found += files if field.is_file else said
-        return [*chain.from_iterable(found)]
+        return [word for option in found for word in option]
 
     def link(self, given: dict) -> str:
         """The address that answers a request; empty if a link cannot say it."""
