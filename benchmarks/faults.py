@@ -420,7 +420,7 @@ def few_processes() -> tuple[bool, str]:
 
 
 def limited(what: int, value: int) -> Callable:
-    """What sets a limit in a process that is about to start."""
+    """Give the function that sets a limit in a process about to start."""
     return lambda: resource.setrlimit(what, (value, value))
 
 

@@ -191,25 +191,25 @@ def link(value: int) -> Request:
 
 
 def tensor(values: list[int]) -> Request:
-    """What MLServer takes: the V2 inference protocol."""
+    """Write rows for MLServer, by the V2 inference protocol."""
     given = {"name": "value", "shape": [len(values)], "datatype": "INT64", "data": values}
     return post("/v2/models/square/infer", {"inputs": [given]})
 
 
 def split(values: list[int]) -> Request:
-    """What MLflow takes: a DataFrame."""
+    """Write rows for MLflow, as a DataFrame."""
     rows = {"columns": ["value"], "data": [[value] for value in values]}
     return post("/invocations", {"dataframe_split": rows})
 
 
 def records(path: str) -> Callable[[range], Request]:
-    """What takes a list of objects."""
+    """Give the function that writes rows as a list of objects."""
     return lambda values: post(path, [{"value": value} for value in values])
 
 
 @dataclass(frozen=True)
 class Server:
-    """How a server is installed, started and asked."""
+    """A server: its installation, its start and its requests."""
 
     command: str  # {port} stands for the port; the first word is a program of its environment
     files: dict[str, str]

@@ -56,7 +56,7 @@ HTTP = "four fifths of the CPU time are HTTP in the service process: Gunicorn, F
 
 @dataclass(frozen=True)
 class Goal:
-    """What one of our servers has to reach: a number, or so many times the best of the others."""
+    """The goal of one of our servers: a number, or so many times the best of the others."""
 
     text: str
     ours: str
@@ -104,7 +104,7 @@ GOALS = [
 
 
 def collect(records: list[dict]) -> tuple[Results, dict[str, str]]:
-    """What was measured, by server and measure; and why others were not."""
+    """Read the figures by server and measure; and the reasons where there are none."""
     results, reasons = {name: {} for name in SERVERS}, {}
     for record in sorted(records, key=lambda record: record["round"]):
         if "reason" in record:
@@ -205,7 +205,7 @@ def refuses(results: Results, name: str, measure: str) -> bool:
 
 
 def compared(goal: Goal, results: Results) -> tuple[list[float], str]:
-    """What is held against the limit, one a round; and how to say it."""
+    """Give the figures that are held against the limit, one a round; and their words."""
     found, base = results[goal.ours].get(goal.measure, []), goal.base or goal.measure
     if not goal.others or not found:
         return found, spread(found, goal.places) if found else "not measured"
@@ -307,7 +307,7 @@ def is_loud(records: list[dict]) -> bool:
 
 
 def method(settings: dict, records: list[dict]) -> str:
-    """How it was measured, and how quiet the machine was."""
+    """Say the conditions of the run, and how quiet the machine was."""
     values = [record for record in records if "values" in record]
     rounds = len({record["round"] for record in records})
     repeated = sum(record["repeated"] for record in values)
@@ -345,7 +345,7 @@ def summary(results: Results) -> str:
 
 
 def pages(settings: dict, records: list[dict]) -> dict[str, str]:
-    """What stands between the marks, by the name of the page."""
+    """Give the text between the marks, by the name of the page."""
     square, model = (f"![{title}]({name})" for name, title in PLOTS.items())
     first = f"{summary(collect(records)[0])}\n\n{model.replace('(', '(benchmarks/')}"
     whole = f"{square}\n\n{model}\n\n{text(settings, records)}"

@@ -229,7 +229,7 @@ def running(server: Server, folder: Path, port: int) -> Iterator[float]:
 
 
 def script(request: Request, folder: Path) -> list[str]:
-    """What tells wrk to send a request that has a body."""
+    """Write the script by which wrk sends a request with a body."""
     _, body, kind = request
     if body is None:
         return []
@@ -259,7 +259,7 @@ def load(
 
 
 def figures(text: str) -> dict[str, float]:
-    """What wrk says."""
+    """Read the figures in the report of wrk."""
     shares = re.findall(r"^ +(?:50|99)% +([\d.]+)(us|ms|s|m) *$", text, re.M)
     if len(shares) != 2:
         raise Failure(f"wrk had no answers: {last_line(text)}")
@@ -408,7 +408,7 @@ def measured(name: str, part: str, seconds: float, home: Path) -> dict:
 
 
 def settings(options: argparse.Namespace) -> dict:
-    """What must be the same for a run to go on from another."""
+    """Give all that must be the same for a run to go on from another."""
     names = ("speed.py", "peers.py")
     files = [TEMPLATE / "benchmarks" / name for name in names]
     files += [path for path in PRODUCT.rglob("*") if path.is_file()]
@@ -438,7 +438,7 @@ def kept(raw: Path, chosen: dict, again: bool) -> list[dict]:
 
 
 def visits(options: argparse.Namespace) -> Iterator[tuple[int, str, str]]:
-    """What is measured in which order; each round begins with another server."""
+    """Give the visits in their order; each round begins with another server."""
     for number in range(options.rounds):
         turn = number * len(options.servers) // options.rounds
         for name in options.servers[turn:] + options.servers[:turn]:
@@ -467,7 +467,7 @@ def run(options: argparse.Namespace, chosen: dict, raw: Path, home: Path) -> lis
 
 
 def choices() -> argparse.Namespace:
-    """What the caller wants."""
+    """Read the options of the caller."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often each server is measured")
     parser.add_argument("--seconds", type=int, default=1, help="how long each load lasts")

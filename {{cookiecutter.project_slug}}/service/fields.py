@@ -79,7 +79,7 @@ class Field:
 
     @property
     def start(self) -> dict:
-        """What a form starts from, by the name: the default, or an example of what is required."""
+        """The value that a form starts from, by the name: the default, or else an example."""
         found = [self.schema["default"]] if self.default not in ("", "null") else []
         found += self.schema.get("examples", [])[: self.is_required]
         return {self.name: found[0]} if found else {}

@@ -44,7 +44,7 @@ class ServedModel:
         # A field may have other names, which links and tables take as JSON does.
         self.others = facts.get("others", {})
         self.named = self.fields | {one: self.fields[name] for one, name in self.others.items()}
-        # What a member of any other name takes, where `Input` has such
+        # The field for members of any other name, where `Input` takes such
         more = self.schemas.alternatives(facts["input"])[0].get("additionalProperties")
         self.more = (
             Field(self.schemas, "", more if more is not True else {}, False) if more else None

@@ -38,7 +38,7 @@ def whole(digits: str) -> int | str:
     return int(digits) if len(digits) <= 4300 else digits
 
 
-# As nearly every number is written, which is JSON already
+# The usual form of a number, which is JSON already
 is_plain = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?").fullmatch
 
 

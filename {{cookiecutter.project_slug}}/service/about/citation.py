@@ -107,7 +107,7 @@ class Work(BaseModel, extra="allow"):
         return found if isinstance(found, str) else ""
 
     def called(self, column: int) -> dict[str, str]:
-        """What such fields say, by their names in BibTeX (0) or in CSL-JSON (1)."""
+        """The texts of such fields, by their names in BibTeX (0) or in CSL-JSON (1)."""
         fields = NAMES["fields"] | NAMES["special"].get(self.kind, {})
         found = [(names[column], self.said(field)) for field, names in fields.items()]
         return {name: text for name, text in found if name and text}
@@ -126,7 +126,7 @@ class Citation(Work):
 
     @property
     def works(self) -> list[Work]:
-        """What is cited, in this order; once if both are the same."""
+        """The works to cite, in this order; once if both are the same."""
         return [*{work.key: work for work in (self, self.preferred) if work}.values()][::-1]
 
 

@@ -122,7 +122,7 @@ function figure(place, { caption, found }, given) {
   place.querySelectorAll(".plot").forEach((part, i) => plot(part, drawn.x, own[i]));
 }
 
-// How many digits a number has before its point; none if they are many.
+// The number of digits before the point of a number; 0 if they are many.
 function whole(value) {
   const { length } = value instanceof Digits ? value.match(/^-?\d*/)[0] : "";
   return length > 8 ? 0 : length;

@@ -21,7 +21,7 @@ const others = () => table.head.filter((name) => !isInput(name));
 const keep = () => [...part("others").querySelectorAll(":checked")].map(({ value }) => value);
 const say = (text) => (part("status").textContent = text);
 
-// What of a header keeps the whole file from being sent.
+// The faults of a header that keep the whole file from being sent.
 function faults(head) {
   const given = head.map((name) => (isInput(name) ? known[name] : name));
   const missing = required.filter((name) => !given.includes(name));

@@ -60,7 +60,7 @@ export function mark(reasons) {
   page.querySelector("form [aria-invalid]")?.focus();
 }
 
-// What must be JSON, or the body would not be; a view writes JSON by itself.
+// The faults of controls that must hold JSON, or the body would be none.
 export function notJson() {
   const reasons = {};
   for (const field of fields.filter((field) => field.dataset.kind === "json" && field.value)) {

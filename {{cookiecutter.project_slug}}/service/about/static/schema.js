@@ -1,4 +1,4 @@
-// What the description of the service says of the values in an answer.
+// Reads in the description of the service about the values in an answer.
 
 const named = {};
 let known; // once an answer has asked for it

@@ -1,4 +1,4 @@
-// What a control says, as JSON, and a value put into a control.
+// Reads a control as JSON, and puts a value into a control.
 
 // The texts in a control, one for each item of a list; what is empty says nothing.
 export function texts({ value, dataset: { kind, exact } }) {

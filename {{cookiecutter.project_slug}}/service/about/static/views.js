@@ -67,7 +67,7 @@ export function among(controls, path) {
   return (view && !view.box.hidden && view.find?.(found.below)) || found;
 }
 
-// What stands for a control on the page: the control, its check box, or the first of its view.
+// The element that stands for a control on the page: the control, its check box, or the first of its view.
 export function visible(control) {
   const box = views.get(control)?.box;
   if (!box || box.hidden) return control;
