@@ -91,6 +91,14 @@ def names(dockerfile: Path) -> dict[str, str]:
     return dict(re.findall(pattern, dockerfile.read_text(), re.MULTILINE))
 
 
+def unpin(dockerfile: Path) -> None:
+    """Take the digest from the base image, since no stand-in has it; change nothing else."""
+    text, digest = dockerfile.read_text("utf-8"), r"(?m)^(ARG RUNTIME=\S+)@sha256:[0-9a-f]{64}$"
+    changed, count = re.subn(digest, r"\1", text)
+    assert count == 1, "The base image has no digest."
+    dockerfile.write_text(changed, "utf-8")
+
+
 def web_server(compose: Path) -> str:
     """The image of the web server that compose.yaml names."""
     return yaml.safe_load(compose.read_text())["services"]["proxy"]["image"]
