@@ -97,7 +97,8 @@ def check_python() -> None:
         sys.exit("This Python has no venv: install it (Debian, Ubuntu: apt install python3-venv).")
     wanted = re.search(r"^[^#]*\bpython>=([0-9.]+)", LIST.read_text("utf-8"), re.MULTILINE)
     if wanted and wanted[1] != here:
-        print(f"Note: environment.yml asks for Python {wanted[1]}, and this is {here}.")
+        way_out = "With micromamba, mamba or conda installed, .venv has the listed one."
+        print(f"Note: environment.yml lists Python {wanted[1]}, .venv gets {here}. {way_out}")
 
 
 def python() -> Path:

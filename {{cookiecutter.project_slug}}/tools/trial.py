@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from werkzeug.serving import is_running_from_reloader, run_simple
+from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
 from werkzeug.wrappers import Response
 
 from service import logs
@@ -23,6 +23,13 @@ PROJECT = Path(__file__).resolve().parents[1]
 SETTINGS = {"PROCESSES": 0, "CHECK": False}
 
 
+class Handler(WSGIRequestHandler):
+    """Answers a request, without a second line in the log for it."""
+
+    def log_request(self, *_: object) -> None:
+        """Leave the line to the service."""
+
+
 def main() -> None:
     """Serve at PORT until Ctrl-C; the process that reloads loads no model itself."""
     port = os.environ["PORT"]
@@ -33,6 +40,7 @@ def main() -> None:
         "127.0.0.1",
         int(port),
         served() if is_running_from_reloader() else None,
+        request_handler=Handler,
         use_reloader=True,
         reloader_type="stat",
         extra_files=[str(path) for path in (PROJECT / "model").rglob("*") if path.is_file()],

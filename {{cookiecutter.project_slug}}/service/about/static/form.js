@@ -53,8 +53,7 @@ export function mark(reasons) {
   for (const [path, reason] of Object.entries(reasons)) {
     const { control, below } = among(fields, path) ?? {};
     if (!control) continue;
-    const where = /^\d+$/.test(below) ? `Item ${Number(below) + 1}: ` : below && `${below}: `;
-    place(control).append(`${where}${reason}\n`);
+    place(control).append(below && `${path}: `, `${reason}\n`);
     visible(control).ariaInvalid = "true";
   }
   page.querySelector("form [aria-invalid]")?.focus();

@@ -2,10 +2,12 @@
 
 export class Digits extends String {} // a number, as it was written
 
+const isNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+
 export function read(text) {
   const numbers = [];
   const parts = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
-  const counted = text.replace(parts, (part) => (part[0] === '"' ? part : numbers.push(part) - 1));
+  const counted = text.replace(parts, (part) => (isNumber.test(part) ? numbers.push(part) - 1 : part));
   const whole = (_, value) => (typeof value === "number" ? new Digits(numbers[value]) : value);
   return JSON.parse(counted, whole);
 }

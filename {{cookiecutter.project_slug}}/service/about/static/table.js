@@ -2,7 +2,8 @@
 
 import { readTable } from "./csv.js";
 import { announce, dropped, leadsTo, named } from "./dom.js";
-import { isObject, members, own, parse, put } from "./values.js";
+import { isList, isRecord, read } from "./json.js";
+import { members, own, put } from "./values.js";
 
 const pause = 300; // milliseconds after which a long table is written
 const long = 100; // rows
@@ -55,8 +56,8 @@ export function table(control, box) {
 
   // Show what the control says; false if a cell cannot say it.
   function show() {
-    const value = control.value.trim() ? parse(control.value) : [];
-    if (!Array.isArray(value) || !value.every(isObject)) return false;
+    const value = control.value.trim() ? read(control.value) : [];
+    if (!isList(value) || !value.every(isRecord)) return false;
     body.replaceChildren();
     const isSaid = value.every((item) => {
       const isKnown = Object.keys(item).every((name) => columns.includes(name));
@@ -67,10 +68,17 @@ export function table(control, box) {
     return isSaid && filled().length === value.length;
   }
 
+  // The place of the column of this name, or else of one that differs in capitals alone.
+  function columnOf(text) {
+    const name = text.trim();
+    const isSame = (one) => one.toLowerCase() === name.toLowerCase();
+    return columns.includes(name) ? columns.indexOf(name) : columns.findIndex(isSame);
+  }
+
   // Put a block of texts into the cells from one on; a header, where there is one, names the columns.
   function paste(block, at = 0, column = 0) {
     const [names, ...below] = block;
-    const head = names.map((name) => columns.indexOf(name.trim()));
+    const head = names.map(columnOf);
     const isHead = head.some((place) => place >= 0);
     const places = isHead ? head : names.map((_, index) => column + index);
     const lost = new Set(isHead ? names.filter((_, index) => head[index] < 0) : []);

@@ -1,5 +1,7 @@
 // Reads a control as JSON, and puts a value into a control.
 
+import { isList, read, write } from "./json.js";
+
 // The texts in a control, one for each item of a list; what is empty says nothing.
 export function texts({ value, dataset: { kind, exact } }) {
   if (kind === "json") return [value.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
@@ -32,21 +34,13 @@ export function members(controls) {
   return said.filter(([, text]) => text).map(([name, text]) => `${JSON.stringify(name)}: ${text}`);
 }
 
-// JSON whose numbers keep their digits, where the browser can do so.
-export const parse = (text) =>
-  JSON.parse(text, (_, value, context) =>
-    typeof value === "number" ? JSON.rawJSON(context.source) : value,
-  );
 export const own = (value, name) => (Object.hasOwn(value, name) ? value[name] : undefined);
-export const isObject = (value) =>
-  value !== null && typeof value === "object" && !Array.isArray(value) && !("rawJSON" in value);
 
 // A value as the text that a control holds for it.
 function text(value, { dataset: { kind } }) {
   if (value === null && kind !== "json") return "";
-  if (kind === "json") return JSON.stringify(value, null, 2);
-  if (kind === "list" && Array.isArray(value)) return value.map((item) => text(item, { dataset: {} })).join("\n");
-  return typeof value === "string" ? value : (value.rawJSON ?? JSON.stringify(value));
+  if (kind === "list" && isList(value)) return value.map((item) => text(item, { dataset: {} })).join("\n");
+  return kind === "json" || typeof value !== "string" ? write(value) : value;
 }
 
 // The text of the default, which the page writes into the controls of what may be left out.
@@ -59,5 +53,5 @@ export function put(control, value) {
   if (value === undefined) return true;
   const said = json(control);
   if (!said) return value === null && control.dataset.null !== undefined;
-  return JSON.stringify(parse(said)) === JSON.stringify(value);
+  return write(read(said)) === write(value);
 }

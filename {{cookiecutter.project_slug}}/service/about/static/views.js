@@ -2,8 +2,9 @@
 // where the control holds what the view cannot say, the control itself is shown.
 
 import { announce, dropped, element, leadsTo, named } from "./dom.js";
+import { isRecord, read } from "./json.js";
 import { table } from "./table.js";
-import { isObject, members, own, parse, put } from "./values.js";
+import { members, own, put } from "./values.js";
 
 const views = new WeakMap(); // by control
 const labelOf = (control) => document.getElementById(`${control.id}-label`);
@@ -50,9 +51,9 @@ function record(control, box) {
   box.addEventListener("input", write);
   const show = () => {
     if (!control.value.trim()) write();
-    const value = parse(control.value);
+    const value = read(control.value);
     const isKnown = (name) => controls.some(({ dataset }) => dataset.name === name);
-    if (!isObject(value) || !Object.keys(value).every(isKnown)) return false;
+    if (!isRecord(value) || !Object.keys(value).every(isKnown)) return false;
     const isSaid = controls.map((inner) => put(inner, own(value, inner.dataset.name))).every(Boolean);
     controls.forEach(sync);
     return isSaid;
@@ -123,7 +124,7 @@ export function enhance(part) {
   for (const control of part.querySelectorAll("[data-view]")) {
     const make = { check, record, table }[control.dataset.view];
     if (!make) picker(control);
-    else if (make === check || JSON.rawJSON) {
+    else {
       const box = control.nextElementSibling.content?.firstElementChild;
       if (box) control.after(box);
       const view = make(control, box);
