@@ -39,8 +39,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
-    AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime, computed_field,
-    field_validator
+    AfterValidator, AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime,
+    computed_field, field_validator
 )
 from typing_extensions import TypeAliasType
 
@@ -167,6 +167,19 @@ NESTED = [
 ]
 NAMES = ["x", "Label of Run", "lambda", "größe", "a.b", "a=b&c", 'q"', "x[0]", "+", "self", "列"]
 
+# The types of keys, with the names that stand for them in JSON
+KEYS = {
+    "str": TEXTS,
+    "int": st.integers().map(str),
+    "float": st.sampled_from(["0.5", "-3", "1e6"]),
+    "str | int": TEXTS,
+    "date": st.sampled_from(["2024-02-29", "0001-01-01"]),
+    "Colour": st.sampled_from(["red", "dark blue"]),
+    'Literal["1", "x"]': st.sampled_from(["1", "x"]),
+    'Annotated[str, Field(pattern="^[a-z0-9]+$")]': st.sampled_from(["abc", "12"]),
+    "Annotated[int, AfterValidator(abs)]": st.integers().map(str),
+}
+
 
 def lists(inner: Kind) -> Kind:
     """Lists of a kind."""
@@ -192,9 +205,10 @@ def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
         inner.map(
             lambda one: Kind(f"tuple[{one.source}, ...]", st.lists(one.values, max_size=3), ("()",))
         ),
-        inner.map(
-            lambda one: Kind(
-                f"dict[str, {one.source}]", st.dictionaries(TEXTS, one.values, max_size=2)
+        st.tuples(st.sampled_from(list(KEYS)), inner).map(
+            lambda two: Kind(
+                f"dict[{two[0]}, {two[1].source}]",
+                st.dictionaries(KEYS[two[0]], two[1].values, max_size=2),
             )
         ),
         inner.map(
@@ -432,7 +446,7 @@ class Asked:
             if not all("contentEncoding" in option for option in field.options):
                 return None  # a form sends such a field as a file alone
             files = value if isinstance(value, list) else [value]
-            is_sent = all(files) and (value != [] or field.default == "[]")
+            is_sent = all(files) and field.is_same(files, value) if files else field.default == "[]"
             return [(io.BytesIO(b64decode(one)), "a") for one in files] if is_sent else None
         texts = field.texts(value)
         is_sent = texts is not None and all(one and "\r" not in one for one in texts)
@@ -565,7 +579,9 @@ def objects(schema: dict, named: dict) -> st.SearchStrategy:
     if not (more := schema.get("additionalProperties")):
         return found
     values = ANYTHING if more is True else allowed_by(more, named)
-    others = st.dictionaries(TEXTS.filter(lambda name: name not in members), values, max_size=2)
+    names = {"type": "string"} | schema.get("propertyNames", {})
+    free = allowed_by(names, named) if "propertyNames" in schema else TEXTS
+    others = st.dictionaries(free.filter(lambda name: name not in members), values, max_size=2)
     return st.tuples(others, found).map(lambda two: two[0] | two[1])
 
 
@@ -599,6 +615,16 @@ def same(one: object, other: object) -> bool:
 
 
 FAILED = {
+    "keys that are numbers": Case(
+        "class Input(BaseModel):\n    x: dict[int, float]\n    y: dict[float, list[int]] = {}\n",
+        ({"x": {"1990": 0.5, "-2": 1}}, {"x": {}, "y": {"1.5": [2], "2": []}}),
+        ({"x": {"1.0": 1}}, {"x": {"one": 1}}, {"x": {"+1": 1}}, {"x": {}, "y": {"1e400": []}}),
+    ),
+    "keys of a pattern": Case(
+        'class Input(BaseModel):\n    x: dict[Annotated[str, Field(pattern="^[A-Z]$")], float]\n',
+        ({"x": {"A": 1}},),
+        ({"x": {"a": 1}}, {"x": {"AB": 1}}),
+    ),
     "a decimal or anything": Case(
         "class Input(BaseModel):\n    x: Decimal | Any\n",
         ({"x": {"a": None}}, {"x": 1}, {"x": "1"}, {"x": [1.5]}),

@@ -89,6 +89,7 @@ class Schemas:
         values, *rest = re.split("(?=, | with )", self.told(more, unit, True, depth), maxsplit=1)
         names = model.get("propertyNames", {})
         about = self.said(names, "description") or choices(*self.alternatives(names))
+        about = about or ", ".join(limits(names))
         return "".join([f"{values} by name", f" ({about})" * bool(about), *rest])
 
     def member(self, model: dict, name: str) -> str:

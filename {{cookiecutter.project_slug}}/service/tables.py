@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from service.bodies import written
 from service.errors import InvalidInput, in_row
+from service.fields import Field
 from service.served import ServedModel
 from service.words import whole
 
@@ -32,9 +33,11 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
     header = [name if name in model.named else name.strip() for name in next(found, [])]
     if wrong := faults(model, header, keep):
         raise model.refusal(wrong, {"header": header})
+    # No field where a column is only handed through
+    fields = {name: model.named.get(name, None if name in keep else model.more) for name in header}
     for line in found:
         # Under one name, an empty line is an empty cell.
-        yield row(model, header, line or [""], keep) if line or len(header) == 1 else None
+        yield row(model, fields, line or [""], keep) if line or len(header) == 1 else None
 
 
 def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, str]:
@@ -64,19 +67,16 @@ def lines(body: bytes) -> Iterator[list[str]]:
         abort(400, f"The body is not CSV in UTF-8. {error}.")
 
 
-def row(model: ServedModel, header: list[str], line: list[str], keep: list[str]) -> Row:
+def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: list[str]) -> Row:
     """Give a line as JSON, without the fields whose cells are empty; or say why it is none."""
-    cells = dict(zip(header, line, strict=False))
+    cells = dict(zip(fields, line, strict=False))
     kept = {name: cells.get(name, "") for name in keep}
-    if len(line) != len(header):
-        told = f"{len(line)} under {len(header)} names; quote commas in texts, write decimal points"
+    if len(line) != len(fields):
+        told = f"{len(line)} under {len(fields)} names; quote commas in texts, write decimal points"
         return model.refusal({"cells": told}, {"cells": line}), kept
+    own = [(name, text) for name, text in cells.items() if fields[name]]
+    given = {name: [text] for name, text in own if not fields[name].is_blank(text)}
     try:
-        fields = {
-            name: model.named.get(name, None if name in keep else model.more) for name in cells
-        }
-        own = {name: cells[name] for name, field in fields.items() if field}
-        given = {name: [own[name]] for name in own if not fields[name].is_blank(own[name])}
         return written(model, given), kept
     except InvalidInput as error:
         return error, kept

@@ -3,8 +3,8 @@
 On plain tuples, since this is done for each request; Flask is for what differs by route.
 """
 
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 
@@ -46,7 +46,7 @@ class Watch:
             route = STATIC
         environ.pop("HTTP_IF_MATCH", None)  # is for changes; Werkzeug would answer by an empty 412
         known = environ.get("HTTP_X_REQUEST_ID", "")
-        request = known if PLAIN.fullmatch(known) else secrets.token_hex(8)
+        request = known if PLAIN.fullmatch(known) else f"{random.getrandbits(64):016x}"
         logs.request.set(request)
 
         def respond(status: str, headers: list, error: object = None) -> Callable:

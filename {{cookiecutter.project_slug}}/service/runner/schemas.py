@@ -8,11 +8,18 @@ from pydantic import BaseModel, PydanticUserError, create_model
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.runner.contract import Contract
-from service.runner.strict import PATTERN, encode
+from service.runner.strict import INTEGER, NUMBER, PATTERN, encode
 
 DIGITS = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
-DATE = "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
+DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"
+DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+# The names in JSON of keys that are no texts
+NAMED = {
+    "integer": {"propertyNames": {"pattern": f"^{INTEGER}$", "description": "an integer"}},
+    "number": {"propertyNames": {"pattern": f"^{NUMBER}$", "description": "a number"}},
+}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 PATHS = "model/__init__.py: Input.{} has no name but an AliasPath: give it a name in AliasChoices."
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
@@ -45,6 +52,15 @@ class Schemas(GenerateJsonSchema):
         found, names = super().enum_schema(schema), [one.name for one in schema["members"]]
         is_number = found.get("type") in ("integer", "number")
         return found | ({"x-enum-varnames": names} if is_number else {})
+
+    def dict_schema(self, schema: dict) -> dict:
+        """An object of values by name, which has no names but those that its keys allow."""
+        found = super().dict_schema(schema)
+        for pattern, values in found.pop("patternProperties", {}).items():
+            names = found.get("propertyNames", {}) | {"pattern": pattern}
+            found |= {"additionalProperties": values, "propertyNames": names}
+        keys = self.generate_inner(schema.get("keys_schema", {"type": "any"}))
+        return found | NAMED.get(keys.get("type"), {})
 
     def set_schema(self, schema: dict) -> dict:
         """A list, in which a request may repeat an item."""

@@ -5,6 +5,7 @@ nested model would have to repeat them. The researcher's own classes stay as the
 """
 
 import base64
+import json
 import math
 import re
 import sys
@@ -127,7 +128,7 @@ def stricter(part: object, classes: list[type], has_float: bool = False) -> obje
     Beside a float, in a union, 8.0 is no integer.
     """
     kind = kind_of(part)
-    has_float = has_float or (kind == "union" and holds_float(part))
+    has_float = has_float or (kind == "union" and holds(part, "float"))
     if kind == "function-after" and "serialization" in part:
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
@@ -154,11 +155,11 @@ def within(part: object, change: Callable) -> object:
     return {name: found if name in opaque else change(found) for name, found in part.items()}
 
 
-def holds_float(part: object) -> bool:
-    """Whether a float is in a core schema."""
+def holds(part: object, kind: str) -> bool:
+    """Whether a type is in a core schema."""
     if isinstance(part, dict):
-        return part.get("type") == "float" or any(map(holds_float, part.values()))
-    return isinstance(part, (list, tuple)) and any(map(holds_float, part))
+        return part.get("type") == kind or any(holds(one, kind) for one in part.values())
+    return isinstance(part, (list, tuple)) and any(holds(one, kind) for one in part)
 
 
 def closed(part: dict) -> dict:
@@ -179,6 +180,23 @@ def choice(part: dict) -> dict:
     """A literal or a member of an Enum."""
     values = [getattr(one, "value", one) for one in part.get("expected", part.get("members"))]
     return read_by(partial(chosen, values))(part)
+
+
+def keyed(part: dict) -> dict:
+    """An object by name, whose keys may be numbers."""
+    return part | {"keys_schema": by_name(part.get("keys_schema", {"type": "str"}))}
+
+
+def by_name(part: object) -> object:
+    """A part of the core schema of a key; JSON has texts as names, also of numbers."""
+    if kind_of(part) in NAMES:
+        return read_by(partial(number, NAMES[part["type"]]))(part)
+    return part if holds(part, "str") else within(part, by_name)  # a name is a text first
+
+
+def number(pattern: str, name: object) -> object:
+    """Read a name that is a number, as JSON writes it."""
+    return json.loads(name) if isinstance(name, str) and re.fullmatch(pattern, name) else name
 
 
 def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
@@ -204,7 +222,17 @@ CHANGES |= {
     "set": ordered,
     "frozenset": ordered,
 }
-CHANGES |= {"literal": choice, "enum": choice, "any": read_by(finite), "int": read_by(integral)}
+# What a name looks like that stands for a number, by the type of the key.
+INTEGER = "-?(0|[1-9][0-9]*)"
+NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
+NAMES = {"int": INTEGER, "float": NUMBER}
+CHANGES |= {
+    "dict": keyed,
+    "literal": choice,
+    "enum": choice,
+    "any": read_by(finite),
+    "int": read_by(integral),
+}
 CHANGES |= {"bytes": read_by(decode, serialization=BASE64)}
 CHANGES |= {kind: read_by(read) for kind, read in DATES.items()}
 
