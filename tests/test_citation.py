@@ -99,6 +99,7 @@ def entry(bibtex: str):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("licence", "orcid", "given", "doi"),
     list(itertools.product(CHOICES["license"], ["", ORCID[-19:]], ["", "Ada"], [False, True])),
@@ -117,6 +118,7 @@ def test_the_file_is_valid_whatever_was_answered(bake, licence, orcid, given, do
     assert ("doi" in said, "orcid" in said["authors"][0]) == (doi, bool(orcid))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("author", AUTHORS, ids=range(len(AUTHORS)))
 def test_a_name_comes_back_whole_and_alone(bake, author):
     found = cited(bake(), written(authors=[author, *AUTHORS[:1]], title=MARKS))
@@ -137,6 +139,7 @@ def test_a_name_comes_back_whole_and_alone(bake, author):
         assert found["csl"]["author"][0] == {"literal": spoken(author)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [MARKS, *AWKWARD[:-1]], ids=range(len(AWKWARD)))
 def test_a_title_comes_back_from_bibtex(bake, text):
     found = entry(cited(bake(), written(title=text, version=text))["bibtex"])
@@ -193,6 +196,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "text"), WAYS.values(), ids=WAYS)
 def test_the_sentence_says_what_is_known_and_no_more(bake, changes, text):
     found = cited(bake(), written(**changes))
@@ -234,6 +238,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("said", "reason"), REFUSALS.values(), ids=REFUSALS)
 def test_a_file_that_says_too_little_stops_with_the_way_out(bake, said, reason):
     done = run(bake(), said if isinstance(said, bytes) else said.encode())
@@ -245,6 +250,7 @@ def test_a_file_that_says_too_little_stops_with_the_way_out(bake, said, reason):
     )
 
 
+@pytest.mark.slow
 def test_the_service_does_not_start_without_the_file(cookies):
     project = cookies.bake().project_path
     (project / "CITATION.cff").unlink()
@@ -268,6 +274,7 @@ def server(cookies_session, serve):
         yield started
 
 
+@pytest.mark.slow
 def test_the_page_leads_to_the_authors(server):
     page = server.get("/").body.decode()
     assert f'<bdi>é Ü0</bdi> <a rel="author" href="{ORCID}">{ORCID}</a>' in page

@@ -125,6 +125,7 @@ def without_executable_bits(template: Path, folder: Path) -> Path:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bring", [as_zip, as_repository, with_windows_line_endings, without_executable_bits]
 )
@@ -179,6 +180,7 @@ def test_a_repository_around_the_project_sees_one_new_folder(template, person):
 # A project that is there already
 
 
+@pytest.mark.slow
 def test_rendering_again_changes_nothing_and_removes_nothing(template, plain, person):
     notes = person.renders(template) / "model" / "notes.txt"
     notes.write_text("Mine.\n")
@@ -236,6 +238,7 @@ def test_clearing_an_answer_that_is_needed_is_refused_in_a_sentence(template, pe
     assert tree(person.desk) == {}
 
 
+@pytest.mark.slow
 def test_replay_renders_the_same_project_again(template, person):
     answers = [f"{name}={literal(LINES[name])}" for name in ("project_name", "description")]
     first = tree(person.renders(template, *answers, "project_slug=square-api", "port=6123"))
@@ -314,6 +317,7 @@ def test_a_refusal_ends_with_its_sentence_and_without_a_traceback(template, pers
     assert person.types("ls", person.desk).stdout == ""
 
 
+@pytest.mark.slow
 @needs_terminal
 def test_a_cookiecutter_that_does_not_listen_to_an_interrupt_still_refuses(template, person):
     """The shell lets it ignore the signal, as it does with what runs in the background."""
@@ -332,6 +336,7 @@ def test_the_sample_of_an_orcid_is_told_as_one(template, person):
     assert "orcid must be your own ORCID iD, or empty: this one is a sample and nobody's." in said
 
 
+@pytest.mark.slow
 @needs_shell
 def test_the_command_of_a_refusal_once_corrected_renders_the_very_texts(template, person):
     awkward = shutil.copytree(template, person.folder / AWKWARD_FOLDER)
@@ -344,6 +349,7 @@ def test_the_command_of_a_refusal_once_corrected_renders_the_very_texts(template
     assert said["authors"][0]["family-names"] == LINES["author_family_names"]
 
 
+@pytest.mark.slow
 @needs_shell
 def test_the_command_of_a_refusal_by_cruft_once_corrected_renders_at_the_same_place(
     template, person
@@ -368,6 +374,7 @@ CODE = {
 FREE_TEXT = ["project_name", "description", "author_given_names", "author_family_names"]
 
 
+@pytest.mark.slow
 @needs_terminal
 @pytest.mark.parametrize("kind", CODE)
 def test_code_typed_at_a_prompt_is_not_executed(kind, template, person):
@@ -381,6 +388,7 @@ def test_code_typed_at_a_prompt_is_not_executed(kind, template, person):
     assert not canary.exists()
 
 
+@pytest.mark.slow
 @needs_shell
 @pytest.mark.parametrize("kind", CODE)
 def test_code_given_for_every_answer_is_refused_and_not_executed(kind, template, person):

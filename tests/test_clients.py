@@ -117,6 +117,7 @@ def test_a_generated_client_reads_refusals_and_links(client, serve, project):
         assert second.to_dict() == {"Value Squared": 9}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", ["nested"], indirect=True)
 def test_what_is_taken_and_what_is_given_have_names_of_their_own(client):
     """As input, a longitude may be left out; in an answer, a number may be null."""

@@ -146,6 +146,7 @@ def test_every_combination_of_choices_parses(bake, answers):
             parse(path.read_text("utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("licence", CHOICES["license"])
 def test_the_licence_is_whole(bake, licence):
     text = (bake(license=licence, author_family_names="Ada & Söhne") / "LICENSE").read_text("utf-8")

@@ -126,6 +126,7 @@ def assert_everywhere(
     assert readme(project) == (name.strip(), description.strip())
 
 
+@pytest.mark.slow
 @given(name=TEXTS, description=TEXTS, given=NAMES, family=TEXTS, url=URLS)
 def test_any_text_comes_back_from_every_file(render, name, description, given, family, url):
     project = render(
@@ -162,6 +163,7 @@ class Page(html.parser.HTMLParser):
         self.texts.setdefault(self.tags[-1] if self.tags else "", data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", AWKWARD[::2], ids=range(0, len(AWKWARD), 2))
 def test_awkward_text_comes_back_from_the_page(bake, text):
     project = bake(project_slug="awkward", **dict.fromkeys(FREE_TEXT, text))

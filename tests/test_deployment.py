@@ -132,6 +132,7 @@ def test_an_update_starts_a_replica_before_it_stops_one(cluster):
     assert cluster["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slug", SLUGS)
 def test_the_parts_find_each_other_under_a_name_that_a_service_may_have(bake, slug):
     project = bake(project_slug=slug)

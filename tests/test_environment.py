@@ -52,6 +52,7 @@ def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tools", "used"),
     [
@@ -159,6 +160,7 @@ def test_pip_reads_what_conda_reads(project, text):
     assert [str(read[1].specifier), str(read[3].marker)] == ["<4,>=3.1", 'python_version < "3.99"']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -189,6 +191,7 @@ def faults(project: Path, source: str, listed: str = "") -> str:
     return result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
@@ -207,6 +210,7 @@ def test_an_import_that_the_list_does_not_bring_is_named(project, source, senten
     assert sentence in faults(project, source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [
@@ -226,6 +230,7 @@ def test_a_script_beside_the_model_may_import_what_it_likes(project):
     assert faults(project, "") == ""
 
 
+@pytest.mark.slow
 def test_make_test_names_an_import_that_is_not_listed(project):
     with (stand_in(project) / "model/square.py").open("a") as model:
         model.write("\n\ndef late():\n    import pluggy\n")

@@ -68,6 +68,7 @@ def test_a_drifted_model_stops_the_start_and_says_where_and_by_how_much(project,
         assert json.loads(server.get("/api?value=2").body) == {"Value Squared": 5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waiting", [True, False], ids=["one waits", "none at all"])
 def test_no_recorded_example_stops_the_start_and_names_the_command(project, examples, waiting):
     for path in examples.iterdir():
@@ -119,6 +120,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "sentence"), FAULTS.values(), ids=FAULTS)
 def test_a_malformed_example_is_refused_with_file_place_and_reason(
     project, examples, text, sentence
@@ -131,6 +133,7 @@ def test_a_malformed_example_is_refused_with_file_place_and_reason(
     assert kept == (text if isinstance(text, bytes) else text.encode())
 
 
+@pytest.mark.slow
 def test_what_editors_leave_beside_or_in_an_example_does_no_harm(project, examples):
     (examples / ".#two.json").symlink_to("somebody@here.1234")
     (examples / "._two.json").write_bytes(b"\0\5\x16\7")
@@ -148,6 +151,7 @@ def test_what_is_no_text_is_refused_with_file_and_reason(project, examples):
     assert (examples / "a b.json").read_bytes() == b"\xff"
 
 
+@pytest.mark.slow
 def test_a_large_tolerance_without_a_reason_is_not_recorded(project, examples):
     swapped(project, FLOATS, records=False)
     text = '{"request": {"x": 1.0}, "tolerance": {"rtol": 0.5}}'
@@ -157,6 +161,7 @@ def test_a_large_tolerance_without_a_reason_is_not_recorded(project, examples):
     assert (examples / "far.json").read_text() == text
 
 
+@pytest.mark.slow
 def test_a_request_alone_waits_until_its_answer_is_recorded(project, examples, serve):
     written = '{"note": "né", "request": {"value": -7}}'
     (examples / "seven.json").write_text(written, "utf-8")
@@ -173,6 +178,7 @@ def test_a_request_alone_waits_until_its_answer_is_recorded(project, examples, s
     assert sorted(path.suffix for path in examples.iterdir()) == [".json"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "answer", "expected"),
     [([], "n\n", 4), ([], "", 4), ([], "y\n", 5), (["--yes"], "", 5)],
@@ -191,6 +197,7 @@ def test_a_recorded_answer_is_only_overwritten_with_consent(
         assert f"model/examples/two.json: {question}" in result.stdout
 
 
+@pytest.mark.slow
 def test_an_answer_within_the_tolerance_is_left_as_it_is_recorded(project, examples):
     swapped(project, FLOATS, records=False)
     recorded = {"request": {"x": 1.0}, "response": {"curve": [1000.001, 0.001], "label": "é"}}
@@ -199,6 +206,7 @@ def test_an_answer_within_the_tolerance_is_left_as_it_is_recorded(project, examp
     assert json.loads((examples / "near.json").read_text()) == recorded
 
 
+@pytest.mark.slow
 def test_an_example_of_a_model_that_draws_needs_a_seed(project, examples):
     swapped(project, DRAWS, records=False)
     (examples / "drawn.json").write_text('{"request": {}}')
@@ -218,6 +226,7 @@ def test_a_model_that_fails_on_an_example_stops_the_start_and_names_it(project):
     assert "ZeroDivisionError" in said
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no full device to write to.")
 @pytest.mark.parametrize("reason", ["No space left on device", "Is a directory"])
 def test_an_answer_that_cannot_be_written_costs_nothing(project, examples, reason):

@@ -98,6 +98,7 @@ def test_a_faulty_answer_is_refused_by_name_and_leaves_nothing(
     assert not Path("/tmp/evil").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "text"), ACCEPTED, ids=lambda text: ascii(text[:20]))
 def test_a_good_answer_is_accepted(cookies, name, text):
     assert cookies.bake({name: literal(text)}).exit_code == 0

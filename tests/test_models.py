@@ -317,6 +317,7 @@ def post(server, path: str, body: bytes | str, kind: str = "application/json", *
 FAST = ("pendulum",)  # the others are of the slow tier
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in MODELS],
@@ -327,6 +328,7 @@ def test_the_plumbings_own_tests_hold_for_another_model(cookies, name):
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.slow
 def test_numbers_defaults_and_optional_text_work_in_a_link_and_a_table(model):
     with model("pendulum") as server:
         period = json.loads(server.get("/api?length=1").body)["period"]
@@ -343,12 +345,14 @@ def test_numbers_defaults_and_optional_text_work_in_a_link_and_a_table(model):
     assert "row 3: length: Input should be greater than 0" in rows[2]["error"]
 
 
+@pytest.mark.slow
 def test_a_decimal_comma_without_quotes_is_refused_with_a_hint(model):
     with model("pendulum") as server:
         table = post(server, "/api/batch", "length\n1,5\n", "text/csv")[1]
     assert "2 under 1 names" in table and "write decimal points" in table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"])
 def test_a_number_that_is_not_finite_is_refused_everywhere(model, number):
     with model("pendulum") as server:
@@ -360,6 +364,7 @@ def test_a_number_that_is_not_finite_is_refused_everywhere(model, number):
     assert [row.get("status") for row in json.loads(batch)] == [422, None]
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_not_finite_is_null(model):
     with model("pendulum") as server:
         answer = json.loads(server.get("/api?length=1&note=overflow").body)
@@ -385,6 +390,7 @@ def test_a_nested_model_takes_a_body_and_json_in_a_link_and_a_cell(model):
     assert list(problem["errors"]) == ["sample.values"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("taken", "status"),
     [
@@ -415,6 +421,7 @@ def test_a_list_is_a_repeated_key(model):
     assert [row.get("total") for row in rows] == [5, None, 9]
 
 
+@pytest.mark.slow
 def test_a_model_that_draws_tells_its_seed(model):
     with model("dice") as server:
         drawn = server.get("/api?sides=100")
@@ -428,6 +435,7 @@ def test_a_model_that_draws_tells_its_seed(model):
     assert list(rows[0]["errors"]) == ["seed"] and rows[1]["thrown"] in range(1, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_a_body_of_five_megabytes_arrives_whole(model, chunked):
     numbers = [10**9 + number for number in range(420_000)]
@@ -462,6 +470,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "sentence"), FAULTS.values(), ids=FAULTS)
 def test_a_faulty_model_stops_the_start_and_says_why(cookies, source, sentence):
     source = source.replace("(inputs: Inputs)", "(inputs)").replace("(inputs: Input)", "(inputs)")

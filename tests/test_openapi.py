@@ -227,6 +227,7 @@ def described(project: Path) -> dict:
     return json.loads(printed.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", ["square", *MODELS], indirect=True)
 def test_the_description_is_valid(project):
     OpenAPIV31SpecValidator(described(project)).validate()
@@ -275,6 +276,7 @@ def test_the_description_says_what_the_citation_says(cookies):
     }
 
 
+@pytest.mark.slow
 def test_the_square_does_what_its_description_says(bake, serve, tmp_path):
     with serve(bake()) as server:
         result = explored(server, tmp_path, "--max-examples=10")

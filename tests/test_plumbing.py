@@ -36,6 +36,7 @@ def project(cookies_session) -> Path:
     return cookies_session.bake().project_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_it_does_what_its_own_tests_say(project, name):
     result = within(project, name)

@@ -322,6 +322,7 @@ def test_a_model_process_is_an_interpreter_as_its_author_knows_it(two):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("whom", "stop", "is_busy"),
     [
@@ -354,6 +355,7 @@ def test_callers_at_once_get_what_each_gets_alone(science, code):
     assert at_once(science, codes) == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_pool_left_early_answers_and_leaves_nothing_behind(start, method):
     with start(RUNS) as server:
@@ -376,6 +378,7 @@ def working_in(project: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "name"),
     [
@@ -410,6 +413,7 @@ def test_a_process_that_ends_costs_its_own_answer_alone_and_is_replaced(two, cod
     assert len(runners(two, 2) & before) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "status"),
     [
@@ -433,6 +437,7 @@ def test_where_predict_batch_raises_each_row_is_tried_alone(start):
     assert [row.get("answer") for row in rows] == ["1", None, "3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "is_killed"),
     [
@@ -453,11 +458,13 @@ def test_a_prediction_without_end_is_interrupted_and_killed_if_deaf_to_it(one, c
     assert (answer(one) != before) == is_killed
 
 
+@pytest.mark.slow
 def test_a_caller_who_goes_away_frees_the_model(patient):
     begin(patient, "time.sleep(60)").close()
     wait_until(lambda: ask(patient, "1").status == 200, 5)
 
 
+@pytest.mark.slow
 def test_a_prediction_is_stopped_also_where_its_service_process_has_ended(one):
     begin(one, DEAF)
     (service,) = one.services()
@@ -471,6 +478,7 @@ def is_answered(server) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_large_bodies_that_wait_are_bounded_in_bytes(start):
     with start(RUNS, MODEL_MAX_CONTENT_LENGTH="60000000", **ONE) as server:
         first = begin(server, "time.sleep(3)")
@@ -481,6 +489,7 @@ def test_large_bodies_that_wait_are_bounded_in_bytes(start):
         assert status(post(server, "1" + " " * 50_000_000)) == 200
 
 
+@pytest.mark.slow
 def test_of_too_many_callers_as_many_are_answered_as_can_be_and_the_others_in_time(patient):
     """A prediction begins at any moment of the wait of its caller, also at its end."""
     begun, seconds = time.monotonic(), 4
@@ -498,6 +507,7 @@ def test_of_too_many_callers_as_many_are_answered_as_can_be_and_the_others_in_ti
     assert max(waited for _, waited in answers) < 3
 
 
+@pytest.mark.slow
 def test_the_wait_for_a_model_process_is_bounded(patient):
     first = begin(patient, "time.sleep(3)")
     begun = time.monotonic()
@@ -507,6 +517,7 @@ def test_the_wait_for_a_model_process_is_bounded(patient):
     assert status(first) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["time.sleep(2)", "ctypes.PyDLL(None).sleep(2)"])
 def test_health_is_told_at_once_also_while_the_model_holds_its_interpreter(patient, code):
     call = begin(patient, code)
@@ -521,6 +532,7 @@ def test_health_is_told_at_once_also_while_the_model_holds_its_interpreter(patie
     assert status(call) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "tries"), [(0.4, 20), pytest.param(2, 50, marks=pytest.mark.slow)]
 )
@@ -533,6 +545,7 @@ def test_no_request_waits_while_a_model_process_is_free(start, seconds, tries):
             assert time.monotonic() - begun < 1.75 * seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("services", ["1", "2"])
 def test_who_comes_first_is_served_first(start, services):
     with start(RUNS, WEB_CONCURRENCY=services, MODEL_PROCESSES="1") as server:
@@ -544,6 +557,7 @@ def test_who_comes_first_is_served_first(start, services):
         assert (folder(server) / "order").read_text() == "01234"
 
 
+@pytest.mark.slow
 def test_a_model_that_no_longer_loads_is_told_by_readyz_and_stops_the_next_start(start):
     with start(BREAKS, MODEL_PROCESSES="1") as server:
         project = folder(server)
@@ -561,6 +575,7 @@ def test_a_model_that_no_longer_loads_is_told_by_readyz_and_stops_the_next_start
     assert re.search(r"\b7\b", said) and "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "text"),
     [

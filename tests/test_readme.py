@@ -177,6 +177,7 @@ def test_the_tag_that_is_pushed_starts_the_workflow(bake, tmp_path):
     assert fnmatch.fnmatch(tag, *workflow[True]["push"]["tags"])  # YAML 1.1 calls `on` true
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "image"),
     [

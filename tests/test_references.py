@@ -278,6 +278,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.slow
 def test_everything_that_is_valid_is_taken(bake, tmp_path):
     chance = random.Random(1)
     files = [made(chance, CFF.schema) for _ in range(150)]

@@ -74,12 +74,14 @@ def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
     assert not servers(project)
 
 
+@pytest.mark.slow
 def test_a_live_service_is_asked_by_its_address(project, checkout, serve):
     with serve(project) as server:
         outcome, said, _ = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}/")
     assert outcome == "OK", said
 
 
+@pytest.mark.slow
 def test_a_drifted_value_is_named_with_the_part_that_differs_first(project, checkout, serve):
     square_differently(project)
     with serve(project, MODEL_CHECK="false") as server:
@@ -89,6 +91,7 @@ def test_a_drifted_value_is_named_with_the_part_that_differs_first(project, chec
     assert "service differs" not in said and list(report["differs"]) == ["model"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [0.005, 0.001])
 def test_the_worst_deviation_is_told_and_an_example_may_allow_more(project, tolerance):
     swapped(project, FLOATS, records=False)  # its curve for 1 is [1000, 0]
@@ -104,12 +107,14 @@ def test_the_worst_deviation_is_told_and_an_example_may_allow_more(project, tole
     assert report["examples"]["one"]["path"] == "curve[1]"
 
 
+@pytest.mark.slow
 def test_a_drifted_value_of_this_very_project_is_a_value(project):
     square_differently(project)
     outcome, said, report = reproduce(project, "--local")
     assert (outcome, report["differs"]) == ("VALUE", {}), said
 
 
+@pytest.mark.slow
 def test_a_renamed_key_breaks_the_contract(project):
     path = project / "model/square.py"
     path.write_text(path.read_text().replace("Value Squared", "Square"))
@@ -118,6 +123,7 @@ def test_a_renamed_key_breaks_the_contract(project):
     assert "Value Squared is missing, recorded as 4" in said
 
 
+@pytest.mark.slow
 def test_a_refused_request_breaks_the_contract(project):
     path = project / "model/square.py"
     path.write_text(path.read_text().replace("ge=-LARGEST", "ge=0"))
@@ -127,6 +133,7 @@ def test_a_refused_request_breaks_the_contract(project):
     assert "value: Input should be greater than or equal to 0." in said
 
 
+@pytest.mark.slow
 def test_another_form_is_graver_than_another_value_of_the_same_answer(project):
     square_differently(project)
     path = project / "model/square.py"
@@ -135,6 +142,7 @@ def test_another_form_is_graver_than_another_value_of_the_same_answer(project):
     assert outcome == "CONTRACT" and "two.json: more is 0, recorded as missing." in said, said
 
 
+@pytest.mark.slow
 def test_one_byte_of_the_weights_is_another_identity(project, checkout, serve):
     (project / "model/weights.bin").write_bytes(b"\0\1")
     (checkout / "model/weights.bin").write_bytes(b"\0\2")
@@ -144,6 +152,7 @@ def test_one_byte_of_the_weights_is_another_identity(project, checkout, serve):
     assert list(report["differs"]) == ["model"] and "model differs: " in said
 
 
+@pytest.mark.slow
 def test_another_version_of_a_package_is_named(project, checkout, serve):
     packages = "".join(
         f"https://conda.example/linux-64/{name}-0.1-py_0.conda#0\n"
@@ -163,6 +172,7 @@ def test_another_version_of_a_package_is_named(project, checkout, serve):
     assert said.index("flask differs") < said.index("two.json: Value Squared")
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_not_here_is_named(project, serve):
     with serve(project) as server:
         info = json.loads(server.get("/service-info").body)
@@ -172,6 +182,7 @@ def test_a_lock_that_is_not_here_is_named(project, serve):
     assert list(report["differs"]) == ["lock"] and "lock differs: 0123456789abcdef answers" in said
 
 
+@pytest.mark.slow
 def test_another_base_image_is_named_and_no_other_identity(project, checkout, serve):
     with serve(project, IMAGE_BASE="debian:13-slim") as server:
         outcome, said, report = reproduce(checkout, "--url", f"http://127.0.0.1:{server.port}")
@@ -179,6 +190,7 @@ def test_another_base_image_is_named_and_no_other_identity(project, checkout, se
     assert list(report["differs"]) == ["base"] and "base differs: " in said
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_start_says_why(project):
     path = project / "model/__init__.py"
     path.write_text(path.read_text() + "\ndef load():\n    raise OSError('no weights')\n")
@@ -188,6 +200,7 @@ def test_a_service_that_does_not_start_says_why(project):
     assert not servers(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["http://127.0.0.1:PORT", "nonsense"])
 def test_nobody_at_the_address_is_a_start(project, url):
     outcome, said, _ = reproduce(project, "--url", url.replace("PORT", str(free_port())))
@@ -217,6 +230,7 @@ def answering(status: int, body: bytes = b"", location: str = "") -> Iterator[st
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [
@@ -234,6 +248,7 @@ def test_another_service_at_the_address_is_a_start(project, status, body, senten
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 308])
 def test_a_service_that_has_moved_is_followed(project, serve, status):
     with serve(project) as server, answering(status, b"", f"http://127.0.0.1:{server.port}") as url:
@@ -241,6 +256,7 @@ def test_a_service_that_has_moved_is_followed(project, serve, status):
     assert outcome == "OK", said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "status"), [("MODEL_WAIT", 503), ("MODEL_TIMEOUT", 504)])
 def test_a_service_that_takes_no_predictions_has_given_no_other_answer(
     project, checkout, serve, limit, status
@@ -264,6 +280,7 @@ def client(folder: Path, program: str) -> None:
     (folder / "docker").chmod(0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("docker", ["", "#!/bin/sh\nexit 1\n"], ids=["no client", "no engine"])
 def test_without_docker_it_says_what_else_can_be_done(project, tmp_path, docker):
     if docker:
@@ -289,6 +306,7 @@ def test_without_a_recorded_example_nothing_is_proven(project):
     assert (outcome, report) == ("failed", None) and "make record" in said
 
 
+@pytest.mark.slow
 def test_only_one_way_to_ask_can_be_chosen(project):
     outcome, said, _ = reproduce(project, "--local", "--url", "http://x")
     assert outcome == "failed" and "Choose one of --image REF, --url URL and --local." in said
@@ -307,6 +325,7 @@ def {}:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", ["load()", "predict(inputs)"])
 @pytest.mark.parametrize("stop", ["SIGTERM", "SIGINT", "SIGHUP", "Ctrl-C"])
 def test_one_that_is_stopped_leaves_nothing_running(project, stop, work):
@@ -325,6 +344,7 @@ def test_one_that_is_stopped_leaves_nothing_running(project, stop, work):
     assert not servers(project)
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_costs_no_outcome(project):
     (project / "reproduction.json").mkdir()
     result = flask(project, "reproduce", "--local")

@@ -229,6 +229,7 @@ def test_an_address_of_ipv6_is_listened_at(bake, serve):
         assert server.get("/healthz").status == 200
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_load_stops_the_start_with_its_reason(cookies):
     project = cookies.bake().project_path
     face = project / "model/__init__.py"

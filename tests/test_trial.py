@@ -86,6 +86,7 @@ def trying(tmp_path) -> Callable[..., contextlib.AbstractContextManager[Trial]]:
     return started
 
 
+@pytest.mark.slow
 def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothing(project, trying):
     with trying(project) as trial:
         assert trial.answer() == b'{"Value Squared":4}\n'
@@ -95,6 +96,7 @@ def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothin
         assert trial.said().count("type: make record") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
@@ -112,6 +114,7 @@ def test_a_model_that_cannot_be_imported_is_shown_and_waited_for(project, trying
         wait_until(lambda: trial.answer() == b'{"Value Squared":4}\n')
 
 
+@pytest.mark.slow
 def test_a_breakpoint_stops_in_the_terminal_at_a_call_and_at_no_example(project, trying):
     change(project, "    return Output", "    breakpoint()\n    return Output")
     answers = []
@@ -126,6 +129,7 @@ def test_a_breakpoint_stops_in_the_terminal_at_a_call_and_at_no_example(project,
     assert answers == [b'{"Value Squared":4}\n']
 
 
+@pytest.mark.slow
 def test_a_model_without_recorded_answers_is_tried(project, trying):
     for path in project.glob("model/examples/*.json"):
         path.unlink()
@@ -142,6 +146,7 @@ def own_tests(project: Path) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_changed_answers_are_one_failure_in_one_block(project):
     change(project, "inputs.value**2", "inputs.value**2 + 1")
     (project / "tests/test_model.py").write_text("def test_nothing_yet():\n    pass\n")
@@ -154,6 +159,7 @@ def test_changed_answers_are_one_failure_in_one_block(project):
     assert block[2].endswith("if the new answers are right, type: make record")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "text", "reason"),
     [
@@ -171,6 +177,7 @@ def test_the_owners_own_tests_come_first_whatever_stops_the_others(project, file
     assert reason in result.stdout and "INTERNALERROR" not in result.stdout, result.stdout
 
 
+@pytest.mark.slow
 def test_what_stops_the_service_is_said_once_after_the_owners_own_tests(project):
     with (project / "model/__init__.py").open("a") as face:
         face.write("\nOutput = int\n")
@@ -180,6 +187,7 @@ def test_what_stops_the_service_is_said_once_after_the_owners_own_tests(project)
     assert result.stdout.count("model/__init__.py must export Output") == 1
 
 
+@pytest.mark.slow
 def test_a_warning_of_a_package_of_the_models_ends_no_test_and_is_summed_up(project):
     warning = 'import warnings\n    warnings.warn("old", FutureWarning)\n    return Output'
     change(project, "return Output", warning)
@@ -241,6 +249,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_recorded_answers_say_what_step_a_version_is(released, name):
     change, least, reason = CHANGES[name]
@@ -250,6 +259,7 @@ def test_the_recorded_answers_say_what_step_a_version_is(released, name):
     assert f"make version TO={least}" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["0.1.1", "0.1.0", "0.2.0+local", "1!0.2.0", "new"])
 def test_a_step_that_is_too_small_is_refused_and_nothing_is_written(released, number):
     answers(released, CHANGES["an answer"][0])
@@ -264,6 +274,7 @@ def test_without_a_tag_it_is_said_that_nobody_can_know(project):
     assert "git has no tag v0.1.0 here, so nobody can tell" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "step", "new"),
     [

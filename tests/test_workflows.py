@@ -76,6 +76,7 @@ def test_zizmor_finds_no_weakness(root):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_every_file_fits_its_schema(root):
     for file in github_files(root):
         kind = "github-workflows" if file.parent.name == "workflows" else file.stem
@@ -143,6 +144,7 @@ def test_dependabot_can_read_and_find_the_workflow_before_it_is_rendered():
     assert "jobs" in yaml.safe_load(inner.read_text("utf-8"))
 
 
+@pytest.mark.slow
 @RUNNER_IS_LINUX
 @pytest.mark.parametrize(
     ("addition", "expected"),
@@ -231,6 +233,7 @@ def publishing(bake, tmp_path, serve):
     return project, publish
 
 
+@pytest.mark.slow
 @RUNNER_IS_LINUX
 def test_a_tag_pushes_the_image_by_digest_and_replays_the_examples_against_it(publishing, serve):
     project, publish = publishing
@@ -254,6 +257,7 @@ def test_a_tag_pushes_the_image_by_digest_and_replays_the_examples_against_it(pu
     assert json.loads((project / "openapi.json").read_text())["openapi"] == "3.1.0"
 
 
+@pytest.mark.slow
 @RUNNER_IS_LINUX
 def test_a_tag_that_is_not_the_version_publishes_nothing(publishing):
     project, publish = publishing
