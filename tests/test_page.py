@@ -241,7 +241,7 @@ def test_nested_values_and_whole_numbers_reach_the_model_as_typed(visit):
 def test_a_nested_field_says_what_its_members_take(visit):
     page = visit("nested")
     about = page.get_by_text("The bob", exact=True).locator("..")
-    expect(about).to_contain_text("JSON with mass (number in kg, > 0, ≤ 10^6), label (text)")
+    expect(about).to_contain_text("JSON with mass (number > 0 and ≤ 10^6 kg), label (text)")
 
 
 def test_an_error_stands_next_to_its_field_until_it_is_mended(visit):

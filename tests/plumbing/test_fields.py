@@ -78,6 +78,11 @@ FIELDS = {
     "gap": MM | {"minimum": 150, "maximum": 250, "examples": [200, 210], "unit": "mm"},
     "colours": {"type": "array", "items": SHADE, "minItems": 3, "maxItems": 3, "unit": "nm"},
     "shares": {"type": "object", "additionalProperties": SHARE, "propertyNames": ELEMENT},
+    "years": {
+        "type": "object",
+        "additionalProperties": SHARE,
+        "propertyNames": {"pattern": "^[0-9]$"},
+    },
     "sites": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Site"}},
     "pair": {"type": "array", "prefixItems": [MM, {"type": "string"}], "default": []} | TWO,
     "level": {"type": "integer", "enum": [1, 2, 3], "x-enum-varnames": ["LOW", "HIGH", "TOP"]},
@@ -145,7 +150,7 @@ class Control(HTMLParser):
 def test_each_field_gets_the_control_that_suits_it():
     scalars, others = "line long line line line", "list list json json choice json line line line"
     kinds = f"{scalars} choice choice choice {others} line line line list list line choice "
-    kinds += "line list list json json json line list json json json choice line"
+    kinds += "line list list json json json line list json json json json choice line"
     assert [Control(name).kind for name in FIELDS] == kinds.split()
 
 
@@ -206,7 +211,7 @@ def test_only_what_input_asks_for_is_required():
     ("name", "facts"),
     [
         ("whole", ["integer, 0 to 10^30"]),
-        ("number", ["number, > 0.5"]),
+        ("number", ["number > 0.5"]),
         ("maybe", ["number", "optional"]),
         ("made", ["text", "optional"]),
         ("switch", ["default false"]),
@@ -214,7 +219,7 @@ def test_only_what_input_asks_for_is_required():
         ("list", ["list of 2 or more numbers", "one per line"]),
         ("money", ["0 to 5"]),
         ("words", ['list of "a" or "b"', "one per line"]),
-        ("gauge", ["number, > 0", "optional"]),
+        ("gauge", ["number > 0", "optional"]),
         ("masses", ["list of numbers in kg", "one per line"]),
         ("lengths", ["list of numbers in m", "one per line"]),
         ("table", ["list of lists of numbers"]),
@@ -224,6 +229,7 @@ def test_only_what_input_asks_for_is_required():
         ("gap", ["150 to 250", "such as 200"]),
         ("colours", ["list of 3 numbers, 0 to 255 nm", "one per line"]),
         ("shares", ["numbers by name (element), 0 to 1"]),
+        ("years", ["numbers by name (matches ^[0-9]$), 0 to 1"]),
         ("sites", ["JSON by name with depth (number in m)"]),
         ("pair", ["list of 2 numbers and texts", "optional"]),
         ("word", ["text, 2 to 5 characters"]),
@@ -270,11 +276,11 @@ def test_a_description_is_found_where_the_field_has_it(name, said):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("number", "number in m, > 0.5, required: no description"),
+        ("number", "number > 0.5 m, required: no description"),
         ("choice", '"a" or "b", required: no description'),
         ("level", "1 (LOW), 2 (HIGH) or 3 (TOP), required: no description"),
         ("switch", "true or false, default false: no description"),
-        ("gauge", "number in kg, > 0, optional: The mass"),
+        ("gauge", "number > 0 kg, optional: The mass"),
         ("bob", f"JSON with {MEMBERS}, optional: The bob"),
     ],
 )

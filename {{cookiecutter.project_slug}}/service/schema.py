@@ -76,8 +76,10 @@ class Schemas:
             return " ".join([noun, *bounds, " and ".join(told)])
         if kind == "object":
             return self.object(option, unit, noun, depth + 1)
-        parts = [noun, *bounds]
-        parts[is_range] += measured if is_range else measured and f" in{measured}"
+        ends = [bound for bound in bounds if bound[0] in "≥>≤<"]  # "number > 0 kg"
+        parts = [" and ".join([f"{noun} {ends[0]}", *ends[1:]]) if ends else noun]
+        parts += bounds[len(ends) :]
+        parts[is_range] += measured if is_range or ends else measured and f" in{measured}"
         return ", ".join(parts[is_range and kind == "number" and not is_many :])
 
     def object(self, model: dict, unit: str, noun: str, depth: int) -> str:
