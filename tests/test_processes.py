@@ -489,6 +489,50 @@ def test_large_bodies_that_wait_are_bounded_in_bytes(start):
         assert status(post(server, "1" + " " * 50_000_000)) == 200
 
 
+READS = """
+import time
+
+from pydantic import BaseModel, Field, field_validator
+
+
+class Input(BaseModel):
+    value: str = Field(examples=["1"])
+
+    @field_validator("value")
+    @classmethod
+    def read(cls, value: str) -> str:
+        time.sleep(0.5 if len(value) > 100_000 else 0)
+        return value
+
+
+class Output(BaseModel):
+    value: str
+
+
+def predict(inputs: Input) -> Output:
+    time.sleep(1 if inputs.value[0] == "p" else 0)
+    return Output(value=inputs.value[0])
+"""
+
+
+def test_a_short_request_never_waits_while_long_bodies_are_read(start):
+    with start(READS, MODEL_PROCESSES="2") as server:
+        long = [post(server, 200_000 * "r") for _ in range(4)]
+        waits = []
+        for _ in range(30):
+            begun = time.monotonic()
+            assert ask(server, "1").status == 200
+            waits.append(time.monotonic() - begun)
+            time.sleep(0.05)
+        assert max(waits) < 0.4
+        assert list(map(status, long)) == 4 * [200]
+        begun = time.monotonic()
+        long = [post(server, 200_000 * "p") for _ in range(2)]
+        assert list(map(status, long)) == 2 * [200]
+        # The one is read while the model answers the other.
+        assert time.monotonic() - begun < 2.7
+
+
 @pytest.mark.slow
 def test_of_too_many_callers_as_many_are_answered_as_can_be_and_the_others_in_time(patient):
     """A prediction begins at any moment of the wait of its caller, also at its end."""

@@ -6,6 +6,8 @@ import struct
 
 BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
 
+LARGE = 100_000  # bytes; of a longer body a process says when it has read it
+
 Frame = tuple[bytes, bytes, bytes]  # kind, note and body
 HEADER = struct.Struct("!cHI")  # kind; length of the note and of the body (bytes)
 
@@ -20,6 +22,7 @@ END = b"e"  # the service ends
 DONE = b"D"  # to the keeper: a long prediction is over; it is answered by DONE or TIMEOUT
 READY = b"R"  # it takes requests; the body has the facts about the model
 REFUSED = b"X"  # it cannot start; the body has the reason
+READ = b"H"  # the body has been read; an answer follows
 ANSWER = b"A"  # an answer as JSON; the note has the seed, or how many rows are answered
 MIXED = b"M"  # for each row of a batch, or the first of them, the kind and the body of a frame
 INVALID = b"I"  # the faults that `Input` finds, their number and what was sent, as JSON

@@ -6,52 +6,31 @@ socket. It waits in the queue of the system, first come first served, until a pr
 
 import atexit
 import contextlib
-import itertools
 import json
-import logging
-import math
 import os
-import select
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from werkzeug.exceptions import HTTPException
-
 from service import frames
-from service.frames import Connection, Frame
+from service.frames import Frame
 from service.inprocess import InProcess
-
-logger = logging.getLogger(__name__)
+from service.question import Question, connected
+from service.slots import Slots
 
 PROJECT = Path(__file__).parents[1]
 WAITING = 1000  # requests that may wait for a process
-FOREVER = 10**6  # seconds
-LARGE = 100_000  # bytes; a longer body counts for what may wait
 HELD = 50_000_000  # bytes of large bodies that a service process holds for the model processes
-# Seconds of waiting until the service process looks at the caller and asks the keeper: for the
-# first time, then, and at the end, by when the keeper knows of a prediction that has just begun.
-FIRST_LOOK, LOOK, LAST_LOOK = 0.2, 1, 0.15
-WORKER_BOOT_ERROR = 3  # the exit code of a worker at which Gunicorn ends with all workers
-
-
-class CallerHasGone(HTTPException):
-    """The caller has closed the connection; the log shows a status of its own for that."""
-
-    code = 499
-    description = "The caller has gone away."
 
 
 class Pool:
     """The model processes, which the keeper starts and replaces."""
 
     def __init__(self, settings: dict) -> None:
-        self.settings, self.large = settings, []
-        self.numbers = itertools.count()  # of the requests
+        self.settings, self.large, self.slots = settings, [], Slots()
         queue, door = listener(), listener()
         self.queue, self.door = queue.getsockname(), door.getsockname()
         files = queue.fileno(), door.fileno()
@@ -81,7 +60,9 @@ class Pool:
         if kind != frames.READY:
             self.close()
             sys.exit(body.decode() or "The model processes could not be started.")
-        return json.loads(body)
+        facts = json.loads(body)
+        self.slots.number = max(1, facts["processes"] - 1)
+        return facts
 
     def state(self) -> dict:
         """Count the processes that are ready, name the requests, and say why none is taken."""
@@ -112,71 +93,22 @@ class Pool:
 
         :raise CallerHasGone: if the caller's connection ends before the answer comes
         """
-        if kind == frames.PART and has_gone(caller):  # between the parts of a batch
-            raise CallerHasGone
-        if len(body) < LARGE:
-            return self.asked(kind, body, note, caller)
+        question = Question(self, kind, body, note, caller)
+        if kind == frames.PART:  # of a batch that has been read before
+            question.look()
+            return question.ask()
+        if len(body) < frames.LARGE:
+            return question.ask()
         if self.large and sum(map(len, self.large)) + len(body) > HELD:
             return frames.BUSY, b"", b""
         self.large.append(body)
         try:
-            return self.asked(kind, body, note, caller)
+            with self.slots.wait(self.settings["WAIT"]) as question.slot:
+                return question.ask()
+        except TimeoutError:
+            return frames.BUSY, b"", b""
         finally:
             self.large.remove(body)
-
-    def asked(self, kind: bytes, body: bytes, note: bytes, caller: socket.socket | None) -> Frame:
-        """Send a request to the queue, and give the frame that answers it."""
-        name = b"%d-%d %s" % (os.getpid(), next(self.numbers), note)  # so that no two are the same
-        seconds = FOREVER if kind == frames.PART else self.settings["WAIT"]
-        try:
-            with contextlib.closing(connected(self.queue)) as connection:
-                connection.settimeout(seconds)
-                connection.sendall(frames.pack(kind, body, name))
-                return self.answer(connection, name, time.monotonic() + seconds, caller)
-        except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
-            return frames.BUSY, b"", b""
-        except ConnectionError:
-            return self.told(frames.ENDED, name)
-
-    def answer(
-        self, connection: Connection, name: bytes, end: float, caller: socket.socket | None
-    ) -> Frame:
-        """Wait for the answer.
-
-        :raise TimeoutError: if no process takes the request before the end
-        :raise CallerHasGone: if the caller's connection ends before
-        """
-        is_offered = True
-        for pause in itertools.chain([FIRST_LOOK], itertools.repeat(LOOK)):
-            connection.settimeout(max(LAST_LOOK, min(pause, end - time.monotonic())))
-            try:
-                return frames.receive(connection)
-            except TimeoutError:
-                self.look(name, caller)
-            except ConnectionError:
-                if is_offered or end == math.inf:
-                    raise
-                raise TimeoutError from None  # a process has seen that it is offered no more
-            state = {} if end == math.inf else json.loads(self.told(frames.STATE)[2])
-            if name.decode() in state.get("requests", ()):
-                end = math.inf  # the keeper stops the prediction if it takes too long
-            elif state.get("reason"):
-                return frames.ABSENT, b"", state["reason"].encode()
-            elif time.monotonic() >= end:
-                if not is_offered:
-                    raise TimeoutError
-                # No process begins it from now on. The keeper soon knows if one has just begun.
-                connection.shutdown(socket.SHUT_WR)
-                is_offered = False
-
-    def look(self, name: bytes, caller: socket.socket | None) -> None:
-        """Let a prediction be stopped if its caller has gone.
-
-        :raise CallerHasGone: if so
-        """
-        if has_gone(caller):
-            self.told(frames.CANCEL, name)
-            raise CallerHasGone
 
     def close(self) -> None:
         """End the keeper, and with it the model processes."""
@@ -206,33 +138,3 @@ def listener() -> socket.socket:
     found.bind("" if sys.platform == "linux" else f"{tempfile.mkdtemp()}/socket")
     found.listen(WAITING)
     return found
-
-
-def connected(address: str | bytes) -> Connection:
-    """Connect to a listening socket; if it is gone, the service ends.
-
-    :raise BlockingIOError: if too many connections wait there
-    """
-    connection = Connection(socket.AF_UNIX)
-    connection.setblocking(False)
-    try:
-        connection.connect(address)
-    except ConnectionRefusedError:
-        logger.critical("The keeper of the model processes has ended; so does the service.")
-        os._exit(WORKER_BOOT_ERROR)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def has_gone(caller: socket.socket | None) -> bool:
-    """Check whether the caller's connection has ended."""
-    if caller is None or getattr(caller, "has_left", False):  # this side has closed it
-        return False
-    try:
-        watched = select.poll()  # select() fails where more than a thousand files are open
-        watched.register(caller, select.POLLIN)
-        return bool(watched.poll(0)) and not caller.recv(1, socket.MSG_PEEK)
-    except (OSError, ValueError):
-        return True

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import time
+from functools import partial
 
 from service import frames, machine
 from service.frames import Frame
@@ -78,6 +79,7 @@ def serve(connection: socket.socket, door: str, model: Model, log: Log, request:
         return
     begun, name = time.monotonic(), request[1]
     answer, is_late = (frames.FAULT, b"", b"KeyboardInterrupt"), False
+    model.tell = partial(connection.sendall, frames.pack(frames.READ))
     log.begin(name)
     try:
         answer = model.answer(*request)
