@@ -40,7 +40,7 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator, AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime,
-    computed_field, field_validator
+    BeforeValidator, computed_field, field_validator, model_validator
 )
 from typing_extensions import TypeAliasType
 
@@ -249,6 +249,14 @@ COMPUTED = """
 """
 
 
+BEFORE = """
+    @model_validator(mode="before")
+    @classmethod
+    def unchanged(cls, given: object) -> object:
+        return given
+"""
+
+
 @dataclass(frozen=True)
 class Case:
     """A model as the source of its `Input`, with requests that it takes, others, and texts."""
@@ -276,7 +284,7 @@ def cases(draw: st.DrawFn) -> Case:
         lines.append(f"    f{place}: {found.source} = Field({', '.join(options)})")
         if draw(st.integers(0, 9)) == 0:
             lines.append(f"    _check{place} = field_validator('f{place}')(refused_if_unlucky)")
-    lines += draw(st.sampled_from([[], [COMPUTED]]))
+    lines += draw(st.sampled_from([[], [COMPUTED], [BEFORE]]))
     head = draw(st.sampled_from(["", ", populate_by_name=True", ", extra='allow'"]))
     given = st.fixed_dictionaries(
         {name: kinds[name].values for name in required},
@@ -399,7 +407,9 @@ class Asked:
 
     def directly(self, request: dict) -> object:
         """What the model says without a service."""
-        inputs = self.model.Input.model_validate_json(json.dumps(request), strict=True)
+        # Behind a validator of the author's, pydantic's strict reader takes no list as a tuple.
+        is_strict = not hasattr(self.model.Input, "unchanged")
+        inputs = self.model.Input.model_validate_json(json.dumps(request), strict=is_strict)
         return json.loads(self.model.predict(inputs).model_dump_json(by_alias=True))
 
     def request(self, given: dict) -> None:
@@ -615,6 +625,19 @@ def same(one: object, other: object) -> bool:
 
 
 FAILED = {
+    "a validator before": Case(
+        "Same = BeforeValidator(lambda given: given)\n"
+        "class Input(BaseModel):\n    x: tuple[float, float] = (1, 2)\n    y: Decimal = Decimal(1)\n"
+        "    t: time = time(8)\n    d: list[timedelta] = []\n    s: set[tuple[int, int]] = set()\n"
+        "    n: Annotated[tuple[float, float], Same] = (1, 2)\n"
+        "    e: Annotated[Decimal, Same] = Decimal(1)\n    z: Annotated[set[str], Same] = {'a'}\n"
+        + BEFORE,
+        (
+            {"x": [3, 4], "y": "1.10", "t": "06:30:00", "d": ["PT1H"], "s": [[1, 2]]},
+            {"n": [3, 4], "e": 1.5, "z": ["b"]},
+        ),
+        ({"x": 3}, {"y": True}, {"t": 3600}, {"d": [5]}, {"d": "PT1H"}, {"s": [1]}, {"z": "b"}),
+    ),
     "keys that are numbers": Case(
         "class Input(BaseModel):\n    x: dict[int, float]\n    y: dict[float, list[int]] = {}\n",
         ({"x": {"1990": 0.5, "-2": 1}}, {"x": {}, "y": {"1.5": [2], "2": []}}),

@@ -29,7 +29,7 @@ class Model:
         self.contract, self.check = contract, contract.Output.model_validate
         rows = Annotated[list[contract.Input], Field(max_length=most_rows)]
         self.reader = Reader(contract.Input)
-        self.read_rows = partial(reader(rows, hasty).validate_json, strict=True)
+        self.read_rows = reader(rows, hasty).validate_json
         self.write = partial(write, writer(contract.Output))
         self.write_rows = partial(write, writer(list[contract.Output]))
         self.seeds = seeds(contract.Input)

@@ -81,8 +81,8 @@ class Reader:
     """Reads inputs; on a fault, it reads a short one again for all faults."""
 
     def __init__(self, kind: type[BaseModel]) -> None:
-        self.read = partial(reader(kind, hasty).validate_json, strict=True)
-        self.read_whole = partial(reader(kind).validate_json, strict=True)
+        self.read = reader(kind, hasty).validate_json
+        self.read_whole = reader(kind).validate_json
         fields = kind.model_fields.items()
         called = {name: found.alias or name for name, found in fields if found.is_required()}
         self.required = called.items()

@@ -106,7 +106,10 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
         return into(schema)
 
 
-reader, writer = partial(compiled, SchemaValidator), partial(compiled, SchemaSerializer)
+# The author's own `strict=False` is stronger than this setting.
+STRICT = {"strict": True}
+reader = partial(compiled, partial(SchemaValidator, config=STRICT))
+writer = partial(compiled, SchemaSerializer)
 
 
 @contextmanager
@@ -164,16 +167,41 @@ def holds(part: object, kind: str) -> bool:
 
 def closed(part: dict) -> dict:
     """An object that refuses unknown members, unless its author has decided on them."""
+    config = STRICT | {"extra_fields_behavior": "forbid"} | part.get("config", {})
     if part["type"] == "typed-dict":  # for which pydantic decides otherwise
         is_undecided = part.get("extra_behavior", "ignore") == "ignore"
-        return part | ({"extra_behavior": "forbid"} if is_undecided else {})
-    return part | {"config": {"extra_fields_behavior": "forbid"} | part.get("config", {})}
+        part = part | ({"extra_behavior": "forbid"} if is_undecided else {})
+    return part | {"config": config}
+
+
+def lenient(part: dict) -> dict:
+    """A list of any kind, or a decimal, also where a validator of the author's comes before.
+
+    Such a validator gets Python's lists, numbers and texts, and so does whatever comes after it.
+    """
+    return {"strict": False} | part
 
 
 def ordered(part: dict) -> dict:
     """A set that is written in an order."""
     write = core_schema.wrap_serializer_function_ser_schema(in_order, when_used="json")
-    return {"serialization": write} | part
+    return {"serialization": write} | lenient(part)
+
+
+def timed(part: dict) -> dict:
+    """A time or a duration, also where a validator of the author's comes before."""
+    return read_by(partial(in_words, SchemaValidator(part)))(part)
+
+
+def in_words(kind: SchemaValidator, text: object) -> object:
+    """Read a text; leave anything else, so that a number is refused.
+
+    :raise PydanticCustomError: if the text is no such value
+    """
+    try:
+        return kind.validate_strings(text) if isinstance(text, str) else text
+    except ValidationError as error:
+        raise PydanticCustomError("text", error.errors()[0]["msg"]) from error
 
 
 def choice(part: dict) -> dict:
@@ -219,6 +247,11 @@ DATES = {kind.__name__: partial(dated, TypeAdapter(kind)) for kind in (date, dat
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
 CHANGES |= {
     "float": lambda part: part | {"allow_inf_nan": False},
+    "list": lenient,
+    "tuple": lenient,
+    "decimal": lenient,
+    "time": timed,
+    "timedelta": timed,
     "set": ordered,
     "frozenset": ordered,
 }
