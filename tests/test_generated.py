@@ -10,6 +10,7 @@ import io
 import json
 import re
 import sys
+import time
 import types
 from base64 import b64decode
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from werkzeug.test import EnvironBuilder
 
 HEAD = """
 import math
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -627,7 +629,8 @@ def same(one: object, other: object) -> bool:
 FAILED = {
     "a validator before": Case(
         "Same = BeforeValidator(lambda given: given)\n"
-        "class Input(BaseModel):\n    x: tuple[float, float] = (1, 2)\n    y: Decimal = Decimal(1)\n"
+        "class Input(BaseModel):\n    x: tuple[float, float] = (1, 2)\n"
+        "    y: Decimal = Decimal(1)\n"
         "    t: time = time(8)\n    d: list[timedelta] = []\n    s: set[tuple[int, int]] = set()\n"
         "    n: Annotated[tuple[float, float], Same] = (1, 2)\n"
         "    e: Annotated[Decimal, Same] = Decimal(1)\n    z: Annotated[set[str], Same] = {'a'}\n"
@@ -896,6 +899,36 @@ def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field
     assert hint in client.get("/api", query_string={"t": text}).json["detail"]
     table = client.post("/api/batch", data=f't\n"{text}"\n', content_type="text/csv")
     assert hint in table.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("t: dict[int, float]", {"x": 1}, "t.x: Name should be a valid integer."),
+        ("t: list[int] = Field(min_length=2)", [1], "not 1."),
+        ("t: datetime", "2024-02-29", "a date and time such as 2024-02-29T08:30:00."),
+        ("t: Literal[True, 'None', None]", 1, "Input should be true or 'None' or null."),
+        ("t: Pet", {}, "t: Give 'kind'."),
+        ("t: Pet", {"kind": "cow"}, "t: 'kind' should be one of 'cat', 'dog'."),
+        ("t: Spot", {"x": 1, "y": 2}, "t.y: No such field."),
+        ("t: Any", "x", None),
+    ],
+)
+def test_a_wrong_value_is_named_in_words_of_json(services, field, value, reason):
+    source = f"@dataclass\nclass Spot:\n    x: float\nclass Input(BaseModel):\n    {field}\n"
+    asked = Asked(*services(source), source)
+    response = asked.client.post("/api", json={"t": value})
+    assert not reason or response.json["detail"].endswith(reason), response.text
+    assert asked.takes.is_valid({"t": value}) is not bool(reason)
+
+
+def test_digits_without_end_are_refused_at_once(services):
+    client = services("class Input(BaseModel):\n    t: Decimal\n    u: UUID\n")[0].test_client()
+    begun = time.perf_counter()
+    for name, text in {"t": 20_000 * "1" + "x", "u": 20_000 * "a" + "\nz"}.items():
+        answer = client.get("/api", query_string={name: text})
+        assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert time.perf_counter() - begun < 1  # a pattern that tries all ends takes ten
 
 
 def ask(services, case: Case, client: Wire | None = None) -> Asked:

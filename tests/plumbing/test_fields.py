@@ -422,6 +422,8 @@ def test_a_value_is_said_in_text_only_if_it_is_read_as_the_same(name, value, tex
 def test_a_list_in_one_cell_is_json():
     assert field("list").texts([1, 2.5], once=True) == ["[1, 2.5]"]
     assert field("list").texts([1], once=True) == ["1"]
+    assert field("tags").texts(["a"], once=True) == ['["a"]']
+    assert field("tags").read(["a,b"], is_cell=True)[1].startswith("Write a list as JSON")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def accept(kind: str) -> None:
         abort(406, f"The answer is {kind}, and Accept rules it out.")
 
 
-def written(model: ServedModel, texts: Texts) -> str:
+def written(model: ServedModel, texts: Texts, are_cells: bool = False) -> str:
     """Write texts by field, as a query has them, as the JSON that they stand for.
 
     :raise 422: if there is no such field, or texts cannot stand for a value of it
@@ -71,7 +71,7 @@ def written(model: ServedModel, texts: Texts) -> str:
     wrong, parts = {}, []
     for name, values in texts.items():
         field = model.named.get(name, model.more)
-        text, hint = field.read(values) if field else ("", "No such field")
+        text, hint = field.read(values, are_cells) if field else ("", "No such field")
         if hint:
             wrong[name] = hint
         parts.append(f"{json.dumps(name)}: {text}")

@@ -89,8 +89,11 @@ class Field:
         facts = self.facts + ["required"] * self.is_required
         return f"{', '.join(facts)}: {self.description or 'no description'}"
 
-    def read(self, texts: list[str]) -> tuple[str, str]:
-        """Give the JSON that texts stand for, or the reason why they stand for no value."""
+    def read(self, texts: list[str], is_cell: bool = False) -> tuple[str, str]:
+        """Give the JSON that texts stand for, or the reason why they stand for no value.
+
+        In a cell, a list of texts is JSON: a text with commas may be one item or several.
+        """
         first, is_one = texts[0], len(texts) == 1
         if is_one and self.one.takes(first):
             return self.one.json(first), ""
@@ -99,10 +102,14 @@ class Field:
         fault = no_json(first) if is_one and re.match(begins, first) else "no JSON"
         if not fault:
             return first, ""
+        if self.many.takes_text and is_cell:
+            return "", 'Write a list as JSON, such as ["a", "b"]'
         if self.is_list:
             return "[" + ", ".join(map(self.many.json, texts)) + "]", ""
-        reason = f"Write JSON: {fault}" if self.is_nested else ""
-        return self.one.json(first), reason if is_one else "Give it once"
+        once = "Give it once, as JSON" if self.is_nested else "Give it once"
+        quotes = "" if first.strip()[:1] in ("{", "[") else ", a text in quotes"
+        reason = f"Write JSON{quotes}: {fault}" if self.is_nested else ""
+        return self.one.json(first), reason if is_one else once
 
     def expected(self, texts: list[str]) -> str:
         """Say what to write in the place of texts that are no value of the field."""
@@ -110,6 +117,8 @@ class Field:
         if not kind or any(map(listed, self.options)):
             return ""  # or the reason names the values
         if all(re.fullmatch(kind["looks"], one.strip()) for one in texts):
+            return ""
+        if self.is_list and re.match(LIST, texts[0]):
             return ""
         if self.is_list and "," in "".join(texts):
             return f"write {self.name}= before each item in a link, or a JSON list"
@@ -129,13 +138,13 @@ class Field:
             return []
         items = value if self.is_list and isinstance(value, list) else [value]
         for texts in (list(map(text, items)), [json.dumps(value, ensure_ascii=False)]):
-            if texts and not (once and len(texts) > 1) and self.is_same(texts, value):
+            if texts and not (once and len(texts) > 1) and self.is_same(texts, value, once):
                 return texts
         return [] if is_default else None
 
-    def is_same(self, texts: list[str], value: object) -> bool:
+    def is_same(self, texts: list[str], value: object, is_cell: bool = False) -> bool:
         """Whether texts are read as a value; a decimal may be a number or a text."""
-        text, fault = self.read(texts)
+        text, fault = self.read(texts, is_cell)
         if fault:
             return False
         found = json.loads(text, parse_int=whole)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import re
 
 from flask import request
 from werkzeug.exceptions import HTTPException, default_exceptions
@@ -84,8 +85,8 @@ class ServedModel:
 
     def log(self, text: str) -> None:
         """Write into the log how the model failed: a traceback, or how its process ended."""
-        last = text.rstrip().rpartition("\n")[2]
-        logger.error("The model failed: %s", last, extra={"members": {"traceback": text}})
+        last = re.findall(r"(?m)^\S.*", text)[-1:] or [text]
+        logger.error("The model failed: %s", last[0], extra={"members": {"traceback": text}})
 
     def refusal(
         self, reasons: dict[str, str], supplied: Texts, number: int | None = None
@@ -103,4 +104,4 @@ class ServedModel:
                 supplied = list(map(str, json.loads(*supplied)))
             supplied = supplied[int(item) :][:1]
         hint = self.named[name].expected(supplied) if name in self.named else ""
-        return f"{reason}; {hint}" if hint else reason
+        return f"{reason}; {hint}" if hint and "such as" not in reason else reason

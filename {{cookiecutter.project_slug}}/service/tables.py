@@ -77,7 +77,7 @@ def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: lis
     own = [(name, text) for name, text in cells.items() if fields[name]]
     given = {name: [text] for name, text in own if not fields[name].is_blank(text)}
     try:
-        return written(model, given), kept
+        return written(model, given, are_cells=True), kept
     except InvalidInput as error:
         return error, kept
 

@@ -11,7 +11,11 @@ def plain(value: object) -> object:
     kind = getattr(getattr(value, "dtype", None), "str", "")
     if kind in NANOSECONDS:
         value = value.astype(NANOSECONDS[kind])
-    return value.tolist()
+    found = value.tolist() if hasattr(value, "tolist") else value
+    if type(found) is type(value):
+        kind, way_out = type(value).__name__, "give numbers, texts, lists or dicts"
+        raise TypeError(f"Output holds a value of type {kind}, which JSON cannot say: {way_out}.")
+    return found
 
 
 def nulls(value: object) -> object:

@@ -20,7 +20,16 @@ CHOOSE = ("union", "function-wrap")  # what goes on after a fault
 SHOULD = "Input should be "
 REQUIRED = "Field required"
 UNKNOWN = "No such field"
-PREFIX = re.compile("^(Value error|Assertion failed), ")  # of words of the author's
+# Words of pydantic's for people who know Python, and what stands in their place
+WORDED = {
+    "^(Value error|Assertion failed), ": "",  # before the author's own words
+    "^Unable to extract tag using discriminator (.*)$": r"Give \1",
+    "^Input tag ('.*') found using (.*) does not match .* tags: (.*)$": r"\2 should be one of \3",
+    "^Unexpected keyword argument$": UNKNOWN,
+    r"(?<![\w'])True(?![\w'])": "true",
+    r"(?<![\w'])False(?![\w'])": "false",
+    r"(?<![\w'])None(?![\w'])": "null",
+}
 KEEP = ", unless the address ends in ?keep= and its name"
 
 
@@ -131,7 +140,7 @@ def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, 
     above = {found[:length] for found in paths for length in range(len(found))}
     reasons = {}
     for found, fault in zip(paths, faults, strict=True):
-        place, reason = ".".join(map(str, found)) or "body", PREFIX.sub("", fault["msg"])
+        place, reason = ".".join(map(str, found)) or "body", worded(fault)
         if fault["type"] == "extra_forbidden":
             reason = UNKNOWN + KEEP * is_row
         if fault["type"].endswith("_type") and found in above:
@@ -140,6 +149,16 @@ def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, 
             reasons[place] += f" or {reason.removeprefix(SHOULD)}"
         reasons.setdefault(place, reason)
     return reasons
+
+
+def worded(fault: dict) -> str:
+    """The reason of a fault in words of JSON; the author's own words stay as they are."""
+    reason = fault["msg"]
+    if fault["type"] == "value_error":
+        return reason.removeprefix("Value error, ")
+    for words, better in WORDED.items():
+        reason = re.sub(words, better, reason)
+    return reason.replace("Input", "Name", 1) if fault["loc"][-1:] == ("[key]",) else reason
 
 
 def path(fault: dict, given: object) -> tuple:

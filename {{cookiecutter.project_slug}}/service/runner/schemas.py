@@ -5,12 +5,13 @@ import math
 import sys
 
 from pydantic import BaseModel, PydanticUserError, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.runner.contract import Contract
 from service.runner.strict import INTEGER, NUMBER, PATTERN, encode
 
-DIGITS = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
+DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
 LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
 DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"
 DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -60,6 +61,8 @@ class Schemas(GenerateJsonSchema):
             names = found.get("propertyNames", {}) | {"pattern": pattern}
             found |= {"additionalProperties": values, "propertyNames": names}
         keys = self.generate_inner(schema.get("keys_schema", {"type": "any"}))
+        if self.mode == "validation" and keys.get("type") in ("array", "object"):
+            raise PydanticInvalidForJsonSchema("a name is a text")
         return found | NAMED.get(keys.get("type"), {})
 
     def set_schema(self, schema: dict) -> dict:
@@ -80,8 +83,12 @@ class Schemas(GenerateJsonSchema):
     def model_schema(self, schema: dict) -> dict:
         """An object, which in a request has no unknown members unless its author allows them."""
         is_open = "extra_fields_behavior" in schema.get("config", {})
+        is_open = is_open or schema.get("extra_behavior", "ignore") != "ignore"
         own = {} if is_open or self.mode != "validation" else {"additionalProperties": False}
-        return super().model_schema(schema) | own
+        describe = getattr(super(), f"{schema['type'].replace('-', '_')}_schema")
+        return describe(schema) | own
+
+    dataclass_schema = typed_dict_schema = model_schema
 
     def encode_default(self, default: object) -> object:
         """A default as JSON has it; finite() leaves out one that JSON does not have."""
@@ -139,11 +146,12 @@ def schemas(contract: Contract) -> dict:
 
 def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
     """Stop with the name of the first field that JSON cannot say."""
+    ours = {"schema_generator": Schemas}
     for kind, mode in kinds:
         for name, field in kind.model_fields.items():
             alone = {name: (field.annotation, field), "__config__": kind.model_config}
             try:
-                create_model("Alone", **alone).model_json_schema(mode=mode)
+                create_model("Alone", **alone).model_json_schema(mode=mode, **ours)
             except PydanticUserError:
                 way_out = "write float, str, list[float], bytes or a pydantic model instead"
                 place = f"model/__init__.py: {kind.__name__}.{name}"

@@ -38,23 +38,23 @@ def decode(text: object) -> bytes:
     except (TypeError, ValueError):
         data = b""
     if not data or encode(data) != text:
-        raise PydanticCustomError("base64", "Input should be a file, not empty, in base64")
+        raise PydanticCustomError("base64", "Input should be a file, not empty (in JSON: base64)")
     return data
 
 
-def dated(kind: TypeAdapter, text: object) -> object:
-    """Read a date, with or without a time; pydantic would take "2024" for seconds since 1970.
+def dated(kind: TypeAdapter, looks: str, sample: str, text: object) -> object:
+    """Read a date, or a date and time; pydantic would take "2024" for seconds since 1970.
 
     :raise PydanticCustomError: if the text is no date
     """
     if isinstance(text, date):
         return text
     try:
-        if isinstance(text, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        if isinstance(text, str) and re.match(looks, text):
             return kind.validate_strings(text, strict=True)
     except ValidationError as error:
         raise PydanticCustomError("date", error.errors()[0]["msg"]) from error
-    raise PydanticCustomError("date", "Input should be a date that starts like 2024-02-29")
+    raise PydanticCustomError("date", f"Input should be {sample}")
 
 
 def finite(value: object) -> object:
@@ -242,7 +242,16 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
 
 
 BASE64 = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
-DATES = {kind.__name__: partial(dated, TypeAdapter(kind)) for kind in (date, datetime)}
+DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+DATES = {
+    "date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29"),
+    "datetime": partial(
+        dated,
+        TypeAdapter(datetime),
+        f"{DAY}[Tt _]",
+        "a date and time such as 2024-02-29T08:30:00",
+    ),
+}
 # How a core schema changes, by its type.
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
 CHANGES |= {
