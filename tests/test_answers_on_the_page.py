@@ -90,6 +90,55 @@ def predict(inputs: Input) -> Output:
     )
 '''
 
+# A model whose lists lie in objects, or do not belong together.
+CURVES = """
+from pydantic import BaseModel, Field
+
+
+class Input(BaseModel):
+    points: int = Field(3, examples=[3])
+
+
+class Curve(BaseModel):
+    t: list[float] = Field(json_schema_extra={"unit": "s"})
+    n: list[float]
+
+
+class Output(BaseModel):
+    north: Curve
+    south: Curve
+    by_site: dict[str, Curve]
+    nested: dict[str, dict[int, list]]
+    items: set[str]
+    keys: tuple[str, str]
+    numbers: set[int]
+    vector: tuple[float, float, float]
+    names: list[str]
+    fitted: list[float]
+    measured: list[float | None]
+    sites: list[str] = Field(json_schema_extra={"axis": "x"})
+    empty: dict[str, float]
+
+
+def predict(inputs: Input) -> Output:
+    curve = Curve(t=[0, 1, 2], n=[4, 3, 5])
+    return Output(
+        north=curve,
+        south=curve,
+        by_site={"a": curve},
+        nested={"b": {1: [1, "x"]}},
+        items={"q", "z"},
+        keys=("4", "7"),
+        numbers={1, 2, 3},
+        vector=(1, 2, 3),
+        names=["one", "two", "three"],
+        fitted=[1, 5, 4],
+        measured=[1, None, 3],
+        sites=["i", "j", "k"],
+        empty={},
+    )
+"""
+
 
 @pytest.fixture(scope="module")
 def service(bake, serve) -> Iterator[object]:
@@ -99,9 +148,11 @@ def service(bake, serve) -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def ports(service) -> dict[str, int]:
-    """Its port, for `visit`."""
-    return {"square": service.port}
+def ports(bake, serve, service) -> Iterator[dict[str, int]]:
+    """Its port and that of the model of curves, for `visit`."""
+    project = swapped(bake(project_slug="curves"), CURVES)
+    with serve(project, MODEL_PROCESSES="1") as server:
+        yield {"square": service.port, "curves": server.port}
 
 
 def row(page: Page, name: str) -> str:
@@ -113,6 +164,12 @@ def figure(page: Page, name: str):
     """The plots and the table of a list."""
     title = page.locator("figcaption b").get_by_text(name, exact=True)
     return page.locator("figure").filter(has=title)
+
+
+def captions(page: Page) -> list[list[str]]:
+    """The names in the caption of each figure."""
+    figures = page.locator("figure").all()
+    return [one.locator("figcaption b").all_inner_texts() for one in figures]
 
 
 def test_each_value_has_its_name_unit_description_and_every_digit(visit):  # noqa: F811
@@ -130,7 +187,14 @@ def test_a_null_says_why_it_is_one(visit):  # noqa: F811
     page = visit()
     run(page)
     expect(row(page, "lost")).to_have_text("not finite (NaN or infinite) ")
-    expect(row(page, "maybe")).to_have_text("not finite (NaN or infinite), or none ")
+    expect(row(page, "maybe")).to_have_text("null: none, or not finite (NaN or infinite) ")
+
+
+def test_no_list_is_described_by_what_a_null_in_it_means(visit):  # noqa: F811
+    page = visit()
+    run(page)
+    name = page.locator(".values th").filter(has=page.get_by_text("none", exact=True))
+    expect(name).to_have_text("none")
 
 
 def test_lists_are_plotted_over_the_axis_and_kept_as_csv(visit):  # noqa: F811
@@ -198,6 +262,30 @@ def test_records_are_a_table(visit):  # noqa: F811
     expect(found.locator("th")).to_have_text(["position nm", "label "])
     expect(found.locator("td")).to_have_text(["1.0", 'a, "b"', "1e-300", "c"])
     expect(figure(page, "matrix").locator("td")).to_have_text(["1.0", "2.0", "3.0", "4.5"])
+
+
+def test_figures_are_called_by_their_paths(visit):  # noqa: F811
+    page = visit("curves")
+    run(page)
+    titles = captions(page)
+    curves = [[f"{path}.t", f"{path}.n"] for path in ("north", "south", "by_site.a")]
+    assert titles[:4] == [*curves, ["nested.b.1"]]
+    expect(figure(page, "south.n").get_by_role("img")).to_have_count(1)
+    plot = figure(page, "south.n").get_by_role("img").get_attribute("aria-label")
+    assert plot == "Plot of south.n over south.t"
+    rows = [" ".join(one.split()) for one in page.locator(".values tr").all_inner_texts()]
+    due = ["north see below", "south see below", "by_site", "a see below", "nested", "b see below"]
+    assert rows[:6] == due
+    expect(row(page, "empty")).to_have_text("an empty object")
+
+
+def test_only_lists_of_numbers_and_their_axis_stand_side_by_side(visit):  # noqa: F811
+    page = visit("curves")
+    run(page)
+    titles = captions(page)
+    alone = [["items"], ["keys"], ["numbers"], ["vector"], ["names"]]
+    assert titles[4:] == [*alone, ["fitted", "measured", "sites"]]
+    expect(figure(page, "numbers").get_by_role("img")).to_have_count(0)
 
 
 def test_a_picture_is_shown_and_a_file_can_be_kept(visit):  # noqa: F811
