@@ -6,6 +6,8 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import quote
 
 import pytest
 from conftest import swapped, wait_until
@@ -139,6 +141,24 @@ def predict(inputs: Input) -> Output:
     )
 """
 
+# A model that draws what its caller writes.
+LABEL = """
+from pydantic import BaseModel, Field
+
+
+class Input(BaseModel):
+    label: str = Field(examples=["a"])
+
+
+class Output(BaseModel):
+    map: bytes
+
+
+def predict(inputs: Input) -> Output:
+    drawn = f'<svg xmlns="http://www.w3.org/2000/svg"><text y="20">{inputs.label}</text></svg>'
+    return Output(map=drawn.encode())
+"""
+
 
 @pytest.fixture(scope="module")
 def service(bake, serve) -> Iterator[object]:
@@ -149,10 +169,13 @@ def service(bake, serve) -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def ports(bake, serve, service) -> Iterator[dict[str, int]]:
-    """Its port and that of the model of curves, for `visit`."""
-    project = swapped(bake(project_slug="curves"), CURVES)
-    with serve(project, MODEL_PROCESSES="1") as server:
-        yield {"square": service.port, "curves": server.port}
+    """Its port and those of the models of curves and of a label, for `visit`."""
+    found = {"square": service.port}
+    with ExitStack() as stack:
+        for name, model in {"curves": CURVES, "label": LABEL}.items():
+            project = swapped(bake(project_slug=name), model)
+            found[name] = stack.enter_context(serve(project, MODEL_PROCESSES="1")).port
+        yield found
 
 
 def row(page: Page, name: str) -> str:
@@ -297,6 +320,21 @@ def test_a_picture_is_shown_and_a_file_can_be_kept(visit):  # noqa: F811
         row(page, "report").get_by_role("link", name="Download PDF").click()
     assert download.value.suggested_filename == "report.pdf"
     assert download.value.path().read_bytes() == base64.b64decode(answer["report"])
+
+
+def test_a_picture_runs_no_script_that_its_caller_wrote(visit):  # noqa: F811
+    page = visit("label")
+    accept = {"accept": "image/svg+xml"}  # as some browsers ask, but not this one
+    page.route("**/api?*", lambda route: route.continue_(headers=route.request.headers | accept))
+    page.expected.append("Blocked script execution")
+    label = quote("</text><script>document.documentElement.id = 'ran'</script><text>", safe="")
+    answer = page.goto(f"{page.ours}api?label={label}")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    assert answer.headers["content-security-policy"] == policy
+    assert page.locator("script").count() == 1 and page.locator("#ran").count() == 0
+    page.unroute("**/api?*")
+    assert "content-security-policy" not in page.goto(f"{page.ours}api?label=a").headers
 
 
 def test_the_json_is_indented_and_has_every_digit(visit):  # noqa: F811
