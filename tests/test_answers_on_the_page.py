@@ -6,6 +6,8 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import quote
 
 import pytest
 from conftest import swapped, wait_until
@@ -90,6 +92,73 @@ def predict(inputs: Input) -> Output:
     )
 '''
 
+# A model whose lists lie in objects, or do not belong together.
+CURVES = """
+from pydantic import BaseModel, Field
+
+
+class Input(BaseModel):
+    points: int = Field(3, examples=[3])
+
+
+class Curve(BaseModel):
+    t: list[float] = Field(json_schema_extra={"unit": "s"})
+    n: list[float]
+
+
+class Output(BaseModel):
+    north: Curve
+    south: Curve
+    by_site: dict[str, Curve]
+    nested: dict[str, dict[int, list]]
+    items: set[str]
+    keys: tuple[str, str]
+    numbers: set[int]
+    vector: tuple[float, float, float]
+    names: list[str]
+    fitted: list[float]
+    measured: list[float | None]
+    sites: list[str] = Field(json_schema_extra={"axis": "x"})
+    empty: dict[str, float]
+
+
+def predict(inputs: Input) -> Output:
+    curve = Curve(t=[0, 1, 2], n=[4, 3, 5])
+    return Output(
+        north=curve,
+        south=curve,
+        by_site={"a": curve},
+        nested={"b": {1: [1, "x"]}},
+        items={"q", "z"},
+        keys=("4", "7"),
+        numbers={1, 2, 3},
+        vector=(1, 2, 3),
+        names=["one", "two", "three"],
+        fitted=[1, 5, 4],
+        measured=[1, None, 3],
+        sites=["i", "j", "k"],
+        empty={},
+    )
+"""
+
+# A model that draws what its caller writes.
+LABEL = """
+from pydantic import BaseModel, Field
+
+
+class Input(BaseModel):
+    label: str = Field(examples=["a"])
+
+
+class Output(BaseModel):
+    map: bytes
+
+
+def predict(inputs: Input) -> Output:
+    drawn = f'<svg xmlns="http://www.w3.org/2000/svg"><text y="20">{inputs.label}</text></svg>'
+    return Output(map=drawn.encode())
+"""
+
 
 @pytest.fixture(scope="module")
 def service(bake, serve) -> Iterator[object]:
@@ -99,9 +168,14 @@ def service(bake, serve) -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def ports(service) -> dict[str, int]:
-    """Its port, for `visit`."""
-    return {"square": service.port}
+def ports(bake, serve, service) -> Iterator[dict[str, int]]:
+    """Its port and those of the models of curves and of a label, for `visit`."""
+    found = {"square": service.port}
+    with ExitStack() as stack:
+        for name, model in {"curves": CURVES, "label": LABEL}.items():
+            project = swapped(bake(project_slug=name), model)
+            found[name] = stack.enter_context(serve(project, MODEL_PROCESSES="1")).port
+        yield found
 
 
 def row(page: Page, name: str) -> str:
@@ -113,6 +187,12 @@ def figure(page: Page, name: str):
     """The plots and the table of a list."""
     title = page.locator("figcaption b").get_by_text(name, exact=True)
     return page.locator("figure").filter(has=title)
+
+
+def captions(page: Page) -> list[list[str]]:
+    """The names in the caption of each figure."""
+    figures = page.locator("figure").all()
+    return [one.locator("figcaption b").all_inner_texts() for one in figures]
 
 
 def test_each_value_has_its_name_unit_description_and_every_digit(visit):  # noqa: F811
@@ -130,7 +210,14 @@ def test_a_null_says_why_it_is_one(visit):  # noqa: F811
     page = visit()
     run(page)
     expect(row(page, "lost")).to_have_text("not finite (NaN or infinite) ")
-    expect(row(page, "maybe")).to_have_text("not finite (NaN or infinite), or none ")
+    expect(row(page, "maybe")).to_have_text("null: none, or not finite (NaN or infinite) ")
+
+
+def test_no_list_is_described_by_what_a_null_in_it_means(visit):  # noqa: F811
+    page = visit()
+    run(page)
+    name = page.locator(".values th").filter(has=page.get_by_text("none", exact=True))
+    expect(name).to_have_text("none")
 
 
 def test_lists_are_plotted_over_the_axis_and_kept_as_csv(visit):  # noqa: F811
@@ -200,6 +287,30 @@ def test_records_are_a_table(visit):  # noqa: F811
     expect(figure(page, "matrix").locator("td")).to_have_text(["1.0", "2.0", "3.0", "4.5"])
 
 
+def test_figures_are_called_by_their_paths(visit):  # noqa: F811
+    page = visit("curves")
+    run(page)
+    titles = captions(page)
+    curves = [[f"{path}.t", f"{path}.n"] for path in ("north", "south", "by_site.a")]
+    assert titles[:4] == [*curves, ["nested.b.1"]]
+    expect(figure(page, "south.n").get_by_role("img")).to_have_count(1)
+    plot = figure(page, "south.n").get_by_role("img").get_attribute("aria-label")
+    assert plot == "Plot of south.n over south.t"
+    rows = [" ".join(one.split()) for one in page.locator(".values tr").all_inner_texts()]
+    due = ["north see below", "south see below", "by_site", "a see below", "nested", "b see below"]
+    assert rows[:6] == due
+    expect(row(page, "empty")).to_have_text("an empty object")
+
+
+def test_only_lists_of_numbers_and_their_axis_stand_side_by_side(visit):  # noqa: F811
+    page = visit("curves")
+    run(page)
+    titles = captions(page)
+    alone = [["items"], ["keys"], ["numbers"], ["vector"], ["names"]]
+    assert titles[4:] == [*alone, ["fitted", "measured", "sites"]]
+    expect(figure(page, "numbers").get_by_role("img")).to_have_count(0)
+
+
 def test_a_picture_is_shown_and_a_file_can_be_kept(visit):  # noqa: F811
     page = visit()
     answer = json.loads(run(page))
@@ -209,6 +320,21 @@ def test_a_picture_is_shown_and_a_file_can_be_kept(visit):  # noqa: F811
         row(page, "report").get_by_role("link", name="Download PDF").click()
     assert download.value.suggested_filename == "report.pdf"
     assert download.value.path().read_bytes() == base64.b64decode(answer["report"])
+
+
+def test_a_picture_runs_no_script_that_its_caller_wrote(visit):  # noqa: F811
+    page = visit("label")
+    accept = {"accept": "image/svg+xml"}  # as some browsers ask, but not this one
+    page.route("**/api?*", lambda route: route.continue_(headers=route.request.headers | accept))
+    page.expected.append("Blocked script execution")
+    label = quote("</text><script>document.documentElement.id = 'ran'</script><text>", safe="")
+    answer = page.goto(f"{page.ours}api?label={label}")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    assert answer.headers["content-security-policy"] == policy
+    assert page.locator("script").count() == 1 and page.locator("#ran").count() == 0
+    page.unroute("**/api?*")
+    assert "content-security-policy" not in page.goto(f"{page.ours}api?label=a").headers
 
 
 def test_the_json_is_indented_and_has_every_digit(visit):  # noqa: F811

@@ -12,6 +12,7 @@ import pytest
 import test_page
 from conftest import swapped
 from playwright.sync_api import Page, expect
+from test_models import DICE
 
 pytestmark = pytest.mark.browser
 
@@ -43,13 +44,13 @@ def predict(inputs: Input) -> Output:
 
 @pytest.fixture(scope="module")
 def ports(bake, serve) -> Iterator[dict[str, int]]:
-    """The ports of two services: the square, and one whose names are awkward."""
+    """The ports of the square, of a model whose names are awkward, and of one that draws."""
     with ExitStack() as stack:
-        lens = swapped(bake(project_slug="lens"), LENS)
-        yield {
-            "square": stack.enter_context(serve(bake())).port,
-            "lens": stack.enter_context(serve(lens)).port,
-        }
+        found = {"square": stack.enter_context(serve(bake())).port}
+        for name, model in {"lens": LENS, "dice": DICE}.items():
+            project = swapped(bake(project_slug=f"batch-{name}"), model)
+            found[name] = stack.enter_context(serve(project)).port
+        yield found
 
 
 def table(rows: list[list]) -> str:
@@ -204,14 +205,15 @@ def test_a_file_is_dropped(visit):
     assert finish(page)[1] == ["7", "49", ""]
 
 
-@pytest.mark.parametrize("model", ["square", "lens"])
+@pytest.mark.parametrize("model", ["square", "lens", "dice"])
 def test_the_template_is_answered_as_it_is(visit, model):
     page = visit(model)
     link = page.get_by_role("link", name="Download a template").get_attribute("href")
     give(page, unquote(link.partition(",")[2]))
     head, first = finish(page)
     assert head[-1] == "error" and not first[-1]
-    assert first[-2] == ("4" if model == "square" else 'it\'s, "new"')
+    due = {"square": "4", "lens": 'it\'s, "new"', "dice": "[1-6]"}
+    assert re.fullmatch(due[model], first[-2])
 
 
 @pytest.mark.parametrize("language", ["curl", "Python", "R"])

@@ -8,6 +8,8 @@ import re
 from functools import cached_property
 from itertools import chain
 
+from pydantic_core import from_json
+
 from service.schema import Schemas, listed
 from service.words import WORDS, plain, text, whole
 
@@ -18,6 +20,7 @@ SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
 LIST, ITEMS = r"\s*\[", r'\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts
 NEVER = "(?!)"  # a pattern that no text matches
+DEEP = 10  # times a JSON text, beyond which its indented form would make a page long
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
 
 
@@ -158,7 +161,8 @@ class Field:
         The control is left empty for the default; an empty line of a list is no item.
         """
         if self.is_nested and not self.one.takes(text(value)):
-            return json.dumps(value, ensure_ascii=False, indent=2)
+            line, lines = (json.dumps(value, ensure_ascii=False, indent=step) for step in (None, 2))
+            return line if len(lines) > DEEP * len(line) else lines
         texts = self.texts(value)
         typed = "\n".join(texts or [])
         lines = typed.split("\n") if self.is_list else [typed]
@@ -167,10 +171,10 @@ class Field:
 
 
 def no_json(text: str) -> str:
-    """Say why a text is no JSON; nothing if it is."""
+    """Say why a text is no JSON, as the reader of bodies has it; nothing if it is."""
     try:
-        json.loads(text, parse_int=whole)
-    except (ValueError, RecursionError) as error:
+        from_json(text, cache_strings="none")
+    except ValueError as error:
         return str(error)
     return ""
 

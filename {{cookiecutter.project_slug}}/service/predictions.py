@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from service import frames
 from service.bodies import JSON, body, query, require, written
 from service.forms import FORM, read
-from service.pictures import Picture
+from service.pictures import POLICY, Picture
 from service.served import ServedModel
 from service.words import Texts
 
@@ -50,12 +50,12 @@ def answer(
         raise model.error(kind, found, supplied)
     request.environ["service.answers"] = 1
     data, mimetype = picture.taken(found) if is_picture else (found + b"\n", JSON)
-    headers = {}
+    headers = {"Content-Security-Policy": POLICY} if is_picture else {}
     if seed:
-        headers = {"Model-Seed": seed.decode(), "Cache-Control": "no-store"}
+        headers |= {"Model-Seed": seed.decode(), "Cache-Control": "no-store"}
     elif request.method != "POST":  # a cache may keep it, and ask whether it is still so
         tag = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-        headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+        headers |= {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     if picture.name:
         headers["Vary"] = "Accept"
     response = Response(data, mimetype=mimetype, headers=headers)

@@ -55,7 +55,7 @@ def test_each_field_has_one_control_with_a_label_and_a_description(text, served)
 @pytest.mark.parametrize("name", RECORDED)
 def test_each_recorded_example_is_shown_and_fills_the_form(client, page, name):
     example = RECORDED[name]
-    text = html.unescape(client.get("/", query_string={"example": name}).text)
+    text = html.unescape(client.get("/", query_string={page.asks: name}).text)
     assert pretty(example.request) in text and pretty(example.response) in text
     assert page.call(BASE, page.sample(name)) in text
     assert page.link(example.request) in text

@@ -46,6 +46,9 @@ class Page:
         self.started = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())
         # The shapes of a request. What is long or nested is sent as a body, not as a link.
         self.shapes = ["form"] if model.takes_files else ["link", "body"]
+        self.asks = "example"  # in a link to the page, for a recorded one
+        while self.asks in model.named:  # it is the name of a field
+            self.asks += "_"
 
     def index(self) -> Response:
         """Show the form and the calls, filled as the link says, for the host of this request."""
@@ -76,7 +79,7 @@ class Page:
 
     def given(self, texts: Texts) -> dict:
         """Give the values that a link to the page asks for: an example by its name, or fields."""
-        (example, *_), named = texts.get("example", [""]), self.model.named
+        (example, *_), named = texts.get(self.asks, [""]), self.model.named
         found = self.sample(example) if example in self.examples else dict(self.start)
         for name, typed in texts.items():
             said, fault = named[name].read(typed) if name in named else ("", "No such field")

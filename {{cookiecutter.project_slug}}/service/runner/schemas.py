@@ -66,9 +66,9 @@ class Schemas(GenerateJsonSchema):
         return found | NAMED.get(keys.get("type"), {})
 
     def set_schema(self, schema: dict) -> dict:
-        """A list, in which a request may repeat an item."""
+        """A list without an order, in which a request may repeat an item."""
         found = super().set_schema(schema)
-        return {key: found[key] for key in found if key != "uniqueItems"}
+        return {key: found[key] for key in found if key != "uniqueItems"} | {"x-unordered": True}
 
     frozenset_schema = set_schema
 

@@ -19,7 +19,8 @@ function text(value, schema) {
   if (value === undefined) return "";
   if (value !== null) return isScalar(value) ? `${value}` : write(value).replace(/\n */g, " ");
   const nulls = options(schema).filter(({ type }) => type === "null");
-  return nulls.map(({ description }) => description ?? "none").join(", or ") || "none";
+  const [reason = "none", ...more] = nulls.map(({ description }) => description ?? "none").reverse();
+  return more.length ? `null: ${[reason, ...more].join(", or ")}` : reason;
 }
 
 // A file in base64: a picture as itself, and each to be kept.
@@ -87,6 +88,13 @@ const isAxis = ({ about }) => said(about, "axis") === "x";
 const isNumber = (item) => item === null || item instanceof Digits;
 const isPlain = (value) => isList(value) && value.length > 0 && value.every(isScalar);
 
+// Whether a list is drawn, and stands beside others of its length: if it has numbers, or is the axis.
+// A set has no order, and each item of a tuple has a meaning of its own.
+function isSeries(list, schema) {
+  const isOther = options(schema).some((option) => option["x-unordered"] || option.prefixItems);
+  return isPlain(list) && !isOther && (list.every(isNumber) || said(schema, "axis") === "x");
+}
+
 const time = (item) => (/^\d{4}-\d\d-\d\d/.test(item) ? Date.parse(item) : NaN);
 
 // The axis of a plot, and the columns to draw over it. The axis may be among the inputs, or dates.
@@ -128,8 +136,9 @@ function whole(value) {
   return length > 8 ? 0 : length;
 }
 
-// The rows of a table for an object, those of nested ones indented; its lists become figures.
-function walk(value, name, schema, depth, found) {
+// The rows of a table for an object, those of nested ones indented; its lists become figures, each
+// called by its path.
+function walk(value, name, schema, depth, found, path = name) {
   const row = (cell) => found.rows.push({ name, schema, depth, cell, whole: whole(value) });
   const isFile = typeof value === "string" && said(schema, "contentEncoding");
   if (isFile) return row(file(value, name, schema));
@@ -138,19 +147,22 @@ function walk(value, name, schema, depth, found) {
     const unit = value === null ? "" : said(schema, "unit");
     return row(markup`${text(value, schema)} <small>${unit}</small>`);
   }
-  if (name) row("");
+  const inside = Object.entries(value);
+  const at = name && row(inside.length ? "" : "an empty object");
   const lists = {};
-  for (const [key, inner] of Object.entries(value)) {
-    const member = below(schema, key);
-    const own = isList(inner) && inner.length ? columns(inner, key, member) : [];
-    if (!own.length) walk(inner, key, member, depth + (name ? 1 : 0), found);
-    else if (isPlain(inner) && lists[inner.length]) lists[inner.length].push(...own);
+  for (const [key, inner] of inside) {
+    const [member, to] = [below(schema, key), path ? `${path}.${key}` : key];
+    const own = isList(inner) && inner.length ? columns(inner, to, member) : [];
+    const isShared = isSeries(inner, member);
+    if (!own.length) walk(inner, key, member, depth + (name ? 1 : 0), found, to);
+    else if (isShared && lists[inner.length]) lists[inner.length].push(...own);
     else {
-      const caption = isPlain(inner) ? null : [key, said(member, "description")];
+      const caption = isShared ? null : [to, said(member, "description")];
       found.figures.push({ caption, found: own });
-      if (!caption) lists[inner.length] = own;
+      if (isShared) lists[inner.length] = own;
     }
   }
+  if (at && inside.length && at === found.rows.length) found.rows[at - 1].cell = "see below";
 }
 
 // Show the answer in the text of a response, and give its JSON, indented.

@@ -22,12 +22,14 @@ export function options(schema = {}) {
   return (schema.anyOf ?? schema.oneOf ?? schema.allOf)?.flatMap(options) ?? [schema];
 }
 
+const values = (schema) => options(schema).filter(({ type }) => type !== "null");
+
 // A member of a schema, or else of one of its options, or of the items of a list.
 export function said(schema = {}, key) {
   if (schema[key] !== undefined) return schema[key];
-  const values = options(schema).filter(({ type }) => type !== "null");
-  const items = values.flatMap((option) => (option.items ? options(option.items) : []));
-  return [...values, ...items].find((option) => option[key] !== undefined)?.[key];
+  const found = values(schema);
+  const items = found.flatMap((option) => (option.items ? values(option.items) : []));
+  return [...found, ...items].find((option) => option[key] !== undefined)?.[key];
 }
 
 // The schema of a member of an object, or of an item of a list.

@@ -108,11 +108,13 @@ function tools(control, view) {
   const head = element("span", { className: "swaps" }, view.button);
   labelOf(control).after(head);
   if (optional === undefined) return;
+  let kept = control.dataset.default; // what it says once it is included again
   view.given = element("input", { type: "checkbox", ariaLabel: `Include ${name}` });
   view.given.addEventListener("input", (event) => {
     event.stopPropagation();
-    if (view.given.checked) view.write();
-    else control.value = "";
+    if (!view.given.checked) [kept, control.value] = [control.value, ""];
+    else if (kept) control.value = kept;
+    else view.write();
     sync(control);
     announce(control);
   });
