@@ -54,7 +54,8 @@ service/proof/replay.py service/proof/reproduce.py service/proof/shown.py servic
 service/runner/__init__.py service/runner/__main__.py service/runner/answers.py
 service/runner/contract.py service/runner/loose.py
 service/runner/refusals.py service/runner/schemas.py service/runner/strict.py service/schema.py
-service/served.py service/settings.py service/slots.py service/tables.py service/watch.py service/words.py
+service/served.py service/settings.py service/slots.py service/tables.py service/watch.py
+service/words.py
 service/words.toml service/worker.py tests/conftest.py tests/test_examples.py tests/test_identity.py
 tests/test_model.py tests/test_openapi.py tests/test_packages.py tests/test_page.py
 tests/test_provenance.py tools/environment.py tools/packages.py tools/trial.py tools/version.py

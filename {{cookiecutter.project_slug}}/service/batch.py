@@ -81,12 +81,11 @@ def apart(model: ServedModel, body: bytes, keep: list[str]) -> tuple[bytes, list
         return body, []
     rows, beside, others = few(model, members(body.decode())), [], {*keep} - model.named.keys()
     for place, row in enumerate(turns(given)):
-        parts = members(rows[place], "{") if row and isinstance(row, dict) else iter(())
-        found = {
-            json.loads(name): f"{name}: {text}"
-            for name, text in zip(*[turns(parts)] * 2, strict=True)
-        }
-        if found:
+        found = {}
+        if isinstance(row, dict) and not row.keys().isdisjoint(keep):
+            text = rows[place]
+            parts = zip(*[turns(spans(text, "{"))] * 2, strict=True)
+            found = {name: text[start:end] for (name, start, _), (_, _, end) in parts}
             own = [found[name] for name in found if name not in others]
             rows[place] = "{" + ", ".join(own) + "}"
         beside.append([found[name] for name in keep if name in found])
@@ -178,14 +177,19 @@ def turns(items: Iterable) -> Iterator:
         yield item
 
 
-def members(text: str, opening: str = "[") -> Iterator[str]:
-    """Give the members of JSON that is not empty, each as it is written: of an array its items.
+def members(text: str) -> Iterator[str]:
+    """Give the items of a JSON array that is not empty, each as it is written."""
+    return (text[start:end] for _, start, end in spans(text, "["))
+
+
+def spans(text: str, opening: str) -> Iterator[tuple[object, int, int]]:
+    """Give the items of a JSON array that is not empty, each with its start and its end.
 
     Of an object, which opens with {, these are its names and values by turns.
     """
-    decoder, place = json.JSONDecoder(parse_int=whole), text.index(opening)
+    scan, place = json.JSONDecoder(parse_int=whole).scan_once, text.index(opening)
     while text[place] not in "]}":
         start = SPACE.match(text, place + 1).end()
-        end = decoder.raw_decode(text, start)[1]
-        yield text[start:end]
+        found, end = scan(text, start)
+        yield found, start, end
         place = SPACE.match(text, end).end()
