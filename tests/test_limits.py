@@ -196,6 +196,24 @@ def test_a_request_that_names_no_host_is_refused(server):
     assert exchange(server, "GET /healthz HTTP/1.0\r\n\r\n").startswith("HTTP/1.0 200")
 
 
+@pytest.mark.parametrize("host", ["", "a b", 'a"b', "a/b", ":80", "[::1", "x" * 300, "é"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_host_that_is_none_is_refused_with_a_sentence(server, host, method):
+    head = f"{method} / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    answer = exchange(server, head)
+    assert answer.startswith("HTTP/1.1 400") and "application/problem+json" in answer
+    assert ("The header Host names no host" in answer) == (method == "GET")
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1]:5000", "127.0.0.1:80", "my_model:8080", "localhost", "a.example."]
+)
+def test_a_host_is_taken_in_each_form(server, host):
+    head = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    answer = exchange(server, head)
+    assert answer.startswith("HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("target", ["/static/style.css", "/api?value=12"])
 def test_a_condition_that_is_meant_for_changes_is_ignored(server, target):
     conditions = 'If-Match: "a"\r\nIf-None-Match: "a"\r\nConnection: close\r\n'
@@ -222,9 +240,10 @@ def test_a_connection_takes_the_next_request_even_after_an_answer_without_a_body
         ("GET /", "Content-Length: -1\r\n", {"400"}),
         ("GET /", "Content-Length: 1\r\nContent-Length: 2\r\n", {"400"}),
         ("POST /api", "Transfer-Encoding: stolen\r\n", {"501"}),
+        ("POST /api", "Transfer-Encoding: gzip, chunked\r\n", {"501"}),
         ("POST /api", "Expect: more\r\n", {"417"}),
     ],
-    ids=["link", "header", "headers", "method", "length", "lengths", "coding", "expectation"],
+    ids="link header headers method length lengths coding codings expectation".split(),
 )
 def test_what_is_no_request_or_too_long_is_told_so(server, request_line, headers, statuses):
     head, _, body = exchange(server, f"{request_line} {HOST}{headers}\r\n").partition("\r\n\r\n")

@@ -311,6 +311,32 @@ def test_the_metrics_name_the_build_and_say_how_the_model_is(sleeping, serve):
     assert (found["model_processes"].value, found["model_busy"].value) == (2, 0)
 
 
+LOCKS = """
+import fcntl, sys
+file = open(sys.argv[1], "rb")
+fcntl.lockf(file, fcntl.LOCK_SH)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_log_file_that_another_program_locks_stops_nothing(bake, serve):
+    with serve(bake()) as server:
+        command = [sys.executable, "-c", LOCKS, str(server.log)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes) as reader:
+            reader.stdout.readline()
+            start = time.monotonic()
+            for _ in range(20):
+                assert server.get("/api?value=2").status == 200
+            assert time.monotonic() - start < 3
+            reader.stdin.close()
+        assert ask_each(server, "/healthz", 2) == 4
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert lost(lines) >= 20
+    assert sum(line.get("route") == "/healthz" for line in lines) == 4
+
+
 @pytest.mark.parametrize("output", ["head -1", "true"])
 def test_a_log_that_nobody_reads_any_more_stops_nothing(bake, output):
     port = free_port()

@@ -208,6 +208,72 @@ def test_rows_to_keep_of_are_counted_and_must_be_json(small, sample):
         assert response.status_code == 400, response.text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        rb'[{"id": "\ud800"}]',
+        b'[{"id": "\xed\xa0\x80"}]',
+        '[{"id": 1}]'.encode("utf-16"),
+        '[{"id": 1}]'.encode("utf-32"),
+        b"[1 2]",
+        b"[1],",
+        b"",
+    ],
+)
+@pytest.mark.parametrize("query", ["", "?keep=id"])
+def test_what_is_no_json_is_refused_also_where_members_are_kept(client, text, query):
+    response = client.post(f"/api/batch{query}", data=text, content_type="application/json")
+    assert response.status_code == 400, response.text
+    assert "The body is not JSON" in response.json["detail"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_has_not_is_not_kept(client, number):
+    text = f'[{{"id": {number}}}]'
+    response = client.post("/api/batch?keep=id", data=text, content_type="application/json")
+    assert response.status_code == 400, response.text
+
+
+def test_what_is_kept_has_no_name_that_an_answer_has(client, served, sample, takes_tables):
+    table, error = as_csv(served, sample), tables.error_column(served)
+    for name in ("row", "status", "detail", "errors"):
+        response = client.post(f"/api/batch?keep={name}", json=[sample | {name: 1}])
+        assert response.status_code == 422 and "must have names, and others" in response.text
+    response = client.post(f"/api/batch?keep={error}", data=table, content_type="text/csv")
+    assert response.status_code == 422 and f", {error}." in response.json["detail"]
+
+
+def test_no_more_than_a_hundred_names_are_kept(client, sample):
+    for count, status in ((100, 200), (101, 422)):
+        names = ",".join(f"a{number}" for number in range(count))
+        response = client.post(f"/api/batch?keep=a0&keep={names}", json=[sample])
+        assert response.status_code == status, response.text
+    assert "name at most 100 columns or members, not 101" in response.json["detail"]
+    assert client.post("/api/batch?keep=%ff", json=[sample]).status_code == 400
+
+
+def test_rows_that_are_refused_are_kept_nothing_of(client, served, takes_tables):
+    names = ",".join(f"a{number}" for number in range(100))
+    table = f"{next(iter(served.fields))},{names}\n" + "1\n" * 9_999
+    start = time.process_time()
+    response = client.post(f"/api/batch?keep={names}", data=table, content_type="text/csv")
+    if response.status_code == 422:
+        pytest.skip("This model needs more columns.")
+    assert time.process_time() - start < 2 and len(response.data) < 3_000_000
+    rows = csv.reader(io.StringIO(response.text, newline=""))
+    assert {len(row) for row in rows} == {100 + len(served.columns) + 1}
+
+
+def test_others_have_their_turn_while_members_are_set_apart(client, sample, monkeypatch):
+    turns = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: turns.append(time.monotonic()))
+    rows = [sample | {f"a{number}": 1 for number in range(300_000)}]
+    keep = ",".join(f"a{number}" for number in range(100))
+    response = client.post(f"/api/batch?keep={keep}", json=rows)
+    assert response.json[0]["status"] == 422 and response.json[0]["a99"] == 1
+    assert len(turns) > 5
+
+
 class Declined(Exception):
     pass
 

@@ -90,3 +90,12 @@ def test_a_caller_who_takes_json_among_others_is_answered(client, sample, types)
 def test_a_body_over_the_limit_is_refused(app, client, path):
     app.config["MAX_CONTENT_LENGTH"] = 1
     assert client.post(path, json={}).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/batch"])
+def test_a_compressed_body_is_refused_as_such(client, sample, path):
+    for coding, status in (("gzip", 415), ("br", 415), ("identity", 200)):
+        body = sample if path == "/api" else [sample]
+        response = client.post(path, json=body, headers={"Content-Encoding": coding})
+        assert response.status_code == status, response.text
+        assert status == 200 or f"not with Content-Encoding {coding}" in response.json["detail"]

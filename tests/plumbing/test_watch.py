@@ -119,6 +119,61 @@ def test_the_log_names_the_fingerprint_of_an_answer(client, line):
     assert line("/healthz")["fingerprint"] == client.get("/healthz").headers["Model-Fingerprint"]
 
 
+DATES = [
+    "Thu, 01 Jan 99999999999999999999 00:00:00 GMT",
+    f"Thu, 01 Jan {'9' * 4000} 00:00:00 GMT",
+    f"Thu, 01 Jan 2020 00:00:00 +{'9' * 30}",
+    "Thu, 01 Jan 0000 00:00:00 GMT",
+    "Thu, 99 Xyz 2020 99:99:99 GMT",
+    '"Thu, 01 Jan 99999999999999999999 00:00:00 GMT"',
+    "yesterday",
+    "",
+]
+
+
+@pytest.mark.parametrize("date", DATES)
+@pytest.mark.parametrize("path", ["/static/page.js", "/"])
+def test_a_condition_that_is_no_date_is_ignored(client, path, date):
+    for name in ("If-Modified-Since", "If-Unmodified-Since", "If-Range"):
+        headers = {name: date, "If-None-Match": '"x"', "Range": "bytes=0-1"}
+        for given in (headers, {name: date}, {name: date, "Range": "bytes=0-1"}):
+            assert client.get(path, headers=given, buffered=True).status_code in (200, 206)
+
+
+def test_a_condition_that_is_ignored_costs_no_answer_of_the_model(client, query):
+    for date in DATES:
+        headers = {"If-None-Match": '"x"', "If-Modified-Since": date}
+        assert client.get("/api", query_string=query, headers=headers).status_code == 200
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(client):
+    first = client.get("/static/page.js", buffered=True)
+    date, tag = first.headers["Last-Modified"], first.headers["ETag"]
+    part = {"Range": "bytes=0-1"}
+    for headers, status in (
+        ({"If-Modified-Since": date}, 304),
+        ({"If-None-Match": tag}, 304),
+        (part | {"If-Range": tag}, 206),
+        (part | {"If-Range": date}, 206),
+        (part | {"If-Range": '"x"'}, 200),
+    ):
+        found = client.get("/static/page.js", headers=headers, buffered=True)
+        assert found.status_code == status, headers
+
+
+@pytest.mark.parametrize("path", ["/api", "/healthz", "/static/page.js"])
+def test_no_other_protocol_is_upgraded_to(client, path):
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    found = client.get(path, headers=headers, buffered=True).status_code
+    assert found == client.get(path, buffered=True).status_code
+
+
+@pytest.mark.parametrize("path", ["/static//page.js", "/static//x", "/examples//"])
+def test_no_path_is_answered_by_a_redirect(client, path):
+    response = client.get(path, headers={"Host": "evil.example"})
+    assert response.status_code == 404 and "Location" not in response.headers
+
+
 def test_a_request_that_the_web_server_cannot_read_is_answered_counted_and_logged(client, line):
     environ = {"service.refused": (431, "Request Header Fields Too Large. " * 10)}
     said = line("/", environ_overrides=environ)

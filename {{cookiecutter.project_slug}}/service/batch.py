@@ -3,20 +3,23 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import chain, islice
 
 from flask import Flask, Response, abort, request
+from pydantic_core import from_json
 
 from service import frames, tables
-from service.bodies import JSON, accept, body, require
+from service.bodies import JSON, accept, body, query, require
 from service.errors import in_row
 from service.served import ServedModel
 from service.words import whole
 
-TURN = 500  # rows, after which the service answers other requests
+MOST = 100  # names in ?keep=
+REFUSAL = ["row", "status", "detail", "errors"]  # members in the place of a row that is refused
+TURN = 0.02  # seconds
 PARTS = 20  # of a slow batch for each process: small, so that all end at about the same time
 SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -30,20 +33,24 @@ def register(app: Flask, model: ServedModel) -> None:
         kind = require(*kinds)
         accept(kind)
         answers = table if kind == tables.CSV else array
-        return Response(answers(model, body(), kept(model)), mimetype=kind)
+        return Response(answers(model, body(), kept(model, kind)), mimetype=kind)
 
     app.add_url_rule("/api/batch", "answer_batch", answer_batch, methods=["POST"])
 
 
-def kept(model: ServedModel) -> list[str]:
+def kept(model: ServedModel, kind: str) -> list[str]:
     """The names in ?keep=, of columns or members that are handed through into the answers.
 
     :raise 422: if an answer cannot have them
     """
-    names = [name for text in request.args.getlist("keep") for name in text.split(",") if name]
-    if names and (not model.columns or set(names) & set(model.columns)):
-        abort(422, f"keep: the answers must have names, and others: {', '.join(model.columns)}.")
-    return list(dict.fromkeys(names))
+    found = [name for text in query().get("keep", []) for name in text.split(",") if name]
+    names = list(dict.fromkeys(found))
+    taken = [*model.columns, *([tables.error_column(model)] if kind == tables.CSV else REFUSAL)]
+    if names and (not model.columns or set(names) & set(taken)):
+        abort(422, f"keep: the answers must have names, and others: {', '.join(taken)}.")
+    if len(names) > MOST:
+        abort(422, f"keep: name at most {MOST} columns or members, not {len(names)}.")
+    return names
 
 
 def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes | str:
@@ -53,8 +60,8 @@ def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes | str:
     if isinstance(found, bytes):
         if not keep or not beside:
             return found + b"\n"
-        found = list(members(found.decode()))
-    for place, row in enumerate(found):
+        found = list(turns(members(found.decode())))
+    for place, row in enumerate(turns(found)):
         if not isinstance(row, str):
             row = json.dumps(in_row(row, place + 1), ensure_ascii=False)
         found[place] = "{" + ", ".join([*beside[place], row[1:]]) if keep else row
@@ -62,22 +69,24 @@ def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes | str:
 
 
 def apart(model: ServedModel, body: bytes, keep: list[str]) -> tuple[bytes, list[list[str]]]:
-    """Take the members to keep out of the rows; give the rows, and what to keep of each."""
+    """Take the members to keep out of the rows; give the rows, and what to keep of each.
+
+    :raise 400: if the body is not JSON
+    """
     try:
-        given = json.loads(body, parse_int=whole)
-    except (ValueError, RecursionError) as error:
+        given = from_json(body, allow_inf_nan=False)  # the reader that model processes have
+    except ValueError as error:
         abort(400, f"The body is not JSON. {error}.")
     if not isinstance(given, list) or not given:
         return body, []
-    rows, beside = few(model, members(body.decode())), []
-    for place, row in enumerate(given):
-        parts = list(members(rows[place], "{")) if row and isinstance(row, dict) else []
-        found = {
-            json.loads(name): f"{name}: {text}"
-            for name, text in zip(*[iter(parts)] * 2, strict=True)
-        }
-        if parts:
-            own = [found[name] for name in found if name not in keep or name in model.fields]
+    rows, beside, others = few(model, members(body.decode())), [], {*keep} - model.named.keys()
+    for place, row in enumerate(turns(given)):
+        found = {}
+        if isinstance(row, dict) and not row.keys().isdisjoint(keep):
+            text = rows[place]
+            parts = zip(*[turns(spans(text, "{"))] * 2, strict=True)
+            found = {name: text[start:end] for (name, start, _), (_, _, end) in parts}
+            own = [found[name] for name in found if name not in others]
             rows[place] = "{" + ", ".join(own) + "}"
         beside.append([found[name] for name in keep if name in found])
     return f"[{','.join(rows)}]".encode(), beside
@@ -90,7 +99,7 @@ def table(model: ServedModel, body: bytes, keep: list[str]) -> str:
     found = run(model, f"[{','.join(texts)}]".encode())
     answers = iter(json.loads(found, parse_int=whole) if isinstance(found, bytes) else found)
     answered = [(next(answers) if isinstance(row, str) else row, cells) for row, cells in rows]
-    return tables.write(model, keep, answered)
+    return tables.write(model, keep, turns(answered))
 
 
 def run(model: ServedModel, body: bytes) -> bytes | list:
@@ -152,24 +161,35 @@ def few(model: ServedModel, rows: Iterator) -> list:
     :raise 413: if there are more
     """
     most = model.settings["BATCH_ROWS"]
-    found = []
-    for row in islice(rows, most + 1):
-        if len(found) % TURN == 0:
-            time.sleep(0)
-        found.append(row)
+    found = list(turns(islice(rows, most + 1)))
     if len(found) > most:
         abort(413, f"Send at most {most} rows at once.")
     return found
 
 
-def members(text: str, opening: str = "[") -> Iterator[str]:
-    """Give the members of JSON that is not empty, each as it is written: of an array its items.
+def turns(items: Iterable) -> Iterator:
+    """Give items on; after each TURN, the service answers other requests before the next one."""
+    end = time.monotonic() + TURN
+    for item in items:
+        if time.monotonic() > end:
+            time.sleep(0)
+            end = time.monotonic() + TURN
+        yield item
+
+
+def members(text: str) -> Iterator[str]:
+    """Give the items of a JSON array that is not empty, each as it is written."""
+    return (text[start:end] for _, start, end in spans(text, "["))
+
+
+def spans(text: str, opening: str) -> Iterator[tuple[object, int, int]]:
+    """Give the items of a JSON array that is not empty, each with its start and its end.
 
     Of an object, which opens with {, these are its names and values by turns.
     """
-    decoder, place = json.JSONDecoder(parse_int=whole), text.index(opening)
+    scan, place = json.JSONDecoder(parse_int=whole).scan_once, text.index(opening)
     while text[place] not in "]}":
         start = SPACE.match(text, place + 1).end()
-        end = decoder.raw_decode(text, start)[1]
-        yield text[start:end]
+        found, end = scan(text, start)
+        yield found, start, end
         place = SPACE.match(text, end).end()

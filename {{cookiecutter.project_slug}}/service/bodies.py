@@ -7,7 +7,7 @@ from flask import abort, request
 
 from service.errors import accepts
 from service.served import ServedModel
-from service.words import Texts
+from service.words import Texts, shorten
 
 JSON = "application/json"
 BROKEN = "The body breaks off or comes too slowly, or its chunks are not as long as they say."
@@ -47,8 +47,10 @@ def query() -> Texts:
 def require(*kinds: str) -> str:
     """Give the media type of the body, one of those that a route takes.
 
-    :raise 415: if it is another
+    :raise 415: if it is another, or the body is compressed
     """
+    if coding := request.headers.get("Content-Encoding", "").removeprefix("identity"):
+        abort(415, f"Send the body as it is, not with Content-Encoding {shorten(coding)}.")
     if request.mimetype not in kinds:
         abort(415, f"Send Content-Type {' or '.join(kinds)}, not {request.mimetype or 'nothing'}.")
     return request.mimetype

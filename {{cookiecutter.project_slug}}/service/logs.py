@@ -8,6 +8,7 @@ import json
 import logging.config
 import os
 import select
+import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ except ImportError:  # Windows has none
 OUTPUT = 1  # standard output
 WHOLE = 4096  # bytes that the system writes into a pipe at once or not at all
 PATIENCE = 1000  # milliseconds that the rest of a longer line is waited for
+BRIEF = 0.1  # seconds that the lock on the output is waited for
 poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
 
 logger = logging.getLogger("service")
@@ -69,30 +71,46 @@ class LineHandler(logging.Handler):
 def write(text: str) -> None:
     """Write a line while no other process writes: the system writes only short ones at once.
 
-    A line is lost, and counted, where nobody reads the other end: no answer waits for the log.
+    A line is lost, and counted, where nobody reads the other end, or another program locks the
+    file: no answer waits for the log.
     """
-    if not has_room():
+    if not (has_room() and is_held()):
         lost[0] += 1
         return
     if lost[0]:
-        words = f"{lost[0]} lines of the log were lost, because nobody read it."
+        words = f"{lost[0]} lines of the log were lost: nobody read it, or a program locked it."
         lost[0] = 0
         logger.warning(words)
+        write(text)
+        return
     line = whole = f"{cut[0]}{text}\n".encode()
     with contextlib.suppress(OSError):  # nobody reads it any more
-        hold("LOCK_EX")
         while line and has_room(PATIENCE):
             line = line[os.write(OUTPUT, line[:WHOLE]) :]
         lost[0] += bool(line)
         if line != whole:
             cut[0] = "\n" if line else ""
-    hold("LOCK_UN")
-
-
-def hold(how: str) -> None:
-    """Take or release the lock on the output, which also a killed process releases."""
     with contextlib.suppress(AttributeError, OSError):  # the system knows no locks there
-        fcntl.lockf(OUTPUT, getattr(fcntl, how))
+        fcntl.lockf(OUTPUT, fcntl.LOCK_UN)
+
+
+def is_held() -> bool:
+    """Take the lock on the output, which also a killed process releases.
+
+    Whoever may read a file may lock it: after a line that is lost, the next waits for no lock.
+    """
+    end = time.monotonic() + BRIEF * (not lost[0])
+    while True:
+        try:
+            fcntl.lockf(OUTPUT, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            poll().poll(1)  # a millisecond
+        except (AttributeError, OSError):  # the system knows no locks there
+            return True
+        else:
+            return True
 
 
 def has_room(milliseconds: int = 0) -> bool:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from flask import abort
@@ -18,7 +18,7 @@ from service.words import whole
 CSV = "text/csv"
 LINE = 500_000  # characters of a header; among the names of a longer one, some are wrong
 PLAIN = {str, int, float, type(None)}  # what a cell says as it is
-Row = tuple[str | InvalidInput, dict[str, str]]
+Row = tuple[str | InvalidInput, list[str]]
 
 
 def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | None]:
@@ -70,10 +70,10 @@ def lines(body: bytes) -> Iterator[list[str]]:
 def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: list[str]) -> Row:
     """Give a line as JSON, without the fields whose cells are empty; or say why it is none."""
     cells = dict(zip(fields, line, strict=False))
-    kept = {name: cells.get(name, "") for name in keep}
     if len(line) != len(fields):
         told = f"{len(line)} under {len(fields)} names; quote commas in texts, write decimal points"
-        return model.refusal({"cells": told}, {"cells": line}), kept
+        return model.refusal({"cells": told}, {"cells": line}), []
+    kept = [cells.get(name, "") for name in keep]
     own = [(name, text) for name, text in cells.items() if fields[name]]
     given = {name: [text] for name, text in own if not fields[name].is_blank(text)}
     try:
@@ -82,7 +82,7 @@ def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: lis
         return error, kept
 
 
-def write(model: ServedModel, keep: list[str], answers: list[tuple]) -> str:
+def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> str:
     """Write the answers as a table; the last column says why a row was refused."""
     table, error = io.StringIO(newline=""), error_column(model)
     writer = csv.DictWriter(table, [*keep, *model.columns, error])
@@ -93,7 +93,7 @@ def write(model: ServedModel, keep: list[str], answers: list[tuple]) -> str:
         else:
             members = json.loads(answer, parse_int=whole) if isinstance(answer, str) else answer
             found = {name: cell(value) for name, value in members.items()}
-        writer.writerow(kept | found)
+        writer.writerow(dict(zip(keep, kept, strict=False)) | found)
     return table.getvalue()
 
 

@@ -17,6 +17,14 @@ from service.errors import PROBLEM, unread
 METHODS = {"GET", "HEAD", "OPTIONS", "POST"}
 OTHER = "other"  # stands for what a caller made up, which could be anything and be endless
 STATIC = "/static/<path:filename>"
+# Headers that are for changes, or for another protocol: Werkzeug would refuse the request.
+IGNORED = "HTTP_IF_MATCH", "HTTP_UPGRADE"
+# What makes an answer depend on a date, or on the tag of an answer. Werkzeug fails on other dates.
+CONDITIONS = "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE"
+DATE = r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+CONDITION = re.compile(rf'{DATE}|(W/)?"[^"\s]*"')
+HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[A-Fa-f0-9.:]{2,45}\])(:[0-9]{0,5})?")
+BAD_HOST = "The header Host names no host: send one such as example.org."
 PLAIN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")  # an id that a line of the log can hold
 
 REQUESTS = prometheus.Counter("http_requests", "Requests", ["method", "route", "status"])
@@ -44,7 +52,13 @@ class Watch:
         route = path if path in self.routes else OTHER
         if path.startswith("/static/"):
             route = STATIC
-        environ.pop("HTTP_IF_MATCH", None)  # is for changes; Werkzeug would answer by an empty 412
+        for name in IGNORED:
+            environ.pop(name, None)
+        for name in CONDITIONS:
+            if not CONDITION.fullmatch(environ.get(name, "")):
+                environ.pop(name, None)
+        if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost")):
+            environ.setdefault("service.refused", (400, BAD_HOST))
         known = environ.get("HTTP_X_REQUEST_ID", "")
         request = known if PLAIN.fullmatch(known) else f"{random.getrandbits(64):016x}"
         logs.request.set(request)
@@ -63,7 +77,7 @@ class Watch:
         if refused := environ.get("service.refused"):
             status, body = unread(*refused)
             respond(status, [("Content-Type", PROBLEM), ("Content-Length", str(len(body)))])
-            return [body]
+            return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
         return self.wsgi(environ, respond)
 
     def up(self, path: str) -> str:

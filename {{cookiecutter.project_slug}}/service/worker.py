@@ -53,6 +53,9 @@ class Request(message.Request):
             raise
         if self.version >= (1, 1) and "HOST" not in dict(self.headers):
             raise errors.ParseException("A request of HTTP/1.1 needs the header Host")
+        codings = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
+        if codings and [coding.lower() for coding in codings] != ["chunked"]:
+            raise errors.UnsupportedTransferCoding(", ".join(codings))
 
     def should_close(self) -> bool:
         """Whether this is the last request of its connection."""
