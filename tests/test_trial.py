@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import (
+    PYTHON,
     Server,
     clean_environment,
     free_port,
@@ -103,6 +104,10 @@ def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothin
         ("import no_such_module\n", "model/ imports no_such_module, which is not installed"),
         ("x = = 2\n", "SyntaxError: invalid syntax"),
         ("raise SystemExit(3)\n", "SystemExit: 3"),
+        (
+            "from model.pendulum import swing\n",
+            "imports model.pendulum, which has no file in model/.",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_imported_is_shown_and_waited_for(project, trying, fault, sentence):
@@ -197,9 +202,25 @@ def test_a_warning_of_a_package_of_the_models_ends_no_test_and_is_summed_up(proj
     assert result.stdout.count("FutureWarning: old") == 1
 
 
-def git(project: Path, *words: str) -> None:
+def git(project: Path, *words: str) -> str:
     identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    subprocess.run(["git", *identity, *words], cwd=project, env=clean_environment(), check=True)
+    return types(project, "git", *identity, *words)
+
+
+def types(project: Path, *words: str) -> str:
+    """Type a command, which must succeed; give its output."""
+    done = subprocess.run(
+        words, cwd=project, env=clean_environment(), check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def call_it(project: Path, number: str) -> None:
+    """Write a version into CITATION.cff, and commit all."""
+    path = project / "CITATION.cff"
+    text = re.sub(r"(?m)^version: .*", f"version: {number!r}", path.read_text("utf-8"))
+    path.write_text(text, "utf-8")
+    git(project, "commit", "--quiet", "--all", f"--message={number}")
 
 
 @pytest.fixture
@@ -217,11 +238,14 @@ def version(project: Path, *words: str) -> subprocess.CompletedProcess:
 
 
 def answers(project: Path, change: Callable[[dict], object]) -> None:
-    """Change a recorded example."""
+    """Let the version that has the tag have another recorded example."""
     path = project / "model/examples/two.json"
-    example = json.loads(path.read_text("utf-8"))
-    change(example)
+    now = path.read_text("utf-8")
+    change(example := json.loads(now))
     path.write_text(json.dumps(example), "utf-8")
+    git(project, "commit", "-qam", "Other", "--allow-empty")
+    git(project, "tag", "--force", "v0.1.0")
+    path.write_text(now, "utf-8")
 
 
 CHANGES = {
@@ -229,17 +253,17 @@ CHANGES = {
     "an answer": (
         lambda one: one["response"].update({"Value Squared": 5}),
         "0.2.0",
-        "two.json: Value Squared is 5, recorded as 4.",
+        "two.json: Value Squared is 4, recorded as 5.",
     ),
     "a member more": (
-        lambda one: one["response"].update(cubed=8),
+        lambda one: one["response"].clear(),
         "0.1.1",
         "two.json: the answer has more members.",
     ),
     "a member less": (
-        lambda one: one["response"].clear(),
+        lambda one: one["response"].update(cubed=8),
         "0.2.0",
-        "two.json: Value Squared is missing, recorded as 4.",
+        "two.json: cubed is missing, recorded as 8.",
     ),
     "another request": (
         lambda one: one["request"].update(value=3),
@@ -269,9 +293,51 @@ def test_a_step_that_is_too_small_is_refused_and_nothing_is_written(released, nu
     assert (released / "CITATION.cff").read_text("utf-8") == before
 
 
+@pytest.mark.slow
 def test_without_a_tag_it_is_said_that_nobody_can_know(project):
     said = version(project).stdout
-    assert "git has no tag v0.1.0 here, so nobody can tell" in said
+    assert "git has no tag of a version, so nobody can tell" in said
+
+
+@pytest.mark.slow
+def test_a_model_that_gives_another_answer_gets_no_version(released):
+    change(released, "inputs.value**2", "inputs.value**2 + 1")
+    refused = version(released, "0.2.0")
+    assert refused.returncode == 1 and "type: make record" in refused.stderr
+    assert "two.json: Value Squared is 5, recorded as 4." in refused.stderr
+    assert not git(released, "status", "--porcelain", "CITATION.cff")
+
+
+@pytest.mark.slow
+def test_a_changed_answer_is_compared_with_the_last_version_that_has_a_tag(released):
+    call_it(released, "1.0.0")
+    git(released, "tag", "v1.0.0")
+    call_it(released, "1.0.1")
+    assert "A new version is 1.0.1 or higher." in version(released).stdout
+    change(released, "inputs.value**2", "inputs.value**2 + 1")
+    types(released, PYTHON, "-m", "flask", "record", "--yes")
+    refused = version(released, "1.0.2")
+    assert "1.0.2 will not do after 1.0.0. Type the new version: make version TO=2.0.0" in (
+        refused.stderr
+    )
+    assert (
+        refused.returncode == 1 and "two.json: Value Squared is 5, recorded as 4." in refused.stdout
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["model/pendulum.py", "model/weights.npz", "model/examples/new.json", "tests/test_a.py"]
+)
+def test_a_file_that_git_does_not_know_gets_no_version(released, name):
+    with (released / ".gitignore").open("a") as ignored:
+        ignored.write("*.npz\n")
+    (released / name).write_text('{"request": {"value": 3}, "response": {"Value Squared": 9}}')
+    refused = version(released, "0.2.0")
+    assert refused.returncode == 1 and f"git does not know {name}: type git add" in refused.stderr
+    git(released, "add", "--force", name)
+    program = "from tools.version import forgotten; print(forgotten())"
+    assert types(released, PYTHON, "-c", program) == "[]\n"
 
 
 @pytest.mark.slow

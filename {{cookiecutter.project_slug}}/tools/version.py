@@ -1,9 +1,11 @@
 """`make version TO=1.2.0`: writes a new version into all files that name it.
 
-It first says what the recorded answers ask of the new version. Whoever cites a version relies on
-its answers: an answer that changes makes a new major version, or a new minor one before 1.0.
+It first compares the model with its recorded answers, and these with the newest version in git.
+Whoever cites a version relies on its answers: an answer that changes makes a new major version, or
+a new minor one before 1.0.
 """
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -14,28 +16,39 @@ import yaml
 from packaging.version import InvalidVersion, Version
 from pydantic import ValidationError
 
+from service.about.provenance import names
+from service.pool import opened
+from service.proof import weights
 from service.proof.examples import STRICT, Example, examples, worst
+from service.settings import settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 STEPS = ["major", "minor", "patch"]
 USAGE = "Type the new version: make version TO={}"
-PLACES = ["CITATION.cff", "README.md", "Dockerfile", "compose.yaml", "deploy", "docs"]
+PLACES = ["CITATION.cff", "README.md", "Dockerfile", "compose.yaml", "deploy"]
+OTHERS = ["environment.yml", "locks", "model/examples", "tests"]  # which a version needs too
 
 
 def main() -> None:
     """Say what step is asked for; with a version that is at least such a step, write it."""
-    old = Version(str(citation()["version"]))
-    step, reasons = demanded(str(old))
-    print("\n".join([*reasons, f"A new version is {number(old, step)} or higher."]))
+    with opened(settings({"CHECK": True})):  # stops where the model gives another answer
+        old = Version(str(citation()["version"]))
+    before = max(tags(), default=None)
+    step, reasons = demanded(before)
+    least = max(old, Version(number(before or old, step)))
+    print("\n".join([*reasons, f"A new version is {least} or higher."]))
     if len(sys.argv) < 2:
-        print(USAGE.format(number(old, step)))
+        print(USAGE.format(least))
         return
     try:
         new = Version(sys.argv[1])
     except InvalidVersion:
         sys.exit(f"{sys.argv[1]!r} is no version by PEP 440 such as 1.2.0.")
-    if new.release < Version(number(old, step)).release or new.local or new.epoch:
-        sys.exit(f"{new} will not do after {old}. {USAGE.format(number(old, step))}")
+    if new.release < least.release or new.local or new.epoch:
+        sys.exit(f"{new} will not do after {before or old}. {USAGE.format(least)}")
+    if unknown := forgotten():
+        way_out = "type git add with their names, or write a file too large for git into"
+        sys.exit(f"git does not know {', '.join(unknown)}: {way_out} model/weights.json.")
     write(sys.argv[1])
 
 
@@ -53,18 +66,17 @@ def number(old: Version, step: str) -> str:
     return ".".join(map(str, release))
 
 
-def demanded(old: str) -> tuple[str, list[str]]:
-    """Compare the recorded answers with those of the old version: the step, and why."""
-    before = tagged(old)
-    if before is None:
-        said = f"git has no tag v{old} here, so nobody can tell whether recorded answers changed."
+def demanded(old: Version | None) -> tuple[str, list[str]]:
+    """Compare the recorded answers with those of a released version: the step, and why."""
+    if old is None:
+        said = "git has no tag of a version, so nobody can tell whether recorded answers changed."
         return "patch", [said, "If one did, this is a new major version."]
-    now = examples()
+    before, now = tagged(tags()[old]), examples()
     found = [difference(name, one, now.get(name)) for name, one in before.items()]
     steps = [step for step, _ in found]
     reasons = [f"model/examples/{reason}" for _, reason in found if reason]
     if not reasons:
-        reasons = [f"All {len(before)} recorded answers are those of v{old}."]
+        reasons = [f"All {len(before)} recorded answers are those of {tags()[old]}."]
     return min(steps, key=STEPS.index, default="patch"), reasons
 
 
@@ -89,22 +101,36 @@ def common(before: object, now: object) -> object:
     return now
 
 
-def tagged(version: str) -> dict[str, Example] | None:
-    """Read the recorded examples of a version from git; nothing where git does not know it."""
-    for tag in (f"v{version}", version):
-        listed = git("ls-tree", "--name-only", f"refs/tags/{tag}", "model/examples/")
-        if listed is None:
-            continue
-        found = {}
-        for name in filter(re.compile(r".*/[^./][^/]*\.json").fullmatch, listed.splitlines()):
-            try:
-                example = STRICT.validate_json(git("show", f"refs/tags/{tag}:./{name}"))
-            except ValidationError:
-                continue  # of a form that this version does not know
-            if example.response is not None:
-                found[Path(name).stem] = example
-        return found
-    return None
+def tags() -> dict[Version, str]:
+    """Give the versions that this one comes from, with their tags in git."""
+    found = {}
+    for tag in (git("tag", "--merged", "HEAD", "--list", "v[0-9]*", "[0-9]*.*") or "").split():
+        with contextlib.suppress(InvalidVersion):
+            found[Version(tag)] = tag
+    return found
+
+
+def tagged(tag: str) -> dict[str, Example]:
+    """Read the recorded examples of a version from git."""
+    listed, found = git("ls-tree", "--name-only", tag, "model/examples/") or "", {}
+    for name in filter(re.compile(r".*/[^./][^/]*\.json").fullmatch, listed.splitlines()):
+        try:
+            example = STRICT.validate_json(git("show", f"{tag}:./{name}"))
+        except ValidationError:
+            continue  # of a form that this version does not know
+        if example.response is not None:
+            found[Path(name).stem] = example
+    return found
+
+
+def forgotten() -> list[str]:
+    """Name the files of a version that `git commit --all` would leave out."""
+    known = git("ls-files", "-z", "model")
+    if known is None:
+        return []  # there is no git
+    large = {f"model/{name}" for name in weights.checked()}
+    new = git("ls-files", "-z", "--others", "--exclude-standard", *OTHERS).split("\0")
+    return sorted({*names("model"), *filter(None, new)} - large - {*known.split("\0")})
 
 
 def git(*words: str) -> str | None:
@@ -125,11 +151,12 @@ def write(new: str) -> None:
     tests = [sys.executable, "-m", "pytest", "-q", "--no-header", "tests/test_identity.py"]
     if subprocess.run(tests, cwd=PROJECT).returncode:
         sys.exit("Correct what stands above, then type: make test")
-    for line in left(old):
+    for line in left(old) if new != old else []:
         print(f"Is this the old version too? {line}")
     if "date-released" not in citation():
         print("CITATION.cff has no date-released: add it.")
     print(f"Next: git commit --all --message 'Version {new}' && git tag v{new}")
+    print(f"Then publish it: git push origin HEAD v{new}")
 
 
 def left(old: str) -> list[str]:

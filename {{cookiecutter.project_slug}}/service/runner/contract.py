@@ -25,6 +25,8 @@ def exported() -> Contract:
     try:
         model = importlib.import_module("model")
     except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] == "model":
+            sys.exit(f"model/ imports {error.name}, which has no file in model/.")
         way_out = "add its package to environment.yml, then type: make environment"
         sys.exit(f"model/ imports {error.name}, which is not installed: {way_out}")
 
