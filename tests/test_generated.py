@@ -908,6 +908,8 @@ def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field
         ("t: list[int] = Field(min_length=2)", [1], "not 1."),
         ("t: datetime", "2024-02-29", "a date and time such as 2024-02-29T08:30:00."),
         ("t: Literal[True, 'None', None]", 1, "Input should be true or 'None' or null."),
+        ("t: float", "1.5", "t: Input should be a valid number, without quotes."),
+        ("t: list[bool]", ["true"], "t.0: Input should be a valid boolean, without quotes."),
         ("t: Pet", {}, "t: Give 'kind'."),
         ("t: Pet", {"kind": "cow"}, "t: 'kind' should be one of 'cat', 'dog'."),
         ("t: Spot", {"x": 1, "y": 2}, "t.y: No such field."),

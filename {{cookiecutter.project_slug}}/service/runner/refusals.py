@@ -20,9 +20,12 @@ CHOOSE = ("union", "function-wrap")  # what goes on after a fault
 SHOULD = "Input should be "
 REQUIRED = "Field required"
 UNKNOWN = "No such field"
+# The faults of what JSON writes without quotes, and how that looks
+BARE = {"int_type", "float_type", "bool_type"}
+is_bare = re.compile(r"-?[0-9.]+|true|false").fullmatch
+PREFIX = re.compile("^(Value error|Assertion failed), ")  # before words of the author's
 # Words of pydantic's for people who know Python, and what stands in their place
 WORDED = {
-    "^(Value error|Assertion failed), ": "",  # before the author's own words
     "^Unable to extract tag using discriminator (.*)$": r"Give \1",
     "^Input tag ('.*') found using (.*) does not match .* tags: (.*)$": r"\2 should be one of \3",
     "^Unexpected keyword argument$": UNKNOWN,
@@ -134,7 +137,7 @@ def malformed(error: ValidationError | Stop) -> Frame | None:
 
 def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, str]:
     """Give the reason of each fault by its place in what was sent, for a union all reasons."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    faults = error.errors(include_url=False, include_context=False)
     paths = [path(fault, given) for fault in faults]
     # Where a list is wrong within, nobody asks for the number that may stand in its place.
     above = {found[:length] for found in paths for length in range(len(found))}
@@ -154,10 +157,12 @@ def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, 
 def worded(fault: dict) -> str:
     """The reason of a fault in words of JSON; the author's own words stay as they are."""
     reason = fault["msg"]
-    if fault["type"] == "value_error":
-        return reason.removeprefix("Value error, ")
+    if PREFIX.match(reason):
+        return PREFIX.sub("", reason)
     for words, better in WORDED.items():
         reason = re.sub(words, better, reason)
+    if fault["type"] in BARE and isinstance(fault["input"], str) and is_bare(fault["input"]):
+        reason += ", without quotes"
     return reason.replace("Input", "Name", 1) if fault["loc"][-1:] == ("[key]",) else reason
 
 
