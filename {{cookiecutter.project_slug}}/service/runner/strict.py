@@ -125,10 +125,13 @@ def unused(classes: list[type]) -> Iterator[None]:
             found.__pydantic_complete__ = True
 
 
-def stricter(part: object, classes: list[type], has_float: bool = False) -> object:
+def stricter(
+    part: object, classes: list[type], has_float: bool = False, is_later: bool = False
+) -> object:
     """A part of a core schema that reads JSON strictly; it lists the classes in it.
 
-    Beside a float, in a union, 8.0 is no integer.
+    Beside a float, in a union, 8.0 is no integer. A later part is one that comes after a validator
+    of the author's, which makes lists and texts of Python out of JSON.
     """
     kind = kind_of(part)
     has_float = has_float or (kind == "union" and holds(part, "float"))
@@ -136,7 +139,10 @@ def stricter(part: object, classes: list[type], has_float: bool = False) -> obje
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
-    part = within(part, partial(stricter, classes=classes, has_float=has_float))
+    is_later = is_later or kind in ("function-before", "function-wrap")
+    inner = partial(stricter, classes=classes, has_float=has_float, is_later=is_later)
+    part = within(part, inner)
+    part = LATER[kind](part) if is_later and kind in LATER else part
     is_changed = kind in CHANGES and not (kind == "int" and has_float)
     return CHANGES[kind](part) if is_changed else part
 
@@ -175,33 +181,29 @@ def closed(part: dict) -> dict:
 
 
 def lenient(part: dict) -> dict:
-    """A list of any kind, or a decimal, also where a validator of the author's comes before.
-
-    Such a validator gets Python's lists, numbers and texts, and so does whatever comes after it.
-    """
+    """A list of any kind, or a decimal, from Python's lists, numbers and texts."""
     return {"strict": False} | part
 
 
 def ordered(part: dict) -> dict:
     """A set that is written in an order."""
     write = core_schema.wrap_serializer_function_ser_schema(in_order, when_used="json")
-    return {"serialization": write} | lenient(part)
+    return {"serialization": write} | part
 
 
 def timed(part: dict) -> dict:
-    """A time or a duration, also where a validator of the author's comes before."""
-    return read_by(partial(in_words, SchemaValidator(part)))(part)
+    """A time or a duration from Python's texts."""
+    return read_by(in_words)(lenient(part))
 
 
-def in_words(kind: SchemaValidator, text: object) -> object:
-    """Read a text; leave anything else, so that a number is refused.
+def in_words(value: object) -> object:
+    """Leave a value that is no number, which pydantic would take for seconds.
 
-    :raise PydanticCustomError: if the text is no such value
+    :raise PydanticCustomError: if it is a number
     """
-    try:
-        return kind.validate_strings(text) if isinstance(text, str) else text
-    except ValidationError as error:
-        raise PydanticCustomError("text", error.errors()[0]["msg"]) from error
+    if isinstance(value, (int, float)):
+        raise PydanticCustomError("text", "Input should be a text such as 08:30 or PT8H30M")
+    return value
 
 
 def choice(part: dict) -> dict:
@@ -252,15 +254,12 @@ DATES = {
         "a date and time such as 2024-02-29T08:30:00",
     ),
 }
+LATER = dict.fromkeys(["list", "tuple", "set", "frozenset", "decimal"], lenient)
+LATER |= {"time": timed, "timedelta": timed}
 # How a core schema changes, by its type.
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
 CHANGES |= {
     "float": lambda part: part | {"allow_inf_nan": False},
-    "list": lenient,
-    "tuple": lenient,
-    "decimal": lenient,
-    "time": timed,
-    "timedelta": timed,
     "set": ordered,
     "frozenset": ordered,
 }
