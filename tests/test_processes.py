@@ -509,6 +509,26 @@ def test_half_a_request_keeps_no_model_process(start, data):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs a second user")
+@pytest.mark.parametrize("place", [0, 1])
+def test_no_other_user_can_ask_a_model_process_or_the_keeper(one, place):
+    name = address(one, place)
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(2)
+        os.seteuid(65534)
+        try:
+            stranger.connect(name)
+            with contextlib.suppress(BrokenPipeError):
+                stranger.sendall(b"e\0\0\0\0\0\0")  # END, which would end a model process
+        finally:
+            os.seteuid(0)
+        with contextlib.suppress(ConnectionError):
+            assert stranger.recv(1) == b""
+    before = answer(one)
+    assert answer(one) == before
+
+
+@pytest.mark.slow
 def test_half_a_question_keeps_no_thread_of_the_keeper(one):
     for data in (b"", b"s", b"s\0\0\xff\xff\xff\xff{"):
         with socket.socket(socket.AF_UNIX) as stranger:

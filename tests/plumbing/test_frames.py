@@ -48,7 +48,7 @@ def test_half_a_frame_is_an_error(pair, length):
 
 @pytest.mark.parametrize(
     ("user", "own", "is_taken"),
-    [(1000, 1000, True), (0, 1000, True), (1001, 1000, False), (1001, 0, True)],
+    [(1000, 1000, True), (0, 1000, True), (1001, 1000, False), (1001, 0, False)],
 )
 def test_a_connection_of_another_user_is_not_taken(monkeypatch, user, own, is_taken):
     peer = SimpleNamespace(size=12, unpack=lambda data: (1, user, 1))

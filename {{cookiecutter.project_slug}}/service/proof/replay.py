@@ -46,9 +46,10 @@ def ask(address: str, request: dict | None = None) -> tuple[int, object, str]:
     headers = {"Content-Type": "application/json"}
     try:
         with opened(Request(address, body, headers)) as response:
-            data, is_error = read(response), isinstance(response, HTTPError)
-            found = data.decode(errors="replace") if is_error else from_json(data, allow_inf_nan=False)
-            return response.status, found, response.url
+            data = read(response)
+            if isinstance(response, HTTPError):
+                return response.code, data.decode(errors="replace"), address
+            return response.status, from_json(data, allow_inf_nan=False), response.url
     except (OSError, HTTPException, ValueError) as error:  # no connection, half an answer, no JSON
         reason = f"{address} does not answer with JSON: {shorten(str(error), 300)}."
         raise Ended("START", reason) from error
