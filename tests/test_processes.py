@@ -465,6 +465,119 @@ def test_a_caller_who_goes_away_frees_the_model(patient):
 
 
 @pytest.mark.slow
+def test_a_caller_who_goes_away_behind_a_byte_that_nobody_reads_frees_the_model(patient):
+    call = begin(patient, "time.sleep(60)")
+    call.sock.sendall(b"G")
+    call.close()
+    wait_until(lambda: ask(patient, "1").status == 200, 5)
+
+
+@pytest.mark.slow
+def test_a_batch_of_a_caller_who_has_gone_away_is_not_run_to_its_end(patient):
+    mark = folder(patient) / "rows"
+    code = f"Path({str(mark)!r}).open('a').write('.'); time.sleep(0.2)"
+    call = HTTPConnection("127.0.0.1", patient.port, timeout=20)
+    body = json.dumps([{"value": code}] * 40)
+    call.request("POST", "/api/batch", body, {"Content-Type": "application/json"})
+    wait_for(mark, seconds=10)
+    call.sock.sendall(b"G")
+    call.close()
+    wait_until(lambda: ask(patient, "1").status == 200, 8)
+    assert len(mark.read_text()) < 20
+
+
+def address(server, place: int) -> bytes:
+    """The address of a socket that the keeper is given: of the queue (0) or of the door (1)."""
+    keeper = server.keeper()
+    words = Path(f"/proc/{keeper}/cmdline").read_text().split("\0")
+    number = words[words.index("service.keeper") + 1 + place]
+    inode = Path(f"/proc/{keeper}/fd/{number}").readlink().name[len("socket:[") : -1]
+    rows = [row.split() for row in Path("/proc/net/unix").read_text().splitlines()]
+    (name,) = {row[7] for row in rows if row[6] == inode}
+    return name.replace("@", "\0", 1).encode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [b"", b"p", b"p\0\0\0\0\0\x09{", b"p\0\0\xff\xff\xff\xff{"])
+def test_half_a_request_keeps_no_model_process(start, data):
+    with start(RUNS, **ONE) as server, socket.socket(socket.AF_UNIX) as stranger:
+        stranger.connect(address(server, 0))
+        stranger.sendall(data)
+        time.sleep(0.3)
+        wait_until(lambda: ask(server, "1").status == 200, 12)
+        wait_until(lambda: stranger.recv(1) == b"", 12)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs a second user")
+@pytest.mark.parametrize("place", [0, 1])
+def test_no_other_user_can_ask_a_model_process_or_the_keeper(one, place):
+    name = address(one, place)
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(2)
+        os.seteuid(65534)
+        try:
+            stranger.connect(name)
+            with contextlib.suppress(BrokenPipeError):
+                stranger.sendall(b"e\0\0\0\0\0\0")  # END, which would end a model process
+        finally:
+            os.seteuid(0)
+        with contextlib.suppress(ConnectionError):
+            assert stranger.recv(1) == b""
+    before = answer(one)
+    assert answer(one) == before
+
+
+@pytest.mark.slow
+def test_half_a_question_keeps_no_thread_of_the_keeper(one):
+    for data in (b"", b"s", b"s\0\0\xff\xff\xff\xff{"):
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.settimeout(12)
+            stranger.connect(address(one, 1))
+            stranger.sendall(data)
+            assert stranger.recv(1) == b""
+
+
+@pytest.mark.slow
+def test_a_keeper_that_stands_still_is_told(start):
+    with start(RUNS, **ONE) as server:
+        keeper = server.keeper()
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            ready = server.get("/readyz")
+            assert ready.status == 503
+            assert "The keeper of the model processes does not answer" in ready.body.decode()
+            assert b"model_processes 0.0" in server.get("/metrics").body
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        wait_until(lambda: server.get("/readyz").status == 200)
+        assert answer(server)
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_lost_with_the_service_names_the_models_process(start):
+    with start(RUNS, **ONE) as server:
+        call = begin(server, "time.sleep(60)")
+        server.process.kill()
+        with contextlib.suppress(OSError, HTTPException):  # its service process ends too
+            detail = json.loads(call.getresponse().read())["detail"]
+            assert detail.startswith("The model's process ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_service_starts_also_without_standard_streams(start, tmp_path, closed):
+    launcher = tmp_path / "launch.py"
+    command = f"exec {PYTHON} -m gunicorn {closed}"
+    launcher.write_text(f"import os\nos.execvp('sh', ['sh', '-c', {command!r}])\n")
+    with start(RUNS, str(launcher), **ONE) as server:
+        assert int(answer(server, "print('said')")) in server.models()
+        assert server.get("/readyz").status == 200
+        streams = [Path(f"/proc/{server.keeper()}/fd/{number}") for number in range(3)]
+        assert not any("socket" in stream.readlink().name for stream in streams)
+
+
+@pytest.mark.slow
 def test_a_prediction_is_stopped_also_where_its_service_process_has_ended(one):
     begin(one, DEAF)
     (service,) = one.services()

@@ -208,6 +208,9 @@ def test_nobody_at_the_address_is_a_start(project, url):
     assert "Traceback" not in said
 
 
+INFO = b'{"fingerprint": %s, "parts": %s, "packages": {}, "base": {}, "architecture": "x"}'
+
+
 @contextlib.contextmanager
 def answering(status: int, body: bytes = b"", location: str = "") -> Iterator[str]:
     """The address of a web server that answers everything alike."""
@@ -238,6 +241,13 @@ def answering(status: int, body: bytes = b"", location: str = "") -> Iterator[st
         (200, b"[]", "is no service of this kind"),
         (200, b'{"fingerprint": "x"}', "is no service of this kind"),
         (200, b"\xff<html>", "does not answer with JSON"),
+        (200, b"[" * 200_000, "does not answer with JSON"),
+        (200, rb'{"fingerprint": "\ud800"}', "does not answer with JSON"),
+        (200, INFO % (b'"x"', b"7"), "is no service of this kind"),
+        (200, INFO % (b'"x"', b'[["model"]]'), "is no service of this kind"),
+        (200, INFO % (b'"x"', b'{"model": {}}'), "is no service of this kind"),
+        (200, INFO % (b"[]", b"{}"), "is no service of this kind"),
+        (200, INFO % (rb'"\u001b[2J\nOK: fine"', b"{}"), "is no service of this kind"),
         (503, b"", "is no service of this kind: its /service-info answers 503"),
     ],
 )
@@ -246,6 +256,54 @@ def test_another_service_at_the_address_is_a_start(project, status, body, senten
         outcome, said, _ = reproduce(project, "--url", url)
     assert outcome == "START" and sentence in said, said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_what_another_service_answers_steers_no_terminal(project):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.answer(200, INFO % (b'"x"', b"{}"))
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(500, "a\x1b[2J\x9b2J\u202e\n\nOK: fine".encode())
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        outcome, said, _ = reproduce(project, "--url", url)
+        server.shutdown()
+    assert outcome == "CONTRACT" and r"500, with a\x1b[2J\x9b2J\u202e OK: fine" in said, said
+    assert said.replace("\n", "").isprintable()
+
+
+@pytest.mark.slow
+def test_an_answer_without_end_is_read_for_a_while_only(project):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"[" + b"1," * 500_000)
+
+        def log_message(self, *words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        outcome, said, _ = reproduce(project, "--url", url)
+        server.shutdown()
+    assert outcome == "START" and "the answer takes more than 50 MB or 600 s" in said, said
 
 
 @pytest.mark.slow

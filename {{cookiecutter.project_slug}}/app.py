@@ -11,6 +11,7 @@ from service.settings import settings
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+logs.open_streams()
 logs.configure()
 context = click.get_current_context(silent=True)
 # While `flask` looks a command up, such as `record`, there is nothing to serve yet.

@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # Apptainer starts in the folder
 from service import logs
 from service.worker import Log, Worker, end_early
 
+logs.open_streams()
+
 wsgi_app = "app:app"
 
 # Loading a model may take minutes, and until then process 1 of a container would not hear a stop.

@@ -1,7 +1,9 @@
 """A frame arrives as it was sent, in however many pieces; half of one is an error."""
 
+import os
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +44,48 @@ def test_half_a_frame_is_an_error(pair, length):
     ours.shutdown(socket.SHUT_WR)
     with pytest.raises(ConnectionError):
         frames.receive(theirs)
+
+
+@pytest.mark.parametrize(
+    ("user", "own", "is_taken"),
+    [(1000, 1000, True), (0, 1000, True), (1001, 1000, False), (1001, 0, False)],
+)
+def test_a_connection_of_another_user_is_not_taken(monkeypatch, user, own, is_taken):
+    peer = SimpleNamespace(size=12, unpack=lambda data: (1, user, 1))
+    monkeypatch.setattr(frames, "PEER", peer)
+    monkeypatch.setattr(os, "geteuid", lambda: own)
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind("")
+        listener.listen()
+        client.connect(listener.getsockname())
+        if is_taken:
+            frames.accepted(listener).close()
+        else:
+            with pytest.raises(ConnectionError):
+                frames.accepted(listener)
+        assert client.recv(1) == b""
+
+
+def test_one_that_stops_half_way_is_waited_for_no_longer(pair, monkeypatch):
+    monkeypatch.setattr(frames, "STALL", 0.01)
+    pair[0].sendall(frames.pack(frames.PREDICT, b"{}")[:-1])
+    with pytest.raises(ConnectionError):
+        frames.receive(pair[1])
+
+
+def test_one_that_is_too_long_is_not_read(pair):
+    pair[0].sendall(frames.pack(frames.STATE, b"x" * frames.SHORT)[:-1])
+    with pytest.raises(ConnectionError):
+        frames.receive(pair[1], frames.SHORT)
+
+
+@pytest.mark.parametrize("rest", [b"", b"G"])
+def test_an_end_is_seen_also_behind_bytes_that_nobody_reads(pair, rest):
+    ours, theirs = pair
+    ours.sendall(rest)
+    assert not frames.has_ended(theirs)
+    ours.close()
+    assert frames.has_ended(theirs)
 
 
 def test_one_that_does_not_begin_in_time_is_waited_for_no_longer(pair):

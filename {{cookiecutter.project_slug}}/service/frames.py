@@ -1,15 +1,21 @@
 """The messages between the processes: frames, each of a kind, a short note and a body."""
 
+import os
 import select
 import socket
 import struct
 
 BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
 
+poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
+
+STALL = 5  # seconds without a byte, after which half a frame is given up
+LONGEST, SHORT = 2**30, 2**16  # bytes of a frame; of a question for the keeper
 LARGE = 100_000  # bytes; of a longer body a process says when it has read it
 
 Frame = tuple[bytes, bytes, bytes]  # kind, note and body
 HEADER = struct.Struct("!cHI")  # kind; length of the note and of the body (bytes)
+PEER = struct.Struct("3i")  # the ids of a process, of its user and of its group
 
 # Questions for the keeper.
 FACTS, STATE = b"f", b"s"
@@ -45,6 +51,14 @@ class Connection(socket.SocketType):
 
     seconds = None  # that a wait may take
 
+    def __enter__(self) -> "Connection":
+        """Be closed at the end of a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.close()
+
     def settimeout(self, seconds: float | None) -> None:
         """Let each wait take so long, or as long as it takes."""
         self.seconds = seconds
@@ -68,13 +82,37 @@ class Connection(socket.SocketType):
             except BlockingIOError:
                 self.wait(select.POLLOUT)
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, *arguments: int) -> bytes:
         """Receive what there is, or what comes in time."""
         try:
-            return super().recv(size)
+            return super().recv(*arguments)
         except BlockingIOError:
             self.wait(select.POLLIN)
-        return super().recv(size)
+        return super().recv(*arguments)
+
+
+def accepted(listener: socket.socket) -> Connection:
+    """Take the next connection; its other end may pause for STALL seconds.
+
+    :raise ConnectionError: if another user has made it, who may do so on Linux
+    """
+    connection = Connection(fileno=listener.accept()[0].detach())
+    connection.setblocking(False)
+    connection.settimeout(STALL)
+    if hasattr(socket, "SO_PEERCRED"):
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        if PEER.unpack(data)[1] not in (0, os.geteuid()):
+            connection.close()
+            raise ConnectionError
+    return connection
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Check whether the other end has closed a connection, also behind bytes that nobody reads."""
+    watched, ends = poll(), getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+    watched.register(connection, select.POLLIN | ends)
+    events = dict(watched.poll(0)).get(connection.fileno(), 0)
+    return bool(events & ends) or bool(events and not connection.recv(1, socket.MSG_PEEK))
 
 
 def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
@@ -82,10 +120,10 @@ def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
     return HEADER.pack(kind, len(note), len(body)) + note + body
 
 
-def receive(connection: socket.socket) -> Frame:
+def receive(connection: socket.socket, most: int = LONGEST) -> Frame:
     """Read a frame: its kind, its note and its body.
 
-    :raise ConnectionError: if the other side has gone away
+    :raise ConnectionError: if the other side has gone away, stops half way or sends too much
     :raise TimeoutError: if the frame does not begin within the timeout of the connection
     """
     data = connection.recv(65536)  # nearly always the whole frame
@@ -95,11 +133,16 @@ def receive(connection: socket.socket) -> Frame:
             parts = [b"".join(parts)]
             kind, noted, size = HEADER.unpack_from(parts[0])
             whole += noted + size
+            if whole > most:
+                break
         if length >= whole:
             frame, start = b"".join(parts), HEADER.size + noted
             return kind, frame[HEADER.size : start], frame[start:]
-        connection.settimeout(None)
-        data = connection.recv(2**18)
+        connection.settimeout(STALL)
+        try:
+            data = connection.recv(2**18)
+        except TimeoutError:
+            break
         parts.append(data)
         length += len(data)
     raise ConnectionError("the other side has gone away")

@@ -56,8 +56,12 @@ class TextFormatter(logging.Formatter):
         text = super().format(record)
         if traceback := getattr(record, "members", {}).get("traceback"):
             text += f"\n{traceback.rstrip()}"
-        shown = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-        return "".join(shown).replace("\n", "\n    ")
+        return printable(text).replace("\n", "\n    ")
+
+
+def printable(text: str) -> str:
+    """Write out what would steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 class LineHandler(logging.Handler):
@@ -120,6 +124,16 @@ def has_room(milliseconds: int = 0) -> bool:
     writable = poll()
     writable.register(OUTPUT, select.POLLOUT)
     return bool(writable.poll(milliseconds))
+
+
+def open_streams() -> None:
+    """Open the standard streams that are closed, or the next socket would be taken for one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(number, True)
 
 
 def is_terminal() -> bool:

@@ -23,6 +23,9 @@ from service.slots import Slots
 
 PROJECT = Path(__file__).parents[1]
 WAITING = 1000  # requests that may wait for a process
+# Seconds that the keeper may take to answer: it waits for the model, or for the end of a process.
+PATIENCE, BRIEF = {frames.FACTS: None, frames.ENDED: 10}, 2
+SILENT = "The keeper of the model processes does not answer"
 HELD = 50_000_000  # bytes of large bodies that a service process holds for the model processes
 
 
@@ -66,21 +69,26 @@ class Pool:
 
     def state(self) -> dict:
         """Count the processes that are ready, name the requests, and say why none is taken."""
-        state = json.loads(self.told(frames.STATE)[2])
+        state = {"ready": 0, "requests": [], "reason": SILENT} | self.told_state()
         try:
             connected(self.queue).close()
         except BlockingIOError:
             state["reason"] = state["reason"] or "too many predictions wait"
         return state
 
+    def told_state(self) -> dict:
+        """Ask the keeper how the model processes are; it is empty if there is no answer."""
+        return json.loads(self.told(frames.STATE)[2] or "{}")
+
     def told(self, kind: bytes, note: bytes = b"") -> Frame:
-        """Ask the keeper a question."""
-        with contextlib.closing(connected(self.door)) as connection:
-            try:
+        """Ask the keeper a question; without an answer in time, the frame is empty."""
+        try:
+            with connected(self.door) as connection:
+                connection.settimeout(PATIENCE.get(kind, BRIEF))
                 connection.sendall(frames.pack(kind, note=note))
                 return frames.receive(connection)
-            except ConnectionError:
-                return frames.ENDED, b"", b""
+        except OSError:  # it stands still, or ends just now
+            return frames.ENDED, b"", b""
 
     def ask(
         self,

@@ -2,11 +2,9 @@
 
 import contextlib
 import itertools
-import json
 import logging
 import math
 import os
-import select
 import socket
 import time
 
@@ -48,14 +46,18 @@ class Question:
         """Send the request to the queue, and give the frame that answers it."""
         seconds = FOREVER if self.kind == frames.PART else self.pool.settings["WAIT"]
         try:
-            with contextlib.closing(connected(self.pool.queue)) as connection:
+            with connected(self.pool.queue) as connection:
                 connection.settimeout(seconds)
-                connection.sendall(frames.pack(self.kind, self.body, self.name))
+                try:
+                    connection.sendall(frames.pack(self.kind, self.body, self.name))
+                except ConnectionError as error:  # no process has begun it
+                    raise TimeoutError from error
                 return self.answer(connection, time.monotonic() + seconds)
         except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
             return frames.BUSY, b"", b""
         except ConnectionError:
-            return self.pool.told(frames.ENDED, self.name)
+            kind, note, body = self.pool.told(frames.ENDED, self.name)
+            return kind, note, body or b"The model's process ended"
 
     def answer(self, connection: Connection, end: float) -> Frame:
         """Wait for the answer.
@@ -74,7 +76,7 @@ class Question:
                 if is_offered or end == math.inf:
                     raise
                 raise TimeoutError from None  # a process has seen that it is offered no more
-            state = {} if end == math.inf else json.loads(self.pool.told(frames.STATE)[2])
+            state = {} if end == math.inf else self.pool.told_state()
             if self.name.decode() in state.get("requests", ()):
                 end = math.inf  # the keeper stops the prediction if it takes too long
             elif state.get("reason"):
@@ -131,8 +133,6 @@ def has_gone(caller: socket.socket | None) -> bool:
     if caller is None or getattr(caller, "has_left", False):  # this side has closed it
         return False
     try:
-        watched = select.poll()  # select() fails where more than a thousand files are open
-        watched.register(caller, select.POLLIN)
-        return bool(watched.poll(0)) and not caller.recv(1, socket.MSG_PEEK)
+        return frames.has_ended(caller)
     except (OSError, ValueError):
         return True

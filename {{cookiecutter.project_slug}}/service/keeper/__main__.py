@@ -16,6 +16,7 @@ import time
 from collections import deque
 
 from service import frames, logs, machine
+from service.frames import Connection
 from service.keeper.process import NotReady, Process, Refused
 
 logger = logging.getLogger("service")
@@ -65,12 +66,14 @@ class Keeper:
     def accept(self) -> None:
         """Take questions."""
         while True:
-            threading.Thread(target=self.tell, args=[self.door.accept()[0]], daemon=True).start()
+            with contextlib.suppress(ConnectionError):
+                connection = frames.accepted(self.door)
+                threading.Thread(target=self.tell, args=[connection], daemon=True).start()
 
-    def tell(self, connection: socket.socket) -> None:
+    def tell(self, connection: Connection) -> None:
         """Answer one question."""
-        with connection, contextlib.suppress(ConnectionError):
-            kind, note, body = frames.receive(connection)
+        with connection, contextlib.suppress(ConnectionError, TimeoutError):
+            kind, note, body = frames.receive(connection, frames.SHORT)
             if kind == frames.FACTS:
                 self.is_known.wait()
                 kind = frames.READY if self.facts else frames.ABSENT

@@ -3,11 +3,16 @@
 import json
 import re
 import sys
-from http.client import HTTPException
+import time
+from http.client import HTTPException, HTTPResponse
+from typing import Annotated
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from service.about.provenance import PROJECT, UNKNOWN, digest, identity, short
+from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic_core import from_json
+
+from service.about.provenance import LARGE, PROJECT, UNKNOWN, digest, identity, short
 from service.proof.comparison import Deviation
 from service.proof.examples import Example, recorded, worst
 from service.words import shorten
@@ -15,8 +20,20 @@ from service.words import shorten
 # The exit codes of the outcomes, the gravest first; 1 and 2 say that the command failed.
 CODES = {"BUILD": 3, "START": 4, "CONTRACT": 5, "VALUE": 6, "IDENTITY": 7, "OK": 0}
 PATIENCE = 600  # seconds that a model may take to load, or to answer
-INFO = {"fingerprint", "parts", "packages", "base", "architecture"}  # of /service-info, used here
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Python and as Docker name them
+
+
+Word = Annotated[str, StringConstraints(pattern="^[ -~]{0,200}$")]  # which no terminal obeys
+
+
+class Info(BaseModel):
+    """What is used here of /service-info."""
+
+    fingerprint: Word
+    architecture: Word
+    parts: dict[str, Word]
+    packages: dict[str, Word | None]
+    base: dict[str, Word]
 
 
 class Ended(Exception):
@@ -28,20 +45,46 @@ def ask(address: str, request: dict | None = None) -> tuple[int, object, str]:
     body = None if request is None else json.dumps(request).encode()
     headers = {"Content-Type": "application/json"}
     try:
-        with urlopen(Request(address, body, headers), timeout=PATIENCE) as response:
-            return response.status, json.load(response), response.url
-    except HTTPError as error:
-        return error.code, error.read().decode(errors="replace"), address
+        with opened(Request(address, body, headers)) as response:
+            data = read(response)
+            if isinstance(response, HTTPError):
+                return response.code, data.decode(errors="replace"), address
+            return response.status, from_json(data, allow_inf_nan=False), response.url
     except (OSError, HTTPException, ValueError) as error:  # no connection, half an answer, no JSON
-        raise Ended("START", f"{address} does not answer with JSON: {error}.") from error
+        reason = f"{address} does not answer with JSON: {shorten(str(error), 300)}."
+        raise Ended("START", reason) from error
+
+
+def opened(request: Request) -> HTTPResponse | HTTPError:
+    """Send a request; an error is an answer too."""
+    try:
+        return urlopen(request, timeout=PATIENCE)
+    except HTTPError as error:
+        return error
+
+
+def read(response: HTTPResponse | HTTPError) -> bytes:
+    """Read an answer.
+
+    :raise ValueError: if it is too long, or takes too long
+    """
+    data, end = bytearray(), time.monotonic() + PATIENCE
+    while part := response.read1(2**16):
+        data += part
+        if len(data) > LARGE or time.monotonic() > end:
+            most = f"{LARGE // 10**6} MB or {PATIENCE} s"
+            raise ValueError(f"the answer takes more than {most}")
+    return bytes(data)
 
 
 def replay(address: str) -> dict:
     """Ask for every recorded example, and report what came and who answered."""
     status, info, found_at = ask(f"{address}/service-info")
-    if not isinstance(info, dict) or not info.keys() >= INFO:
+    try:
+        Info.model_validate(info)
+    except ValidationError as error:
         reason = f"{address} is no service of this kind: its /service-info answers {status}."
-        raise Ended("START", reason)
+        raise Ended("START", reason) from error
     differs = differences(info)
     address = found_at.removesuffix("/service-info")  # a POST would lose its body in a redirect
     found = {name: play(address, name, example) for name, example in recorded().items()}

@@ -14,6 +14,7 @@ import click
 from flask import render_template
 from flask.cli import with_appcontext
 
+from service import logs
 from service.about.provenance import PROJECT, identity
 from service.proof.examples import NONE, recorded
 from service.proof.replay import CODES, PATIENCE, Ended, ask, replay
@@ -49,7 +50,7 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
 
 def tell(report: dict) -> None:
     """Print the report for people, in ten lines at most, and write it for programs."""
-    print(render_template("reproduction.txt", **report))
+    print(logs.printable(render_template("reproduction.txt", **report)))
     try:
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         (PROJECT / "reproduction.json").write_text(text, "utf-8")

@@ -15,14 +15,12 @@ import time
 from functools import partial
 
 from service import frames, machine
-from service.frames import Frame
+from service.frames import Connection, Frame
 from service.proof import examples
 from service.runner.answers import Model, traced
 from service.runner.contract import exported
 from service.runner.schemas import schemas
 from service.runner.strict import probe
-
-PEEK = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)  # which Windows has not, nor needs
 
 
 class Log:
@@ -66,16 +64,19 @@ def main() -> None:
     keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
     kind = b""
     while kind != frames.END:
-        connection, _ = queue.accept()
-        with connection, contextlib.suppress(ConnectionError):  # the service process has gone
+        # The service process has gone, or stands still.
+        with (
+            contextlib.suppress(ConnectionError, TimeoutError),
+            frames.accepted(queue) as connection,
+        ):
             kind, note, body = frames.receive(connection)
             if kind != frames.END:
                 serve(connection, told["door"], model, log, (kind, note, body))
 
 
-def serve(connection: socket.socket, door: str, model: Model, log: Log, request: Frame) -> None:
+def serve(connection: Connection, door: str, model: Model, log: Log, request: Frame) -> None:
     """Answer a request."""
-    if has_gone(connection):
+    if frames.has_ended(connection):
         return
     begun, name = time.monotonic(), request[1]
     answer, is_late = (frames.FAULT, b"", b"KeyboardInterrupt"), False
@@ -97,18 +98,13 @@ def was_late(door: str, name: bytes) -> bool:
     From then on the keeper interrupts nothing, so that no interrupt meets the next prediction. It
     interrupts none that ends sooner than after frames.BRIEF.
     """
-    with socket.socket(socket.AF_UNIX) as keeper:
+    silent = contextlib.suppress(TimeoutError, BlockingIOError)
+    with silent, socket.socket(socket.AF_UNIX) as keeper:
+        keeper.settimeout(frames.STALL)
         keeper.connect(door)
         keeper.sendall(frames.pack(frames.DONE, b"%d" % os.getpid(), name))
         return frames.receive(keeper)[0] == frames.TIMEOUT
-
-
-def has_gone(connection: socket.socket) -> bool:
-    """Check whether nobody waits for the answer any more."""
-    try:
-        return not connection.recv(1, PEEK)
-    except BlockingIOError:
-        return False
+    return False
 
 
 def end_with(keeper: socket.socket) -> None:
