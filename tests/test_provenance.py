@@ -352,7 +352,8 @@ def test_a_fetch_that_fails_says_why_and_leaves_nothing(project, publisher, path
 def test_a_list_that_cannot_be_meant_stops_with_its_place(project, text):
     (project / "model/weights.json").write_text(text)
     for said in (fetch(project).stderr, refused_start(project)):
-        assert "model/weights.json: " in said and "Traceback" not in said
+        (line,) = [line for line in said.splitlines() if "model/weights.json: " in line]
+        assert line.endswith("; docs/model.md shows how to write it.") and "Traceback" not in said
 
 
 def test_two_fetches_at_once_agree(project, publisher):

@@ -144,6 +144,22 @@ def test_a_model_without_recorded_answers_is_tried(project, trying):
         assert "No example is recorded" in trial.said()
 
 
+@pytest.mark.slow
+def test_a_new_file_is_noticed(project, trying):
+    """An example, or the module that was missing."""
+    face = project / "model/__init__.py"
+    with trying(project) as trial:
+        trial.answer()
+        path = project / "model/examples/new.json"
+        path.write_text('{"request": {"value": 3}, "response": {"Value Squared": 8}}')
+        wait_for(trial.log, "model/examples/new.json: Value Squared is 9, recorded as 8.")
+        path.unlink()
+        face.write_text(face.read_text("utf-8").replace("model.square", "model.own"), "utf-8")
+        wait_for(trial.log, "model/ imports model.own, which has no file in model/.")
+        shutil.copy(project / "model/square.py", project / "model/own.py")
+        wait_until(lambda: trial.answer() == b'{"Value Squared":4}\n')
+
+
 def own_tests(project: Path) -> subprocess.CompletedProcess:
     """Type `make test`."""
     return subprocess.run(
