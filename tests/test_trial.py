@@ -316,6 +316,14 @@ def test_without_a_tag_it_is_said_that_nobody_can_know(project):
 
 
 @pytest.mark.slow
+def test_the_versions_that_the_pages_have_for_examples_raise_no_alarm(project):
+    page = (project / "docs/deployment.md").read_text("utf-8")
+    program = "import sys; from tools.version import left; print(sum(map(left, sys.argv[1:]), []))"
+    shown = set(re.findall(r"\d\.\d\.\d", page)) - {"0.1.0"}
+    assert len(shown) > 4 and types(project, PYTHON, "-c", program, *shown) == "[]\n"
+
+
+@pytest.mark.slow
 def test_a_model_that_gives_another_answer_gets_no_version(released):
     change(released, "inputs.value**2", "inputs.value**2 + 1")
     refused = version(released, "0.2.0")
