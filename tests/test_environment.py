@@ -274,7 +274,8 @@ def test_a_python_that_is_not_the_listed_one_is_said(project, tmp_path, listed):
 
 
 def service_needs() -> list[str]:
-    return (TEMPLATE / PROJECT / "service/packages.txt").read_text("utf-8").split()
+    text = (TEMPLATE / PROJECT / "service/packages.txt").read_text("utf-8")
+    return re.findall(r"(?m)^\w\S+", text)
 
 
 def test_the_list_of_a_new_project_has_what_the_service_needs(project):

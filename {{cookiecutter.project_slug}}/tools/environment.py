@@ -53,7 +53,8 @@ def state() -> str:
 def check_list() -> None:
     """Stop at a package of the service that the list lacks; an update may bring one."""
     listed = plain(LIST.read_text("utf-8").partition("dependencies:")[2])
-    for line in (HERE / "service/packages.txt").read_text("utf-8").split():
+    needed = (HERE / "service/packages.txt").read_text("utf-8")
+    for line in re.findall(r"^\w\S+", needed, re.MULTILINE):
         name = plain(re.match(r"[\w.-]+", line)[0])
         if not re.search(rf"(?<![\w-]){name}(?![\w-])", listed):
             sys.exit(

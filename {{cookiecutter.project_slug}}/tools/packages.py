@@ -134,10 +134,10 @@ def is_for_types(node: ast.AST) -> bool:
 def faults(project: Path = HERE) -> list[str]:
     """Say in a sentence what model/ imports, or service/ needs, and the list does not bring."""
     owners, enough = packages_distributions(), brought()
-    needed = (project / "service/packages.txt").read_text("utf-8").split()
+    needed = (project / "service/packages.txt").read_text("utf-8")
     found = [
         f'environment.yml lacks {name_of(line)}, which service/ needs: add the line "- {line}".'
-        for line in needed
+        for line in re.findall(r"^\w\S+", needed, re.MULTILINE)
         if name_of(line) not in enough
     ]
     for name, file in imports(project).items():
