@@ -88,11 +88,8 @@ def swapped(project: Path, source: str, records: bool = True) -> Path:
 def stand_in(project: Path) -> Path:
     """Let the tests' own Python be the .venv of a project, so that make has nothing to install."""
     (project / ".venv/bin").mkdir(parents=True)
-    for name, words in {"python": "", "flask": " -m flask", "gunicorn": " -m gunicorn"}.items():
-        (program := project / ".venv/bin" / name).write_text(
-            f'#!/bin/sh\nexec {PYTHON}{words} "$@"\n'
-        )
-        program.chmod(stat.S_IRWXU)
+    (program := project / ".venv/bin/python").write_text(f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    program.chmod(stat.S_IRWXU)
     (project / ".venv/ready").write_text(tool(project, "environment").state(), "utf-8")
     return project
 

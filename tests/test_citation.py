@@ -225,7 +225,14 @@ REFUSALS = {
     "no authors": (written(authors=[]), "authors: List should have at least 1 item"),
     "authors as text": (written(authors="Ada"), "authors: Input should be a valid list"),
     "an author as text": (written(authors=["Ada"]), "authors.0: Input should be a valid"),
-    "DOI as link": (written(doi=f"https://doi.org/{DOI}"), "doi: String should match"),
+    "DOI as link": (
+        written(doi=f"https://doi.org/{DOI}"),
+        "doi: write it without https://doi.org/, like 10.",
+    ),
+    "no month": (
+        written(**{"preferred-citation": PLAIN | {"type": "article", "year": 2024, "month": 13}}),
+        "preferred-citation.month: write a number from 1 to 12",
+    ),
     "no ORCID": (
         written(authors=[{"name": "A", "orcid": "javascript:alert(1)"}]),
         "authors.0.orcid: String should match",

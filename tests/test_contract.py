@@ -47,8 +47,8 @@ service/about/templates/index.html service/about/templates/prose.html
 service/about/templates/reproduction.txt service/application.py service/batch.py service/bodies.py
 service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
 service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py service/logs.py
-service/inprocess.py service/machine.py service/pictures.py service/pool.py service/predictions.py
-service/proof/__init__.py service/question.py
+service/inprocess.py service/machine.py service/packages.txt service/pictures.py service/pool.py
+service/predictions.py service/proof/__init__.py service/question.py
 service/proof/comparison.py service/proof/examples.py service/proof/record.py
 service/proof/replay.py service/proof/reproduce.py service/proof/shown.py service/proof/weights.py
 service/runner/__init__.py service/runner/__main__.py service/runner/answers.py
@@ -56,9 +56,9 @@ service/runner/contract.py service/runner/loose.py
 service/runner/refusals.py service/runner/schemas.py service/runner/strict.py service/schema.py
 service/served.py service/settings.py service/slots.py service/tables.py service/watch.py
 service/words.py service/words.toml service/worker.py tests/conftest.py tests/test_examples.py
-tests/test_identity.py
-tests/test_model.py tests/test_openapi.py tests/test_packages.py tests/test_page.py
-tests/test_provenance.py tools/environment.py tools/packages.py tools/trial.py tools/version.py
+tests/test_identity.py tests/test_model.py tests/test_openapi.py tests/test_packages.py
+tests/test_page.py tests/test_provenance.py tools/environment.py tools/packages.py tools/trial.py
+tools/version.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt

@@ -1,5 +1,6 @@
 """`tools/environment.py` and the Makefiles: the set-up without Docker, and its refusals."""
 
+import ast
 import os
 import re
 import shutil
@@ -7,11 +8,13 @@ import signal
 import stat
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from conftest import TEMPLATE, Server, clean_environment, free_port, stand_in, tool, wait_for
 from packaging.requirements import Requirement
+from test_update import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
 
@@ -132,18 +135,20 @@ def test_no_network_is_one_clear_sentence(project, tmp_path):
 
 LISTED = """name: "x"
 dependencies:
-- python>=3.13,<3.14  # why
+- python >=3.13, <3.14  # why
 - python-dateutil
 - flask>=3.1,<4
 - "numpy>=2,<3"
 - pip
 - pip:
     - 'pip-tools>=7; python_version<"3.99"'
+    - tides @ https://example.org/tides.zip
 channels:
 - conda-forge
 """
 FLOW = """{name: x, channels: [conda-forge], dependencies: [python, python-dateutil,
-  "flask>=3.1,<4", 'numpy>=2,<3', {pip: ['pip-tools>=7; python_version<"3.99"']}]}
+  "flask>=3.1,<4", 'numpy>=2,<3', {pip: ['pip-tools>=7; python_version<"3.99"',
+  'tides @ https://example.org/tides.zip']}]}
 """
 
 
@@ -156,6 +161,7 @@ def test_pip_reads_what_conda_reads(project, text):
         "flask",
         "numpy",
         "pip-tools",
+        "tides",
     ]
     assert [str(read[1].specifier), str(read[3].marker)] == ["<4,>=3.1", 'python_version < "3.99"']
 
@@ -171,6 +177,16 @@ def test_pip_reads_what_conda_reads(project, text):
         ("dependencies: ['conda-forge::numpy']", "lists 'conda-forge::numpy': write it like"),
         ("dependencies: [numpy 2.1.*]", "lists 'numpy 2.1.*': write it like"),
         ("dependencies: [2]", "lists 2: write it like"),
+        ("dependencies: [numpy>=2.1|<1]", "lists 'numpy>=2.1|<1': write it like"),
+        (
+            "dependencies: ['numpy[version=\">=2\"]']",
+            "lists 'numpy[version=\">=2\"]': write it like",
+        ),
+        ("dependencies: [numpy: '>=2']", "lists {'numpy': '>=2'}: write it like"),
+        ("dependencies: [pip: humanize]", "has `pip:` without a list below it"),
+        ("dependencies: [pip: [-r more.txt]]", "lists '-r more.txt': write it like"),
+        ("dependencies: [pip: [-r a/more.txt]]", "lists '-r a/more.txt': write it like"),
+        ("dependencies: [pip: [numpy=2]]", "lists 'numpy=2': write it like"),
     ],
 )
 def test_what_is_no_list_for_pip_is_refused_in_a_sentence(project, text, sentence):
@@ -245,6 +261,81 @@ def test_make_test_sets_up_and_passes_with_python_alone(project, tmp_path):
     result = run("make", "test", cwd=project, PATH=bare_path(tmp_path), HOME="/nonexistent")
     assert result.returncode == 0, result.stdout + result.stderr
     assert " passed" in result.stdout
+
+
+@pytest.mark.parametrize("listed", ["python>=9.9,<10", "python >=9.9", "python==9.9.*"])
+def test_a_python_that_is_not_the_listed_one_is_said(project, tmp_path, listed):
+    """The fault stops the set-up before it installs anything."""
+    path = project / "environment.yml"
+    path.write_text(re.sub("python>=.*", listed, path.read_text("utf-8")))
+    fault = "import subprocess; sys.version_info = (3, 99); subprocess.run = sys.exit"
+    result = run(*pretending(fault), cwd=project, PATH=bare_path(tmp_path))
+    assert "Note: environment.yml lists Python 9.9, .venv gets 3.99." in result.stdout
+
+
+def service_needs() -> list[str]:
+    text = (TEMPLATE / PROJECT / "service/packages.txt").read_text("utf-8")
+    return re.findall(r"(?m)^\w\S+", text)
+
+
+def test_the_list_of_a_new_project_has_what_the_service_needs(project):
+    assert tool(project, "packages").listed() == service_needs()
+
+
+@pytest.mark.slow
+def test_what_the_service_needs_is_what_it_imports(project):
+    packages = tool(project, "packages")
+    modules = [path.relative_to(project) for path in project.glob("service/**/*.py")]
+    paths = [project / "app.py", project / "gunicorn.conf.py", *map(project.joinpath, modules)]
+    trees = [ast.parse(path.read_bytes()) for path in paths]
+    found = {name.split(".")[0] for tree in trees for name in packages.names(tree, "service.x")}
+    found -= sys.stdlib_module_names | {"service", "model"}
+    owners = packages_distributions()
+    bring = {packages.name_of(owner) for name in found for owner in owners[name]}
+    needed = {packages.name_of(line) for line in service_needs()} - {"packaging"}
+    assert (
+        needed <= bring <= needed | {"werkzeug", "jinja2", "click", "markupsafe", "pydantic-core"}
+    )
+
+
+@pytest.mark.parametrize("line", service_needs())
+def test_a_line_that_the_service_needs_and_the_list_lacks_is_named(project, line):
+    """An update brought it, or the owner deleted it: every `make` says so at once."""
+    listed = stand_in(project) / "environment.yml"
+    text = re.sub(rf"(?m)^  - {re.escape(line)}", f"  # - {line}", listed.read_text("utf-8"))
+    listed.write_text(f"{text}  - my-{line}\n  - {line.partition('>')[0]}-x\n")
+    result = run("make", "test", cwd=project)
+    assert result.returncode != 0 and result.stdout == ""
+    assert f', which service/ needs: add the line "- {line}".' in result.stderr.splitlines()[0]
+
+
+@pytest.mark.slow
+def test_the_build_names_the_line_too(project):
+    (project / "service/packages.txt").write_text("tides>=2,<3\n")
+    said = 'environment.yml lacks tides, which service/ needs: add the line "- tides>=2,<3".\n'
+    assert faults(project, "") == said
+
+
+@pytest.mark.slow
+def test_a_folder_that_moved_or_is_a_copy_gets_an_environment_of_its_own(project, tmp_path):
+    path = {"PATH": bare_path(tmp_path)}
+    assert run("make", "environment", cwd=project, **path).returncode == 0
+    copy = Path(shutil.copytree(project, tmp_path / "copy", symlinks=True))
+    recorded = run("make", "record", cwd=copy, **path)
+    assert recorded.returncode == 0, recorded.stderr
+    assert str(copy) in (copy / ".venv/bin/flask").read_text()
+    moved = Path(shutil.move(project, tmp_path / "moved"))
+    assert run("make", "record", cwd=moved, **path).returncode == 0
+    assert str(moved) in (moved / ".venv/bin/flask").read_text()
+    assert run("make", "environment", cwd=moved, **path).stdout == ""
+
+
+def test_conda_makes_the_environment_of_a_copy_anew(project, tmp_path):
+    variables = {"PATH": bare_path(tmp_path, "conda"), "RECORD": str(tmp_path / "record")}
+    run("make", "environment", cwd=project, **variables)
+    copy = Path(shutil.copytree(project, tmp_path / "copy"))
+    run("make", "environment", cwd=copy, **variables)
+    assert f"conda env create --prefix {copy}" in (tmp_path / "record").read_text()
 
 
 @pytest.mark.slow

@@ -143,6 +143,23 @@ def test_what_editors_leave_beside_or_in_an_example_does_no_harm(project, exampl
     assert "model/examples/two.json gives its recorded answer." in result.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["three.JSON", "three.Json.txt"])
+def test_an_example_that_its_ending_would_leave_out_is_named(project, examples, name):
+    (examples / name).write_text('{"request": {"value": 3}}')
+    result = flask(project, "record")
+    said = f"model/examples/{name}: its name must end in .json, in small letters.\n"
+    assert (result.returncode, result.stderr) == (1, said)
+
+
+@pytest.mark.slow
+def test_without_a_file_there_is_nothing_to_record(project, examples):
+    for path in examples.iterdir():
+        path.unlink()
+    said = 'model/examples/ has no file yet: first put {"request": …} into model/examples/a.json, '
+    assert flask(project, "record").stderr == f"{said}then type: make record\n"
+
+
 def test_what_is_no_text_is_refused_with_file_and_reason(project, examples):
     (examples / "a b.json").write_bytes(b"\xff")
     result = flask(project, "record")

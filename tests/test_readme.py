@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import Person, commit, copy_template, tree
-from conftest import PYTHON, TEMPLATE, clean_environment, free_port, stand_in
+from commands import Person, copy_template, tree
+from conftest import PYTHON, TEMPLATE, clean_environment, free_port, run_module, stand_in
 from markdown_it import MarkdownIt
 from test_prose import OURS, THEIRS
 
@@ -26,7 +26,7 @@ COMMANDS = {
 docker compose up --build
 make serve
 py tools\environment.py
-.venv\Scripts\flask run --port 8123
+.venv\Scripts\python -m flask run --port 8123
 curl "http://localhost:8123/api?value=2"
 make environment
 make try
@@ -34,6 +34,11 @@ make record
 make test
 make reproduce
 docker build --no-cache --target lock --output locks .
+git init
+git add --all
+git commit --message "First version"
+git remote add origin https://github.com/your-name/my-model
+git push --set-upstream origin HEAD
 git tag v2.0
 git push origin v2.0
 docker run -p 8123:8123 ghcr.io/your-name/my-model:2.0
@@ -59,16 +64,21 @@ docker build --no-cache --target lock --output locks .
 docker build --build-arg RUNTIME=debian:13-slim -t my-model:debug .
 docker run -it --rm --entrypoint bash my-model:debug
 """,
-    "docs/model.md": "",
+    "docs/model.md": """
+python3 tools/environment.py notebook
+.venv/bin/python -m ipykernel install --user --name my-model
+""",
     "docs/proof.md": "",
     "docs/publishing.md": """
 docker load --input image-amd64.tar.gz
+docker buildx imagetools inspect "$(cat image.txt)" --format '{{ json .Provenance }}'
+docker buildx imagetools inspect "$(cat image.txt)" --format '{{ json .SBOM }}'
 """,
     "docs/settings.md": """
 MODEL_WAIT=10 make serve
-MODEL_PROCESSES=0 .venv/bin/flask run
-.venv/bin/gunicorn
-.venv/bin/flask run --port 8123
+MODEL_PROCESSES=0 .venv/bin/python -m flask run --port 8123
+.venv/bin/python -m gunicorn
+.venv/bin/python -m flask run --port 8123
 .venv/bin/python app.py
 """,
     "docs/troubleshooting.md": """
@@ -131,7 +141,7 @@ LINES = "".join(COMMANDS.values()).splitlines()
 SERVING = [
     line.replace("8123", "{port}")
     for line in dict.fromkeys(LINES)
-    if re.search(r"(make serve|make try|\.venv/bin/.*)$", line)
+    if re.search(r"(make serve|make try|gunicorn|flask run.*|app\.py)$", line) and "\\" not in line
 ]
 
 
@@ -159,18 +169,22 @@ def test_the_citation_is_bibtex(bake, serve):
     assert got.stdout.startswith("@software{")
 
 
-def test_the_tag_that_is_pushed_starts_the_workflow(bake, tmp_path):
+def test_what_is_published_is_the_whole_project_and_its_tag_starts_the_workflow(bake, tmp_path):
     person = Person(tmp_path)
-    project = commit(person, Path(shutil.copytree(bake(), tmp_path / "project")))
-    origin = tmp_path / "origin"
+    project = Path(shutil.copytree(bake(), tmp_path / "project"))
+    (project / "model/pendulum.py").touch()
+    origin, text = tmp_path / "origin", (project / "README.md").read_text("utf-8")
     person.types("git", "init", "--quiet", "--bare", origin)
-    person.types("git", "remote", "add", "origin", origin, folder=project)
-    tagging = [
-        line for line in typed((project / "README.md").read_text("utf-8")) if line[:4] == "git "
-    ]
-    for command in tagging:
-        done = person.types(*command.split(), folder=project)
+    address = re.search(r"git remote add origin (\S+)", text)[1]
+    person.types("git", "config", "--global", f"url.{origin}.insteadOf", address)
+    for command in [line for line in typed(text) if line[:4] == "git "]:
+        done = person.types(*shlex.split(command), folder=project)
         assert done.returncode == 0, done.stderr
+    clone = tmp_path / "clone"
+    person.types("git", "clone", "--quiet", origin, clone)
+    assert tree(clone) == {
+        name: file for name, file in tree(project).items() if ".venv" not in name
+    }
     (tag,) = person.types("git", "tag", "--list", folder=origin).stdout.split()
     assert tag == "v" + yaml.safe_load((project / "CITATION.cff").read_text("utf-8"))["version"]
     workflow = yaml.safe_load((project / ".github/workflows/publish.yml").read_text("utf-8"))
@@ -191,7 +205,23 @@ def test_the_published_image_has_the_name_of_the_repository(bake, address, image
     project = bake(repository_url=address)
     page = (project / "README.md").read_text("utf-8")
     assert f"docker run -p 5000:5000 {image}:0.1.0" in typed(page)
-    assert f"`{image}`" in (project / "docs/publishing.md").read_text("utf-8")
+    assert run_module(project, "pytest", "-q", "tests/test_identity.py").returncode == 0
+
+
+@pytest.mark.slow
+def test_the_placeholder_does_not_outlive_another_address_in_the_citation(cookies):
+    project = cookies.bake().project_path
+    path, page = project / "CITATION.cff", project / "README.md"
+    address = "https://github.com/Ada/Tides"
+    path.write_text(re.sub('https://github.com.*(?=")', address, path.read_text("utf-8")), "utf-8")
+    label = (project / "Dockerfile").read_text("utf-8")
+    (project / "Dockerfile").write_text(re.sub('https://github.com.*(?=")', address, label))
+    for said in (address, "ghcr.io/ada/tides"):
+        tested = run_module(project, "pytest", "-q", "tests/test_identity.py")
+        assert tested.returncode == 1 and f"README.md: write {said}, as " in tested.stdout
+        pattern = said.rpartition("/")[0].rpartition("/")[0] + "/your-name/square-api"
+        page.write_text(page.read_text("utf-8").replace(pattern, said), "utf-8")
+    assert run_module(project, "pytest", "-q", "tests/test_identity.py").returncode == 0
 
 
 def written(text: str) -> dict[str, str]:
@@ -300,8 +330,13 @@ def test_every_message_names_a_command_that_is_there(bake):
     named = set(re.findall(r"(?:type|then|Type the new version|to): make (\w+)", found))
     assert named == {"environment", "record", "weights", "test", "version"}
     assert named <= targets(bake() / "Makefile")
-    assert re.findall(r"(?<![/\w])(?:flask|python3?|gunicorn) +[a-z/.]+", found) == []
-    assert re.findall(r"\.venv/bin/\w+", found) == [".venv/bin/flask"] * 2
+    assert (
+        re.findall(
+            r"(?<![/\w])(?<!\.venv/bin/python -m )(?:flask|python3?|gunicorn) +[a-z/.]+", found
+        )
+        == []
+    )
+    assert re.findall(r"\.venv/bin/\w+", found) == [".venv/bin/python"] * 2
 
 
 def commands_of(folder: Path) -> dict[str, str]:

@@ -50,7 +50,8 @@ json.dump(found, sys.stdout)
 
 def cited(project: Path, folder: Path, *said: dict) -> list[list]:
     """How a project cites itself with each of these files: text, BibTeX, CSL-JSON, and the rest."""
-    (folder / "service").symlink_to(project / "service")
+    if not (folder / "service").exists():
+        (folder / "service").symlink_to(project / "service")
     files = [yaml.safe_dump(one, allow_unicode=True) for one in said]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -122,7 +123,8 @@ SAMPLES = {
             "start": 7,
         },
         "Ada Lovelace (2025). Low water. Proceedings of the Tides, 7.",
-        "inproceedings booktitle={Proceedings of the Tides} venue={Oslo} pages={7} year={2025}",
+        "inproceedings booktitle={Proceedings of the Tides} eventtitle={Tides 2025} venue={Oslo} "
+        "pages={7} year={2025}",
         {
             "type": "paper-conference",
             "container-title": "Proceedings of the Tides",
@@ -133,7 +135,7 @@ SAMPLES = {
     ),
     "conference-paper of a conference alone": (
         {"conference": {"name": "Tides 2025"}, "type": "conference-paper", "year": "to appear"},
-        "Ada Lovelace (to appear). Low water.",
+        "Ada Lovelace (to appear). Low water. Tides 2025.",
         "inproceedings booktitle={Tides 2025} year={to appear}",
         {
             "type": "paper-conference",
@@ -320,6 +322,34 @@ def test_a_work_that_is_the_software_is_cited_once(bake, tmp_path):
     ((text, bibtex, items, _),) = cited(bake(), tmp_path, said)
     assert text == "The authors. Model (version 1.0). https://doi.org/10.1234/a\n"
     assert bibtex.count("@") == len(json.loads(items)) == 1
+
+
+def test_a_work_of_others_with_the_same_title_and_version_is_cited_beside_the_software(
+    bake, tmp_path
+):
+    paper = {"type": "software", "title": "Model", "version": "1.0", "doi": "10.1234/a"}
+    said = PLAIN | {"preferred-citation": paper | {"authors": [ADA]}}
+    ((text, bibtex, items, _),) = cited(bake(), tmp_path, said)
+    assert text.splitlines() == [
+        "Ada Lovelace. Model (version 1.0). https://doi.org/10.1234/a",
+        "The authors. Model (version 1.0).",
+    ]
+    names = [item["id"] for item in json.loads(items)]
+    assert len(set(names)) == 2 and names == [*parse_string(bibtex, "bibtex").entries]
+
+
+def test_a_work_under_references_gives_the_software_no_doi(bake, tmp_path):
+    """As docs/publishing.md says it for the files of the image."""
+    kind = re.search(
+        r"`references`, with the type `([\w-]+)`",
+        (bake() / "docs/publishing.md").read_text("utf-8"),
+    )[1]
+    files = {"type": kind, "title": "Its image", "authors": [ADA], "doi": "10.1234/image"}
+    CFF.validate(said := PLAIN | {"references": [files]})
+    ((*forms, others),) = cited(bake(), tmp_path, said)
+    assert "10.1234/image" not in str([*forms, others])
+    said = PLAIN | {"identifiers": [{"type": "doi", "value": "10.1234/image"}]}
+    assert "10.1234/image" in str(cited(bake(), tmp_path, said))
 
 
 def test_without_a_version_the_rest_says_so_or_nothing(bake, tmp_path):

@@ -345,7 +345,8 @@ def test_without_docker_it_says_what_else_can_be_done(project, tmp_path, docker)
         client(tmp_path, docker)
     outcome, said, report = reproduce(project, PATH=str(tmp_path))
     assert (outcome, report) == ("failed", None)
-    assert said == "Docker does not answer: start it, or type: .venv/bin/flask reproduce --local\n"
+    way_out = ".venv/bin/python -m flask reproduce --local"
+    assert said == f"Start Docker, or type: {way_out}\n"
 
 
 def test_weights_that_are_missing_are_told_before_anything_is_built(project, tmp_path):

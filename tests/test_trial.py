@@ -144,6 +144,22 @@ def test_a_model_without_recorded_answers_is_tried(project, trying):
         assert "No example is recorded" in trial.said()
 
 
+@pytest.mark.slow
+def test_a_new_file_is_noticed(project, trying):
+    """An example, or the module that was missing."""
+    face = project / "model/__init__.py"
+    with trying(project) as trial:
+        trial.answer()
+        path = project / "model/examples/new.json"
+        path.write_text('{"request": {"value": 3}, "response": {"Value Squared": 8}}')
+        wait_for(trial.log, "model/examples/new.json: Value Squared is 9, recorded as 8.")
+        path.unlink()
+        face.write_text(face.read_text("utf-8").replace("model.square", "model.own"), "utf-8")
+        wait_for(trial.log, "model/ imports model.own, which has no file in model/.")
+        shutil.copy(project / "model/square.py", project / "model/own.py")
+        wait_until(lambda: trial.answer() == b'{"Value Squared":4}\n')
+
+
 def own_tests(project: Path) -> subprocess.CompletedProcess:
     """Type `make test`."""
     return subprocess.run(
@@ -297,6 +313,14 @@ def test_a_step_that_is_too_small_is_refused_and_nothing_is_written(released, nu
 def test_without_a_tag_it_is_said_that_nobody_can_know(project):
     said = version(project).stdout
     assert "git has no tag of a version, so nobody can tell" in said
+
+
+@pytest.mark.slow
+def test_the_versions_that_the_pages_have_for_examples_raise_no_alarm(project):
+    page = (project / "docs/deployment.md").read_text("utf-8")
+    program = "import sys; from tools.version import left; print(sum(map(left, sys.argv[1:]), []))"
+    shown = set(re.findall(r"\d\.\d\.\d", page)) - {"0.1.0"}
+    assert len(shown) > 4 and types(project, PYTHON, "-c", program, *shown) == "[]\n"
 
 
 @pytest.mark.slow

@@ -209,7 +209,7 @@ def publishing(bake, tmp_path, serve):
     programs = {
         tmp_path / "bin/docker": DOCKER,
         tmp_path / "bin/gh": DOCKER.replace("words = ", "words = ['gh'] + "),
-        project / ".venv/bin/flask": f'#!/bin/sh\nexec {sys.executable} -m flask "$@"\n',
+        project / ".venv/bin/python": f'#!/bin/sh\nexec {sys.executable} "$@"\n',
     }
     for path, text in programs.items():
         path.write_text(text)

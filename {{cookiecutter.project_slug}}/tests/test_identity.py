@@ -66,13 +66,27 @@ def test_a_page_names_no_other_version_and_licence(name):
     page = (PROJECT / name).read_text("utf-8")
     image = re.search(r'image: "?([^\s":]+):', (PROJECT / "compose.yaml").read_text("utf-8"))[1]
     version, licences = cited().version, " OR ".join(cited().licences)
-    tags = set(re.findall(rf"\b{re.escape(image)}:([^\s`]+)|^git .*\bv(\S+)$", page, re.M))
+    tags = set(
+        re.findall(rf"\b{re.escape(image)}:([^\s`]+)|^git (?:tag|push) .*\bv(\S+)$", page, re.M)
+    )
     tags = {one or other for one, other in tags}
     assert tags <= {version or tag for tag in tags}, f"{name}: write {version}, as CITATION.cff"
     for said in re.findall(r"\bVersion (\S+), licence (\S+),", page):
         assert said == (version or said[0], licences or said[1]), (
             f"{name}: write what CITATION.cff says"
         )
+
+
+def test_the_readme_has_the_address_of_the_repository_and_the_image_of_that_name():
+    page = (PROJECT / "README.md").read_text("utf-8")
+    if not re.fullmatch(r"https?://[\w./:~-]+", cited().code):
+        return  # none, or one that no command takes as it stands
+    for said in re.findall(r"^git remote add origin (\S+)|, source at <(\S+)>", page, re.M):
+        assert cited().code in said, f"README.md: write {cited().code}, as CITATION.cff"
+    place = re.fullmatch(r"https://github\.com/(.+?)(\.git)?/?", cited().code)
+    for said in re.findall(r"\bghcr\.io/([^\s:@`]+)", page) if place else []:
+        name = place[1].lower()
+        assert said == name, f"README.md: write ghcr.io/{name}, as GitHub names it by CITATION.cff"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Makes .venv, the environment to run and test the project in without Docker.
 
 micromamba, mamba or conda makes it from environment.yml if one of them is installed. Otherwise
-Python's own venv makes it, with uv if that is installed, else with pip. If the list has changed,
-.venv is made anew: a package that leaves the list leaves the environment. A .venv of another origin
-is only added to.
+Python's own venv makes it, with uv if that is installed, else with pip. If the list or the place of
+the folder has changed, .venv is made anew: a package that leaves the list leaves the environment,
+and no program has the path of another folder. A .venv of another origin is only added to.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1]
 PREFIX = HERE / ".venv"
 LIST = HERE / "environment.yml"
-MARK = PREFIX / "made-by-this-project"
+MARK = PREFIX / "made-by-this-project"  # with the place where it was made
 READY = PREFIX / "ready"  # says which list .venv was made from
 OLDEST = (3, 11)
 TOOLS = ["micromamba", "mamba", "conda"]
@@ -27,7 +27,10 @@ TOOLS = ["micromamba", "mamba", "conda"]
 def main() -> None:
     """Make .venv if it is not the one that the list describes, with the test tools."""
     os.chdir(HERE)
+    check_list()
     wanted = state()
+    if MARK.exists() and not PREFIX.is_symlink() and MARK.read_text("utf-8") != str(HERE):
+        shutil.rmtree(PREFIX)  # its programs have the path of the folder that was moved or copied
     if not (READY.exists() and READY.read_text("utf-8") == wanted):
         READY.unlink(missing_ok=True)
         tool = next(filter(None, map(shutil.which, TOOLS)), None)
@@ -47,6 +50,23 @@ def state() -> str:
     return hashlib.sha256(b"\0".join(parts).replace(b"\r\n", b"\n")).hexdigest()
 
 
+def check_list() -> None:
+    """Stop at a package of the service that the list lacks; an update may bring one."""
+    listed = plain(LIST.read_text("utf-8").partition("dependencies:")[2])
+    needed = (HERE / "service/packages.txt").read_text("utf-8")
+    for line in re.findall(r"^\w\S+", needed, re.MULTILINE):
+        name = plain(re.match(r"[\w.-]+", line)[0])
+        if not re.search(rf"(?<![\w-]){name}(?![\w-])", listed):
+            sys.exit(
+                f'environment.yml lacks {name}, which service/ needs: add the line "- {line}".'
+            )
+
+
+def plain(text: str) -> str:
+    """Write the names of packages as all tools compare them, without comments."""
+    return re.sub("[-_.]+", "-", re.sub(r"(^|\s)#.*", "", text)).lower()
+
+
 def group(name: str) -> list[str]:
     """Read a group of tools from pyproject.toml; a Python that conda stands in for may be old."""
     text = (HERE / "pyproject.toml").read_text("utf-8")
@@ -63,11 +83,14 @@ def add(name: str) -> None:
 
 def make_with_conda(tool: str) -> None:
     """Let micromamba, mamba or conda solve environment.yml; all three take these words."""
-    verb = ["update", "--prune"] if (PREFIX / "conda-meta").exists() else ["create"]
+    is_new = not (PREFIX / "conda-meta").exists()
+    verb = ["create"] if is_new else ["update", "--prune"]
     command = [tool, "env", *verb, "--prefix", str(PREFIX), "--file", str(LIST)]
     agree = {"CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"}
     if subprocess.run(command, env=os.environ | agree).returncode:
         sys.exit(f"{Path(tool).stem} could not make the environment; its reason stands above.")
+    if is_new:
+        MARK.write_text(str(HERE), "utf-8")
 
 
 def make_with_pip() -> None:
@@ -79,7 +102,7 @@ def make_with_pip() -> None:
     options = ["--clear"] * is_ours + ["--without-pip"] * bool(shutil.which("uv"))
     subprocess.run([sys.executable, "-m", "venv", *options, str(PREFIX)], check=True)
     if is_ours:
-        MARK.touch()
+        MARK.write_text(str(HERE), "utf-8")
     install("pyyaml>=6,<7")  # which reads the list
     command = [str(python()), "tools/packages.py", "--list"]
     listed = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -95,7 +118,8 @@ def check_python() -> None:
         sys.exit(f"Python 3.11 or newer is needed, and this is {here}: install one, or micromamba.")
     if not importlib.util.find_spec("ensurepip"):
         sys.exit("This Python has no venv: install it (Debian, Ubuntu: apt install python3-venv).")
-    wanted = re.search(r"^[^#]*\bpython>=([0-9.]+)", LIST.read_text("utf-8"), re.MULTILINE)
+    listed = re.sub("#.*", "", LIST.read_text("utf-8"))
+    wanted = re.search(r"\bpython\s*[>=~]=\s*([0-9]+\.[0-9]+)", listed)
     if wanted and wanted[1] != here:
         way_out = "With micromamba, mamba or conda installed, .venv has the listed one."
         print(f"Note: environment.yml lists Python {wanted[1]}, .venv gets {here}. {way_out}")

@@ -1,4 +1,4 @@
-"""The packages of environment.yml, and whether they bring all that the model imports.
+"""The packages of environment.yml, and whether they bring what model/ imports and service/ needs.
 
 `make test` and the build of the image ask. A package that is in the environment by chance, such as
 a test tool, would be missing in the image.
@@ -14,10 +14,16 @@ from collections.abc import Iterator
 from importlib.metadata import distributions, packages_distributions, version
 from pathlib import Path
 
-import yaml
+try:
+    import yaml
+except ImportError:
+    sys.exit('environment.yml lacks pyyaml, which service/ needs: add the line "- pyyaml>=6,<7".')
 
 HERE = Path(__file__).resolve().parents[1]
 WAY_OUT = "add its package to environment.yml, or correct the name."
+# A requirement as both conda and pip read it, with extras and markers for pip alone.
+BOUND = r"\s*(===?|[<>!~]=|[<>])\s*[\w.*+!-]+\s*"
+LINE = re.compile(rf"\w[\w.-]*\s*(\[[\w.,\s-]*\])?({BOUND}(,{BOUND})*)?\s*(;.*)?")
 
 
 def listed() -> list[str]:
@@ -32,13 +38,16 @@ def listed() -> list[str]:
     entries = found.get("dependencies") if isinstance(found, dict) else None
     if not isinstance(entries, list):
         sys.exit("environment.yml has no list `dependencies:` of packages, one line a package.")
-    nested = [entry.get("pip") for entry in entries if isinstance(entry, dict)]
-    lines = [entry for entry in entries if not isinstance(entry, dict)]
-    for line in lines:
-        if not isinstance(line, str) or not re.match(r"[\w.-]+(\[.*\])?\s*([<>!~;]|==|$)", line):
+    by_pip = [entry["pip"] for entry in entries if isinstance(entry, dict) and [*entry] == ["pip"]]
+    if not all(isinstance(part, list) for part in by_pip):
+        sys.exit("environment.yml has `pip:` without a list below it, one line a package.")
+    nested = [line for part in by_pip for line in part]
+    lines = [entry for entry in entries if not (isinstance(entry, dict) and [*entry] == ["pip"])]
+    for line in [*lines, *nested]:
+        is_address = line in nested and re.match("[^-].*/", str(line))
+        if not (isinstance(line, str) and (LINE.fullmatch(line) or is_address)):
             sys.exit(f"environment.yml lists {line!r}: write it like numpy>=2.1,<3, as pip does.")
-    names = [line for line in lines if name_of(line) not in ("python", "pip")]
-    return names + [line for part in nested for line in part or []]
+    return [line for line in lines if name_of(line) not in ("python", "pip")] + nested
 
 
 def name_of(line: str) -> str:
@@ -123,9 +132,14 @@ def is_for_types(node: ast.AST) -> bool:
 
 
 def faults(project: Path = HERE) -> list[str]:
-    """Say in a sentence what the model imports and the list does not bring."""
+    """Say in a sentence what model/ imports, or service/ needs, and the list does not bring."""
     owners, enough = packages_distributions(), brought()
-    found = []
+    needed = (project / "service/packages.txt").read_text("utf-8")
+    found = [
+        f'environment.yml lacks {name_of(line)}, which service/ needs: add the line "- {line}".'
+        for line in re.findall(r"^\w\S+", needed, re.MULTILINE)
+        if name_of(line) not in enough
+    ]
     for name, file in imports(project).items():
         packages = sorted(set(owners.get(name, ())))
         if name in sys.stdlib_module_names:

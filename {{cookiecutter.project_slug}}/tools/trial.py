@@ -6,6 +6,8 @@ is only shown here: a changed answer, an example without its answer, a model tha
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +38,8 @@ def main() -> None:
     if not (port.isdecimal() and 0 < int(port) < 65536):
         sys.exit(f"PORT={port!r} is no port: write a number such as 5001.")
     logs.configure()
+    if is_running_from_reloader():
+        threading.Thread(target=reload_at_a_new_file, args=[files()], daemon=True).start()
     run_simple(
         "127.0.0.1",
         int(port),
@@ -43,9 +47,22 @@ def main() -> None:
         request_handler=Handler,
         use_reloader=True,
         reloader_type="stat",
-        extra_files=[str(path) for path in (PROJECT / "model").rglob("*") if path.is_file()],
+        extra_files=files(),
         exclude_patterns=["*/.venv/*", "*/tests/*"],
     )
+
+
+def files() -> set[str]:
+    """Give the files of model/, but for those that Python and editors leave behind."""
+    found = [path for path in (PROJECT / "model").rglob("[!.]*") if path.is_file()]
+    return {str(path) for path in found if path.suffix != ".pyc" and path.name[-1] != "~"}
+
+
+def reload_at_a_new_file(known: set[str]) -> None:
+    """End this process with the code that asks for another when a file comes or goes."""
+    while files() == known:
+        time.sleep(1)
+    os._exit(3)
 
 
 def served() -> Callable:

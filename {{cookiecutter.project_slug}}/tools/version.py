@@ -160,12 +160,12 @@ def write(new: str) -> None:
 
 
 def left(old: str) -> list[str]:
-    """Give the lines that still name the old version, but for the one about the template."""
+    """Give the lines that still name the old version, but for that of the template and the form."""
     paths = [path for name in PLACES for path in [PROJECT / name, *(PROJECT / name).rglob("*")]]
     found = []
     for path in filter(Path.is_file, paths):
         for line in path.read_text("utf-8").splitlines():
-            text = re.sub(r"cookiecutter-model-api [\w.]+", "", line)
+            text = re.sub(r"(cookiecutter-model-api|cff-version:) [\w.]+", "", line)
             if re.search(rf"(?<![\w.<>=]){re.escape(old)}(?![\w.]*\w)", text):
                 found.append(f"{path.relative_to(PROJECT)}: {line.strip()}")
     return found

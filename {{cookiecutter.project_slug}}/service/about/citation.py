@@ -25,6 +25,10 @@ DOI = r"^10\.[0-9.]+/[-A-Za-z0-9:/_;.()\[\]\\]+$"
 Licence = Annotated[str, Field(pattern="^[A-Za-z0-9.+-]+$")]
 OneOrMore = BeforeValidator(lambda found: [found] if isinstance(found, str) else found)
 
+# What to write where a pattern says little.
+HINTS = {"doi": "write it without https://doi.org/, like 10.5281/zenodo.1234567"}
+HINTS |= {"month": "write a number from 1 to 12"}
+
 # BibTeX counts each brace, even after a backslash. So braces have names here.
 MARKS = {mark: f"\\{mark}" for mark in "&%$#_"}
 MARKS |= {"\\": r"\textbackslash{}", "{": r"\lbrace{}", "}": r"\rbrace{}"}
@@ -63,6 +67,7 @@ class Work(BaseModel, extra="allow"):
     licences: Annotated[list[Licence], OneOrMore] = Field([], alias="license")  # any of these
     code: str = Field("", alias="repository-code", pattern="^(https?|s?ftp)://.")
     site: str = Field("", validation_alias=AliasChoices(*NAMES["site"]))
+    month: str = Field("", pattern="^(0?[1-9]|1[0-2])$")
     released: str = Field("", alias="date-released", pattern="^[0-9]{4}-[01][0-9]-[0-3][0-9]$")
     own_doi: str = Field("", alias="doi", pattern=DOI)
     identifiers: list[dict[str, str]] = []
@@ -87,7 +92,7 @@ class Work(BaseModel, extra="allow"):
     @property
     def date(self) -> list:
         """The year, or the words in its place; then the month and the day where they are known."""
-        month = "-".join(filter(None, map(self.said, ["year", "month"])))
+        month = "-".join(filter(None, [self.said("year"), self.month]))
         published, started = map(self.said, ["date-published", "conference.date-start"])
         found = published or self.released or month or started
         is_number = re.fullmatch("[0-9]+(-[0-9]+)*", found)
@@ -109,8 +114,9 @@ class Work(BaseModel, extra="allow"):
     def called(self, column: int) -> dict[str, str]:
         """The texts of such fields, by their names in BibTeX (0) or in CSL-JSON (1)."""
         fields = NAMES["fields"] | NAMES["special"].get(self.kind, {})
-        found = [(names[column], self.said(field)) for field, names in fields.items()]
-        return {name: text for name, text in found if name and text}
+        known = {field: text for field in fields if (text := self.said(field))}
+        names = {field: (fields[field][column] or "").split() for field in known}
+        return {name: text for field, text in known.items() for name in names[field]}
 
     @property
     def kinds(self) -> list[str]:
@@ -127,7 +133,9 @@ class Citation(Work):
     @property
     def works(self) -> list[Work]:
         """The works to cite, in this order; once if both are the same."""
-        return [*{work.key: work for work in (self, self.preferred) if work}.values()][::-1]
+        first = self.preferred or self
+        is_same = (first.key, first.authors) == (self.key, self.authors)
+        return [first] if is_same else [first, self]
 
 
 @functools.cache
@@ -138,7 +146,8 @@ def cited() -> Citation:
         return Citation.model_validate(yaml.load(FILE.read_bytes(), yaml.BaseLoader))
     except ValidationError as error:
         fault = error.errors()[0]
-        reason = f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+        place = ".".join(map(str, fault["loc"])) or "the file"
+        reason = f"{place}: {HINTS.get(place.rpartition('.')[2], fault['msg'])}"
     except (OSError, yaml.YAMLError) as error:
         reason = str(error)
     sample = SAMPLE.read_text("utf-8")

@@ -7,7 +7,7 @@ import sys
 import click
 
 from service.pool import opened
-from service.proof.examples import FOLDER, NONE, Example, answer_to, examples, justify, worst
+from service.proof.examples import EMPTY, FOLDER, Example, answer_to, examples, justify, worst
 from service.settings import settings
 
 
@@ -17,7 +17,7 @@ def record(yes: bool) -> None:
     """Write the model's answers into model/examples/."""
     known = examples()
     if not known:
-        sys.exit(NONE)
+        sys.exit(f"model/examples/ has no file yet: {EMPTY}, then type: make record")
     with opened(settings({"CHECK": False})) as pool:
         for name, example in known.items():
             got = answer_to(name, example, pool.ask)

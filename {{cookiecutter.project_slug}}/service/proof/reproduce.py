@@ -35,7 +35,7 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
     if not recorded():
         sys.exit(NONE)
     if not (url or local or docker("version")):
-        sys.exit("Docker does not answer: start it, or type: .venv/bin/flask reproduce --local")
+        sys.exit("Start Docker, or type: .venv/bin/python -m flask reproduce --local")
     identity()  # stops at missing weights before the build, not after it
     on_stop(lambda *_: sys.exit("Stopped."))
     try:
@@ -79,7 +79,7 @@ def build(started: ExitStack) -> str:
     started.callback(remove, tag)
     options = ["--no-cache", "--build-arg", "CHECK=false", "--tag", tag]
     if subprocess.run(["docker", "build", *options, PROJECT], stdout=sys.stderr).returncode:
-        raise Ended("BUILD", "Without Docker, type: .venv/bin/flask reproduce --local")
+        raise Ended("BUILD", "Without Docker, type: .venv/bin/python -m flask reproduce --local")
     return tag
 
 

@@ -30,7 +30,9 @@ def checked(fetches: bool = False) -> dict[str, Weight]:
     except FileNotFoundError:
         return {}
     except ValidationError as error:
-        sys.exit(f"model/weights.json: {error}")
+        place = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
+        reason = f"{place}: {error.errors()[0]['msg']}; docs/model.md shows how to write it"
+        sys.exit(f"model/weights.json: {reason}.")
     for weight in weights:
         path = MODEL / weight.file
         if fetches and not path.exists():
