@@ -70,6 +70,7 @@ class Input(BaseModel):
     steps: list[Rates] | None = [Rates(k=9.0)]
     made: Rates = Field(default_factory=lambda: Rates(k=4.0))
     none: Pair | None = None
+    words: list[str] = ["a"]
 
 
 class Output(BaseModel):
@@ -81,7 +82,15 @@ def predict(inputs: Input) -> Output:
     return Output(y=inputs.x * inputs.rates.k, given=inputs)
 """
 RECORDS = ["rates", "where", "maybe", "step", "names", "span", "site", "pairs", "steps"]
-LINKS = ["", "?example=first", "?x=3", "?rates=" + quote('{"m": 8}'), "?site=" + quote("{}")]
+VALUES = {
+    "rates": '{"m": 8}',
+    "site": "{}",
+    "words": "[]",
+    "words ": '["a b", "c"]',
+    "words  ": "[a",
+}
+LINKS = {name: f"?{name.strip()}={quote(text)}" for name, text in VALUES.items()}
+LINKS |= {"plain": "", "example": "?example=first", "x": "?x=3"}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +123,7 @@ def due(service: Server, link: str) -> dict:
     return json.loads(words[-1]) if "-d" in words else {"x": float(words[1].partition("=")[2])}
 
 
-@pytest.mark.parametrize("link", LINKS, ids=["plain", "example", "x", "rates", "site"])
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 def test_the_page_sends_what_its_link_says(visit, service, link):  # noqa: F811
     page = visit()
     page.goto(page.ours + link)

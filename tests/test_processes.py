@@ -647,6 +647,15 @@ def test_a_short_request_never_waits_while_long_bodies_are_read(start):
 
 
 @pytest.mark.slow
+def test_an_answer_may_come_with_the_news_that_a_long_body_has_been_read(start):
+    with start(READS, MODEL_PROCESSES="2") as server:
+        for _ in range(20):
+            assert status(post(server, 100_000 * "r")) == 200
+        rows = batch(server, [100_000 * "r", "", 100_000 * "r"])
+        assert [row.get("value") for row in rows] == ["r", None, "r"]
+
+
+@pytest.mark.slow
 def test_of_too_many_callers_as_many_are_answered_as_can_be_and_the_others_in_time(patient):
     """A prediction begins at any moment of the wait of its caller, also at its end."""
     begun, seconds = time.monotonic(), 4

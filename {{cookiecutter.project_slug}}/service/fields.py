@@ -20,7 +20,6 @@ SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
 LIST, ITEMS = r"\s*\[", r'\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts
 NEVER = "(?!)"  # a pattern that no text matches
-DEEP = 10  # times a JSON text, beyond which its indented form would make a page long
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
 
 
@@ -162,7 +161,7 @@ class Field:
         """
         if self.is_nested and not self.one.takes(text(value)):
             line, lines = (json.dumps(value, ensure_ascii=False, indent=step) for step in (None, 2))
-            return line if len(lines) > DEEP * len(line) else lines
+            return lines if len(lines) < 10 * len(line) else line  # deep JSON would grow too long
         texts = self.texts(value)
         typed = "\n".join(texts or [])
         lines = typed.split("\n") if self.is_list else [typed]

@@ -120,13 +120,15 @@ def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
     return HEADER.pack(kind, len(note), len(body)) + note + body
 
 
-def receive(connection: socket.socket, most: int = LONGEST) -> Frame:
-    """Read a frame: its kind, its note and its body.
+def receive(connection: socket.socket, most: int = LONGEST, begun: bytes = b"") -> Frame:
+    """Read a frame: its kind, its note and its body, with all that came behind it.
+
+    What came behind the frame before it is how this one has begun.
 
     :raise ConnectionError: if the other side has gone away, stops half way or sends too much
     :raise TimeoutError: if the frame does not begin within the timeout of the connection
     """
-    data = connection.recv(65536)  # nearly always the whole frame
+    data = begun or connection.recv(65536)  # nearly always the whole frame
     parts, length, whole = [data], len(data), HEADER.size
     while data:
         if whole == HEADER.size and length >= whole:

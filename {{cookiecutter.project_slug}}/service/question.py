@@ -88,17 +88,17 @@ class Question:
                 connection.shutdown(socket.SHUT_WR)
                 is_offered = False
 
-    def received(self, connection: Connection) -> Frame:
+    def received(self, connection: Connection, begun: bytes = b"") -> Frame:
         """Receive the answer; before it comes the news that a long body has been read.
 
         :raise TimeoutError: if it does not come within the timeout of the connection
         """
-        frame = frames.receive(connection)
+        frame = frames.receive(connection, begun=begun)
         if frame[0] != frames.READ:
             return frame
         if self.slot:
             self.slot.close()
-        return self.received(connection)
+        return self.received(connection, frame[2])  # the answer may have come with the news
 
     def look(self) -> None:
         """Let the prediction be stopped if its caller has gone.

@@ -16,14 +16,25 @@ function scalar(text, { literal }) {
   return plain.replace(/\.(?![0-9])/, "").replace(/^\+?(-?)\./, "$10.");
 }
 
+// Whether one text is the JSON of a list, as the service reads it in a link. What may be any text is
+// only read so in the place of a list of texts.
+function isListed(text, { kind, exact, one }) {
+  const isOfTexts = exact !== undefined;
+  if (isOfTexts && (kind !== "list" || one !== undefined)) return false;
+  try {
+    return (isOfTexts ? /^\s*\[\s*["\]]/ : /^\[/).test(text) && isList(read(text));
+  } catch {
+    return false;
+  }
+}
+
 // A control as JSON, or nothing. A single text may be JSON, or a value that is no list.
 export function json(control) {
-  const { kind, nested, exact, one } = control.dataset;
+  const { kind, nested, one } = control.dataset;
   const lines = texts(control);
   if (!lines.length) return "";
   const isOne = lines.length === 1;
-  const isJson = nested !== undefined || (isOne && exact === undefined && lines[0].startsWith("["));
-  if (isJson) return lines[0];
+  if (nested !== undefined || (isOne && isListed(lines[0], control.dataset))) return lines[0];
   const items = lines.map((text) => scalar(text, control.dataset)).join(", ");
   return kind === "list" && !(isOne && one !== undefined) ? `[${items}]` : items;
 }
