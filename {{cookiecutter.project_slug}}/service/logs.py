@@ -8,7 +8,6 @@ import json
 import logging.config
 import os
 import select
-import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -20,7 +19,7 @@ except ImportError:  # Windows has none
 OUTPUT = 1  # standard output
 WHOLE = 4096  # bytes that the system writes into a pipe at once or not at all
 PATIENCE = 1000  # milliseconds that the rest of a longer line is waited for
-BRIEF = 0.1  # seconds that the lock on the output is waited for
+TRIES = 100  # milliseconds that the lock on the output is waited for
 poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
 
 logger = logging.getLogger("service")
@@ -103,18 +102,15 @@ def is_held() -> bool:
 
     Whoever may read a file may lock it: after a line that is lost, the next waits for no lock.
     """
-    end = time.monotonic() + BRIEF * (not lost[0])
-    while True:
+    for _ in range(1 if lost[0] else TRIES):
         try:
             fcntl.lockf(OUTPUT, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
         except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
             poll().poll(1)  # a millisecond
         except (AttributeError, OSError):  # the system knows no locks there
             return True
-        else:
-            return True
+    return False
 
 
 def has_room(milliseconds: int = 0) -> bool:

@@ -52,13 +52,7 @@ class Watch:
         route = path if path in self.routes else OTHER
         if path.startswith("/static/"):
             route = STATIC
-        for name in IGNORED:
-            environ.pop(name, None)
-        for name in CONDITIONS:
-            if not CONDITION.fullmatch(environ.get(name, "")):
-                environ.pop(name, None)
-        if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost")):
-            environ.setdefault("service.refused", (400, BAD_HOST))
+        check_headers(environ)
         known = environ.get("HTTP_X_REQUEST_ID", "")
         request = known if PLAIN.fullmatch(known) else f"{random.getrandbits(64):016x}"
         logs.request.set(request)
@@ -115,3 +109,14 @@ class Watch:
         members = {"request_id": request, "method": method, "route": route, "status": status}
         members |= {"duration": seconds, "fingerprint": self.fingerprint}
         logs.say(f"{method} {route} {status} in {seconds} s [{request}]", members)
+
+
+def check_headers(environ: dict) -> None:
+    """Leave out the headers that Werkzeug would fail on; refuse a host that is none."""
+    for name in IGNORED:
+        environ.pop(name, None)
+    for name in CONDITIONS:
+        if not CONDITION.fullmatch(environ.get(name, "")):
+            environ.pop(name, None)
+    if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost")):
+        environ.setdefault("service.refused", (400, BAD_HOST))

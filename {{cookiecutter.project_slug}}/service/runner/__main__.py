@@ -62,13 +62,9 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
     keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
-    kind = b""
+    kind, is_over = b"", contextlib.suppress(ConnectionError, TimeoutError)
     while kind != frames.END:
-        # The service process has gone, or stands still.
-        with (
-            contextlib.suppress(ConnectionError, TimeoutError),
-            frames.accepted(queue) as connection,
-        ):
+        with is_over, frames.accepted(queue) as connection:  # the service process may be gone
             kind, note, body = frames.receive(connection)
             if kind != frames.END:
                 serve(connection, told["door"], model, log, (kind, note, body))
