@@ -227,7 +227,7 @@ REFUSALS = {
     "an author as text": (written(authors=["Ada"]), "authors.0: Input should be a valid"),
     "DOI as link": (
         written(doi=f"https://doi.org/{DOI}"),
-        "doi: write it without https://doi.org/, like 10.",
+        "doi: write it like 10.5281/zenodo.",
     ),
     "no month": (
         written(**{"preferred-citation": PLAIN | {"type": "article", "year": 2024, "month": 13}}),

@@ -171,8 +171,8 @@ def test_the_citation_is_bibtex(bake, serve):
 
 def test_what_is_published_is_the_whole_project_and_its_tag_starts_the_workflow(bake, tmp_path):
     person = Person(tmp_path)
-    made = shutil.ignore_patterns("__pycache__", ".venv")
-    project = Path(shutil.copytree(bake(), tmp_path / "project", ignore=made))
+    left = shutil.ignore_patterns("__pycache__", ".*_cache", ".venv")
+    project = Path(shutil.copytree(bake(), tmp_path / "project", ignore=left))
     (project / "model/pendulum.py").touch()
     origin, text = tmp_path / "origin", (project / "README.md").read_text("utf-8")
     person.types("git", "init", "--quiet", "--bare", origin)

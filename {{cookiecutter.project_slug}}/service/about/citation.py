@@ -26,8 +26,7 @@ Licence = Annotated[str, Field(pattern="^[A-Za-z0-9.+-]+$")]
 OneOrMore = BeforeValidator(lambda found: [found] if isinstance(found, str) else found)
 
 # What to write where a pattern says little.
-HINTS = {"doi": "write it without https://doi.org/, like 10.5281/zenodo.1234567"}
-HINTS |= {"month": "write a number from 1 to 12"}
+HINTS = {"doi": "write it like 10.5281/zenodo.1234567", "month": "write a number from 1 to 12"}
 
 # BibTeX counts each brace, even after a backslash. So braces have names here.
 MARKS = {mark: f"\\{mark}" for mark in "&%$#_"}

@@ -1,7 +1,6 @@
 """model/examples/: recorded requests and answers, tests, documentation and proof in one."""
 
 import json
-import re
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from service.runner.strict import reader
 
 FOLDER = Path(__file__).parents[2] / "model/examples"
 EMPTY = 'first put {"request": …} into model/examples/a.json'
-NONE = f"No example is recorded. Type: make record. Where model/examples/ has no file yet, {EMPTY}."
+NONE = f"No example is recorded. Type: make record. If model/examples/ has no file yet, {EMPTY}."
 DRIFTED = """Mend the model (one that draws numbers needs a field seed: int | None = None) \
 or, if the new answers are right, type: make record"""
 
@@ -70,7 +69,7 @@ def justify(name: str, example: Example) -> None:
 def examples() -> dict[str, Example]:
     """Read all examples, by name; stop at a name that would be left out by its ending alone."""
     for path in FOLDER.glob("[!.]*"):
-        if path.suffix != ".json" and re.search(r"(?i)\.json(\.txt)?$", path.name):
+        if path.suffix != ".json" and path.name.lower().endswith((".json", ".json.txt")):
             sys.exit(f"model/examples/{path.name}: its name must end in .json, in small letters.")
     return {path.stem: read(path) for path in sorted(FOLDER.glob("[!.]*.json"))}
 
