@@ -19,7 +19,9 @@ except ImportError:  # Windows has none
 OUTPUT = 1  # standard output
 WHOLE = 4096  # bytes that the system writes into a pipe at once or not at all
 PATIENCE = 1000  # milliseconds that the rest of a longer line is waited for
-TRIES = 100  # milliseconds that the lock on the output is waited for
+# Tries to take the lock on the output, which another process holds for microseconds: the first
+# ones follow at once, and each of the others after a millisecond.
+AT_ONCE, TRIES = 100, 200
 poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
 
 logger = logging.getLogger("service")
@@ -102,12 +104,12 @@ def is_held() -> bool:
 
     Whoever may read a file may lock it: after a line that is lost, the next waits for no lock.
     """
-    for _ in range(1 if lost[0] else TRIES):
+    for number in range(1 if lost[0] else TRIES):
         try:
             fcntl.lockf(OUTPUT, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            poll().poll(1)  # a millisecond
+            poll().poll(int(number > AT_ONCE))
         except (AttributeError, OSError):  # the system knows no locks there
             return True
     return False
