@@ -173,13 +173,15 @@ def post_fork(server, worker) -> None:
     try:
         for path, size in paths.items():
             if not path.exists():
-                path.write_bytes(bytes(size))
+                part = path.with_suffix(".part")
+                part.write_bytes(bytes(size))
+                part.replace(path)  # whole, since GET /metrics may read it at this moment
     except OSError as error:
         server.log.warning("This service process counts for itself alone: %s.", error)
         values.ValueClass = values.MutexValue
         for path in paths:
-            with contextlib.suppress(OSError):
-                path.unlink()
+            for left in (path, path.with_suffix(".part")):
+                left.unlink(missing_ok=True)
 
 
 def post_request(worker, req, environ, resp) -> None:
