@@ -48,6 +48,9 @@ AFTER = "PSS after batches of up to 100,000 rows (MB)"
 HELD = "a batch is held whole; the 10,000 rows that the default takes leave 120 MB"
 WAY = "the way to a model process and back: a connection and two wake-ups for each request"
 ROWS = "a row costs the model process as much CPU time as FastAPI; a second one halves the wait"
+LINEAR = "100,000 rows: rows/s"
+IN_PARTS = "after 0.1 s the rest goes in parts, so that others have turns: rows are split as text"
+SHARED = "the two cores also do the HTTP, 0.5 ms a request, and the client that measures"
 RENDER = "The command that renders, with hooks (s)"
 START_UP = "half of it is the start of Python and the imports of Cookiecutter"
 COG = "its HTTP is compiled; it takes one request at a time, and refuses others with 409"
@@ -80,8 +83,8 @@ def batches(size: str) -> Iterator[Goal]:
 def works(kind: str) -> Iterator[Goal]:
     """The goals of a model of 5 ms; 0.9 of what two cores can do."""
     rate, wait = f"{KINDS[kind]}, 8 callers: answers/s", f"{KINDS[kind]}, 8 callers: p99 (ms)"
-    yield Goal(rate, DEFAULT, f"{kind} 8 rate", ">=", 360)
-    yield Goal(wait, DEFAULT, f"{kind} 8 p99", "<=", 1, tuple(PEERS), places=1)
+    yield Goal(rate, DEFAULT, f"{kind} 8 rate", ">=", 360, reason=SHARED)
+    yield Goal(wait, DEFAULT, f"{kind} 8 p99", "<=", 1, tuple(PEERS), places=1, reason=SHARED)
 
 
 GOALS = [
@@ -94,7 +97,7 @@ GOALS = [
     *works("python"),
     *works("numpy"),
     *(goal for size in SIZES for goal in batches(size)),
-    Goal("100,000 rows: rows/s", DEFAULT, "json 100000", ">=", 0.8, (DEFAULT,), "json 10000"),
+    Goal(LINEAR, DEFAULT, "json 100000", ">=", 0.8, (DEFAULT,), "json 10000", reason=IN_PARTS),
     Goal(AFTER, DEFAULT, "memory after batches", "<=", 2, (DEFAULT,), "memory", reason=HELD),
     Goal("First answer (s)", DEFAULT, "first plain", "<=", 0.7, places=2),
     Goal("PSS (MB)", DEFAULT, "memory", "<=", 120),
@@ -312,7 +315,7 @@ def method(settings: dict, records: list[dict]) -> str:
     rounds = len({record["round"] for record in records})
     repeated = sum(record["repeated"] for record in values)
     told = (
-        f"{rounds} rounds, {settings['seconds']} s a load, {settings['cores']} cores "
+        f"Rounds: {rounds}; {settings['seconds']} s a load, {settings['cores']} cores "
         f"({settings['processor']}), Python {settings['python']}, Gunicorn {settings['gunicorn']}. "
         f"{repeated} loads were repeated, because other programs took more than {FOREIGN} cores. "
         f"{len(disturbed(values))} of {len(values)} visits stayed disturbed."
