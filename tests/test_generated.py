@@ -458,7 +458,9 @@ class Asked:
             if not all("contentEncoding" in option for option in field.options):
                 return None  # a form sends such a field as a file alone
             files = value if isinstance(value, list) else [value]
-            is_sent = all(files) and field.is_same(files, value) if files else field.default == "[]"
+            if not all(isinstance(one, str) and one for one in files):
+                return None  # a list in a list, or an empty file
+            is_sent = field.is_same(files, value) if files else field.default == "[]"
             return [(io.BytesIO(b64decode(one)), "a") for one in files] if is_sent else None
         texts = field.texts(value)
         is_sent = texts is not None and all(one and "\r" not in one for one in texts)
