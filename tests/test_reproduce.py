@@ -211,11 +211,27 @@ def test_nobody_at_the_address_is_a_start(project, url):
 INFO = b'{"fingerprint": %s, "parts": %s, "packages": {}, "base": {}, "architecture": "x"}'
 
 
+class Quiet(BaseHTTPRequestHandler):
+    """A handler of requests without a log."""
+
+    def log_message(self, *words: object) -> None:
+        """Write nothing."""
+
+
+@contextlib.contextmanager
+def hosted(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a web server that answers by this handler."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @contextlib.contextmanager
 def answering(status: int, body: bytes = b"", location: str = "") -> Iterator[str]:
     """The address of a web server that answers everything alike."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self):
             self.send_response(status)
             self.send_header("Location", location + self.path)
@@ -224,13 +240,8 @@ def answering(status: int, body: bytes = b"", location: str = "") -> Iterator[st
 
         do_POST = do_GET
 
-        def log_message(self, *words):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with hosted(Handler) as url:
+        yield url
 
 
 @pytest.mark.slow
@@ -260,7 +271,7 @@ def test_another_service_at_the_address_is_a_start(project, status, body, senten
 
 @pytest.mark.slow
 def test_what_another_service_answers_steers_no_terminal(project):
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self):
             self.answer(200, INFO % (b'"x"', b"{}"))
 
@@ -273,21 +284,15 @@ def test_what_another_service_answers_steers_no_terminal(project):
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *words):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
+    with hosted(Handler) as url:
         outcome, said, _ = reproduce(project, "--url", url)
-        server.shutdown()
     assert outcome == "CONTRACT" and r"500, with a\x1b[2J\x9b2J\u202e OK: fine" in said, said
     assert said.replace("\n", "").isprintable()
 
 
 @pytest.mark.slow
 def test_an_answer_without_end_is_read_for_a_while_only(project):
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self):
             self.send_response(200)
             self.end_headers()
@@ -295,14 +300,8 @@ def test_an_answer_without_end_is_read_for_a_while_only(project):
                 while True:
                     self.wfile.write(b"[" + b"1," * 500_000)
 
-        def log_message(self, *words):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
+    with hosted(Handler) as url:
         outcome, said, _ = reproduce(project, "--url", url)
-        server.shutdown()
     assert outcome == "START" and "the answer takes more than 50 MB or 600 s" in said, said
 
 

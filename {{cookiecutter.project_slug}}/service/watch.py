@@ -19,7 +19,7 @@ OTHER = "other"  # stands for what a caller made up, which could be anything and
 STATIC = "/static/<path:filename>"
 # Headers that are for changes, or for another protocol: Werkzeug would refuse the request.
 IGNORED = "HTTP_IF_MATCH", "HTTP_UPGRADE"
-# What makes an answer depend on a date, or on the tag of an answer. Werkzeug fails on other dates.
+# Headers with a date, or the tag of an answer, as condition. Werkzeug fails on other dates.
 CONDITIONS = "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE"
 DATE = r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 CONDITION = re.compile(rf'{DATE}|(W/)?"[^"\s]*"')

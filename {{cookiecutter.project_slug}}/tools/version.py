@@ -33,8 +33,9 @@ def main() -> None:
     """Say what step is asked for; with a version that is at least such a step, write it."""
     with opened(settings({"CHECK": True})):  # stops where the model gives another answer
         old = Version(str(citation()["version"]))
-    before = max(tags(), default=None)
-    step, reasons = demanded(before)
+    known = tags()
+    before = max(known, default=None)
+    step, reasons = demanded(known.get(before))
     least = max(old, Version(number(before or old, step)))
     print("\n".join([*reasons, f"A new version is {least} or higher."]))
     if len(sys.argv) < 2:
@@ -66,17 +67,17 @@ def number(old: Version, step: str) -> str:
     return ".".join(map(str, release))
 
 
-def demanded(old: Version | None) -> tuple[str, list[str]]:
+def demanded(tag: str | None) -> tuple[str, list[str]]:
     """Compare the recorded answers with those of a released version: the step, and why."""
-    if old is None:
+    if tag is None:
         said = "git has no tag of a version, so nobody can tell whether recorded answers changed."
         return "patch", [said, "If one did, this is a new major version."]
-    before, now = tagged(tags()[old]), examples()
+    before, now = tagged(tag), examples()
     found = [difference(name, one, now.get(name)) for name, one in before.items()]
     steps = [step for step, _ in found]
     reasons = [f"model/examples/{reason}" for _, reason in found if reason]
     if not reasons:
-        reasons = [f"All {len(before)} recorded answers are those of {tags()[old]}."]
+        reasons = [f"All {len(before)} recorded answers are those of {tag}."]
     return min(steps, key=STEPS.index, default="patch"), reasons
 
 

@@ -25,7 +25,7 @@ DOI = r"^10\.[0-9.]+/[-A-Za-z0-9:/_;.()\[\]\\]+$"
 Licence = Annotated[str, Field(pattern="^[A-Za-z0-9.+-]+$")]
 OneOrMore = BeforeValidator(lambda found: [found] if isinstance(found, str) else found)
 
-# What to write where a pattern says little.
+# The words in the place of a pattern that says little.
 HINTS = {"doi": "write it like 10.5281/zenodo.1234567", "month": "write a number from 1 to 12"}
 
 # BibTeX counts each brace, even after a backslash. So braces have names here.

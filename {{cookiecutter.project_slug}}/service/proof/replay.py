@@ -27,7 +27,7 @@ Word = Annotated[str, StringConstraints(pattern="^[ -~]{0,200}$")]  # which no t
 
 
 class Info(BaseModel):
-    """What is used here of /service-info."""
+    """The used part of /service-info."""
 
     fingerprint: Word
     architecture: Word

@@ -263,7 +263,7 @@ CHANGES |= {
     "set": ordered,
     "frozenset": ordered,
 }
-# What a name looks like that stands for a number, by the type of the key.
+# The pattern of a name that stands for a number, by the type of the key.
 INTEGER = "-?(0|[1-9][0-9]*)"
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
 NAMES = {"int": INTEGER, "float": NUMBER}
