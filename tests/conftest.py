@@ -248,6 +248,6 @@ def run_module(project: Path, *command: str, **options: object) -> subprocess.Co
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without what belongs to the tests' own Python, conda and git."""
-    ours = ("CONDA", "GIT_", "MAMBA", "PIP_REQUIRE", "PYTEST", "PYTHON", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """The environment without what belongs to the tests' own Python, make, conda and git."""
+    ours = "CONDA GIT_ MAKE MAMBA MFLAGS PIP_REQUIRE PYTEST PYTHON VIRTUAL_ENV".split()
+    return {name: value for name, value in os.environ.items() if not name.startswith(tuple(ours))}
