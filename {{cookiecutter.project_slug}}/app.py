@@ -5,7 +5,7 @@ import os
 import click
 
 from service import logs, pool
-from service.settings import settings
+from service.settings import port, settings
 
 # One thread a sum, so that its last digits do not depend on the cores; the image sets the same.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -24,4 +24,4 @@ from service.application import commands, create_app  # noqa: E402
 app = create_app(pool=model) if is_serving else commands()
 
 if __name__ == "__main__":
-    app.run(port=int(os.environ.get("PORT", "{{ cookiecutter.port }}")))
+    app.run(port=port())

@@ -20,7 +20,7 @@ import gevent
 
 sys.path.insert(0, str(Path(__file__).parent))  # Apptainer starts in the folder of its user
 
-from service import logs
+from service import logs, settings
 from service.worker import Log, Worker, end_early
 
 logs.open_streams()
@@ -32,9 +32,7 @@ end_early()
 
 # LISTEN=0.0.0.0 opens the service to other machines, as the image does; without it only
 # this machine may call.
-port = os.environ.get("PORT", "{{ cookiecutter.port }}")
-if not (port.isdecimal() and 0 < int(port) < 65536):
-    sys.exit(f"PORT={port!r} is no port: write a number such as {{ cookiecutter.port }}.")
+port = settings.port()
 listen = os.environ.get("LISTEN", "127.0.0.1")
 try:
     socket.getaddrinfo(listen, port)
@@ -134,11 +132,11 @@ def on_starting(server) -> None:
     if server.cfg.bind != [bind] or "GUNICORN_PID" in os.environ:
         return  # another address, or the heir of a server that is there
     try:
-        socket.create_connection(("localhost", int(port)), timeout=1).close()
+        socket.create_connection(("localhost", port), timeout=1).close()
     except OSError:
         return  # nothing answers there: the port is free
     culprit = "the AirPlay Receiver or another program" if sys.platform == "darwin" else "a program"
-    sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={int(port) + 1}.")
+    sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={port + 1}.")
 
 
 def pre_fork(server, worker) -> None:

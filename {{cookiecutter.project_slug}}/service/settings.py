@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 IS_WINDOWS = sys.platform == "win32"
 HOUR = 3600  # seconds
+PORT = "{{ cookiecutter.port }}"  # where the service listens, if the variable PORT says nothing
 
 SETTINGS = {
     "MAX_CONTENT_LENGTH": 10_000_000,  # bytes; a longer body is answered with 413
@@ -46,6 +47,17 @@ def settings(own: Mapping = {}) -> dict:
     for name, value in found.items():
         check(name, value)
     return found
+
+
+def port() -> int:
+    """Read the variable PORT.
+
+    :raise SystemExit: if it is no port
+    """
+    text = os.environ.get("PORT", PORT)
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        sys.exit(f"PORT={text!r} is no port: write a number such as {PORT}.")
+    return int(text)
 
 
 def check(name: str, value: object) -> None:

@@ -92,8 +92,7 @@ def test_the_readme_has_the_address_of_the_repository_and_the_image_of_that_name
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
-        ("app.py", r'"PORT", "(\d+)"'),
-        ("gunicorn.conf.py", r'"PORT", "(\d+)"'),
+        ("service/settings.py", r'PORT = "(\d+)"'),
         ("compose.yaml", r"(?:PORT:-|}:)(\d+)"),
         ("deploy/Caddyfile", r"dynamic a service (\d+)"),
         ("deploy/kubernetes.yaml", r"containerPort: (\d+)"),

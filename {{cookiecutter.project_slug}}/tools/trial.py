@@ -19,7 +19,7 @@ from service.application import create_app
 from service.inprocess import InProcess
 from service.proof.examples import DRIFTED, NONE, answer_to, examples, recorded, worst
 from service.runner.answers import traced
-from service.settings import settings
+from service.settings import port, settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETTINGS = {"PROCESSES": 0, "CHECK": False}
@@ -34,15 +34,12 @@ class Handler(WSGIRequestHandler):
 
 def main() -> None:
     """Serve at PORT until Ctrl-C; the process that reloads loads no model itself."""
-    port = os.environ["PORT"]
-    if not (port.isdecimal() and 0 < int(port) < 65536):
-        sys.exit(f"PORT={port!r} is no port: write a number such as 5001.")
+    address = "127.0.0.1", port()
     logs.configure()
     if is_running_from_reloader():
         threading.Thread(target=reload_at_a_new_file, args=[files()], daemon=True).start()
     run_simple(
-        "127.0.0.1",
-        int(port),
+        *address,
         served() if is_running_from_reloader() else None,
         request_handler=Handler,
         use_reloader=True,
