@@ -317,6 +317,17 @@ def test_the_build_names_the_line_too(project):
 
 
 @pytest.mark.slow
+def test_the_build_names_a_package_that_is_older_than_the_service_needs(project):
+    (project / "service/packages.txt").write_text("flask>=99,<100\npyyaml>=6,<7\n")
+    said = faults(project, "")
+    assert re.fullmatch(
+        r"flask 3\.\S+ is installed, but service/ needs another: "
+        r'write "- flask>=99,<100" in environment\.yml\.\n',
+        said,
+    )
+
+
+@pytest.mark.slow
 def test_a_folder_that_moved_or_is_a_copy_gets_an_environment_of_its_own(project, tmp_path):
     path = {"PATH": bare_path(tmp_path)}
     assert run("make", "environment", cwd=project, **path).returncode == 0

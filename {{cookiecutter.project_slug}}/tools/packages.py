@@ -38,11 +38,14 @@ def listed() -> list[str]:
     entries = found.get("dependencies") if isinstance(found, dict) else None
     if not isinstance(entries, list):
         sys.exit("environment.yml has no list `dependencies:` of packages, one line a package.")
-    by_pip = [entry["pip"] for entry in entries if isinstance(entry, dict) and [*entry] == ["pip"]]
-    if not all(isinstance(part, list) for part in by_pip):
-        sys.exit("environment.yml has `pip:` without a list below it, one line a package.")
-    nested = [line for part in by_pip for line in part]
-    lines = [entry for entry in entries if not (isinstance(entry, dict) and [*entry] == ["pip"])]
+    lines, nested = [], []
+    for entry in entries:
+        if not (isinstance(entry, dict) and [*entry] == ["pip"]):
+            lines.append(entry)
+        elif isinstance(entry["pip"], list):
+            nested += entry["pip"]
+        else:
+            sys.exit("environment.yml has `pip:` without a list below it, one line a package.")
     for line in [*lines, *nested]:
         is_address = line in nested and re.match("[^-].*/", str(line))
         if not (isinstance(line, str) and (LINE.fullmatch(line) or is_address)):
@@ -134,12 +137,13 @@ def is_for_types(node: ast.AST) -> bool:
 def faults(project: Path = HERE) -> list[str]:
     """Say in a sentence what model/ imports, or service/ needs, and the list does not bring."""
     owners, enough = packages_distributions(), brought()
-    needed = (project / "service/packages.txt").read_text("utf-8")
+    needed = re.findall(r"(?m)^\w\S+", (project / "service/packages.txt").read_text("utf-8"))
     found = [
         f'environment.yml lacks {name_of(line)}, which service/ needs: add the line "- {line}".'
-        for line in re.findall(r"^\w\S+", needed, re.MULTILINE)
+        for line in needed
         if name_of(line) not in enough
     ]
+    found = found or [*filter(None, map(unfit, needed))]
     for name, file in imports(project).items():
         packages = sorted(set(owners.get(name, ())))
         if name in sys.stdlib_module_names:
@@ -150,6 +154,17 @@ def faults(project: Path = HERE) -> list[str]:
             line = written(packages[0])
             found.append(f"{file} imports {name}, which no listed package brings: add {line}")
     return found
+
+
+def unfit(line: str) -> str:
+    """Say in a sentence that an installed package is not the one that service/ needs."""
+    from packaging.requirements import Requirement  # is one of them, and may be missing before
+
+    need = Requirement(line)
+    here = version(need.name)
+    is_fit = need.specifier.contains(here, prereleases=True)
+    way_out = f'but service/ needs another: write "- {line}" in environment.yml.'
+    return "" if is_fit else f"{need.name} {here} is installed, {way_out}"
 
 
 def written(package: str) -> str:
