@@ -22,6 +22,9 @@ ANSWERS = [name for name in ORDER if not name.startswith("_")]
 FREE_TEXT = ["project_name", "description", "author_given_names", "author_family_names"]
 DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"  # Windows makes no folder of these names
 SAMPLES = {"0000-0002-1825-0097", "0000-0001-2345-6789", "0000-0000-0000-0001"}
+# Ports of other protocols, which browsers refuse ("bad port" in the Fetch standard).
+BLOCKED = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6679, 6697, 10080}
+BLOCKED |= set(range(6665, 6670))
 VERSION = (
     r"v?[0-9]+(\.[0-9]+)*([-_.]?(alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?"
     r"(-[0-9]+|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?"
@@ -65,8 +68,9 @@ def is_orcid(text: str) -> bool:
 
 
 def is_port(text: str) -> bool:
-    """Whether a text is a port that needs no privilege."""
-    return bool(re.fullmatch(r"[1-9][0-9]{3,4}", text)) and 1024 <= int(text) <= 65535
+    """Whether a text is a port that needs no privilege and that browsers open."""
+    is_number = bool(re.fullmatch(r"[1-9][0-9]{3,4}", text))
+    return is_number and 1024 <= int(text) <= 65535 and int(text) not in BLOCKED
 
 
 def is_url(text: str) -> bool:
@@ -121,7 +125,12 @@ RULES: list[tuple[list[str], Callable[[str], object], str]] = [
         "must be a web address that begins with https:// or http://, without a password, any"
         " character outside RFC 3986 percent-encoded.",
     ),
-    (["port"], is_port, "must be a number from 1024 to 65535 in ASCII digits."),
+    (
+        ["port"],
+        is_port,
+        "must be a number from 1024 to 65535 in ASCII digits, and none that browsers refuse, such"
+        " as 6000.",
+    ),
 ]
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -739,6 +740,55 @@ def test_a_model_that_no_longer_loads_is_told_by_readyz_and_stops_the_next_start
         assert server.get("/healthz").status == 200
     said = refused_start(project)
     assert re.search(r"\b7\b", said) and "Traceback" not in said
+
+
+def readiness(server) -> str:
+    """Why no prediction is taken; nothing if one is."""
+    response = server.get("/readyz")
+    assert response.status in (200, 503)
+    return json.loads(response.body).get("detail", "")
+
+
+@pytest.mark.slow
+def test_no_process_runs_code_that_has_changed_since_the_start(start):
+    with start(RUNS, **ONE) as server:
+        face = folder(server) / "model/__init__.py"
+        face.write_text(face.read_text().replace("os.getpid()", "'changed'"))
+        os.kill(int(answer(server)), signal.SIGKILL)
+        wait_until(lambda: "model/__init__.py has changed since the start" in readiness(server))
+        assert ask(server, "1").status == 503
+
+
+@pytest.mark.slow
+def test_it_is_not_ready_while_the_only_process_loads(start):
+    source = RUNS + "if Path('again').exists(): time.sleep(2)\nPath('again').touch()\n"
+    with start(source, **ONE) as server:
+        os.kill(int(answer(server)), signal.SIGKILL)
+        wait_until(lambda: "a new model process is loading" in readiness(server))
+        wait_until(lambda: not readiness(server))
+        assert answer(server)
+
+
+@pytest.mark.slow
+def test_the_keeper_outlives_a_lack_of_files(start):
+    with start(RUNS, **ONE) as server:
+        keeper = server.keeper()
+        limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, (3, limits[1]))
+        wait_until(lambda: "does not answer" in readiness(server))
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, limits)
+        wait_until(lambda: not readiness(server))
+        assert answer(server)
+
+
+@pytest.mark.slow
+def test_looks_at_the_state_leave_room_for_predictions(start):
+    with start(RUNS, **ONE | {"MODEL_WAIT": "60"}) as server:
+        call = begin(server, "time.sleep(6)")
+        for _ in range(1_100):
+            assert not readiness(server)
+        assert status(call) == 200
+        assert ask(server, "1").status == 200
 
 
 @pytest.mark.slow

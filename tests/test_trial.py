@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 @pytest.fixture
 def project(bake, tmp_path) -> Path:
     """A project of its own, with the tests' Python for its .venv."""
-    return stand_in(Path(shutil.copytree(bake(), tmp_path / "square")))
+    return stand_in(Path(shutil.copytree(bake(), tmp_path / "tests/square")))
 
 
 def change(project: Path, before: str, after: str) -> None:

@@ -23,8 +23,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # Apptainer starts in the folder
 from service import logs, settings
 from service.worker import Log, Worker, end_early
 
-logs.open_streams()
-
 wsgi_app = "app:app"
 
 # Loading a model may take minutes, and until then process 1 of a container would not hear a stop.
@@ -57,7 +55,7 @@ worker_class, logger_class = Worker, Log  # of service/worker.py
 
 # An open connection is an open file, and so is one to a model process.
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-files = min(max(soft, 20_000), hard)
+files = min(max(soft, 30_000), hard)
 resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
 worker_connections = min(10_000, files // 3)
 backlog = 4096
@@ -94,7 +92,6 @@ control_socket_disable = True
 # What Gunicorn says has the shape of all the rest.
 errorlog = None
 logconfig_dict = logs.CONFIG
-logs.logging.captureWarnings(True)
 
 # Each service process counts in files of its own, and GET /metrics adds them up. Their folder
 # belongs to this start alone, though a reload reads these lines again, and goes with this process.
@@ -193,6 +190,8 @@ def when_ready(server) -> None:
     call = server.app.wsgi().extensions["page"].call(address)
     gc.freeze()  # so that the service processes share what is in memory by now
     server.log.info("Open %s or type: %s", address.rstrip("/"), call)
+    if logs.is_terminal():  # closing it says SIGHUP, at which Gunicorn would only reload
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def worker_exit(server, worker) -> None:

@@ -107,6 +107,13 @@ def accepted(listener: socket.socket) -> Connection:
     return connection
 
 
+def is_readable(file: object, seconds: float | None = None) -> bool:
+    """Wait until a file or a socket can be read from, or has ended; say whether it can in time."""
+    watched = poll()
+    watched.register(file, select.POLLIN)
+    return bool(watched.poll(None if seconds is None else 1000 * seconds))
+
+
 def has_ended(connection: socket.socket) -> bool:
     """Check whether the other end has closed a connection, also behind bytes that nobody reads."""
     watched, ends = poll(), getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR

@@ -23,6 +23,7 @@ from service.slots import Slots
 
 PROJECT = Path(__file__).parents[1]
 WAITING = 1000  # requests that may wait for a process
+PROBES = 50  # connections without a request, by which a service process sees whether more may wait
 # Seconds that the keeper may take to answer: it waits for the model, or for the end of a process.
 PATIENCE, BRIEF = {frames.FACTS: None, frames.ENDED: 10}, 2
 SILENT = "The keeper of the model processes does not answer"
@@ -34,6 +35,7 @@ class Pool:
 
     def __init__(self, settings: dict) -> None:
         self.settings, self.large, self.slots = settings, [], Slots()
+        self.probes: set[socket.socket] = set()
         queue, door = listener(), listener()
         self.queue, self.door = queue.getsockname(), door.getsockname()
         files = queue.fileno(), door.fileno()
@@ -70,11 +72,29 @@ class Pool:
     def state(self) -> dict:
         """Count the processes that are ready, name the requests, and say why none is taken."""
         state = {"ready": 0, "requests": [], "reason": SILENT} | self.told_state()
-        try:
-            connected(self.queue).close()
-        except BlockingIOError:
-            state["reason"] = state["reason"] or "too many predictions wait"
+        if not (state["ready"] or state["reason"]):
+            state["reason"] = "a new model process is loading"
+        elif not state["reason"] and self.is_full():
+            state["reason"] = "too many predictions wait"
         return state
+
+    def is_full(self) -> bool:
+        """Try with a connection whether another one may wait in the queue; it waits there too.
+
+        Only some do so, since one that nobody needs any more takes a place until it is accepted.
+        """
+        for probe in list(self.probes):
+            if frames.has_ended(probe):
+                self.probes.discard(probe)
+                probe.close()
+        if len(self.probes) < PROBES:
+            try:
+                probe = connected(self.queue)
+            except BlockingIOError:
+                return True
+            probe.shutdown(socket.SHUT_WR)
+            self.probes.add(probe)
+        return False
 
     def told_state(self) -> dict:
         """Ask the keeper how the model processes are; it is empty if there is no answer."""

@@ -18,6 +18,7 @@ from service.words import Texts, shorten
 
 logger = logging.getLogger("model")
 
+LAST_FRAME = re.compile(r"(?m)^ +File .*\n(?:    .*\n)*")  # in a traceback, before its words
 LONGEST = 10_000  # characters of a sentence in words of the model's
 
 # The status and the sentence for each frame that is neither an answer nor about a field
@@ -85,8 +86,8 @@ class ServedModel:
 
     def log(self, text: str) -> None:
         """Write into the log how the model failed: a traceback, or how its process ended."""
-        last = re.findall(r"(?m)^\S.*", text)[-1:] or [text]
-        logger.error("The model failed: %s", last[0], extra={"members": {"traceback": text}})
+        said = shorten(" ".join(LAST_FRAME.split(text)[-1].split()), 300)
+        logger.error("The model failed: %s", said, extra={"members": {"traceback": text}})
 
     def refusal(
         self, reasons: dict[str, str], supplied: Texts, number: int | None = None

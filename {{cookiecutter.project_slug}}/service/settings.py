@@ -24,7 +24,7 @@ SETTINGS = {
     "SILENCE": 30,
     "TRANSFER": 300,
     # Whose pages may read the answers in a visitor's browser: origins such as
-    # https://example.org with spaces between, * for all, nothing for none. All may, since no
+    # https://example.org with spaces between, * for all, none for none. All may, since no
     # answer depends on a cookie or a password; where only a network guards the service, name them.
     "CORS_ORIGINS": "*",
     "CHECK": True,  # whether the recorded examples must give their answers before the port opens
@@ -71,5 +71,5 @@ def check(name: str, value: object) -> None:
     if name == "WAIT" and value > HOUR:
         sys.exit(f"{said} is more than an hour: write seconds.")
     for origin in value.split() if name == "CORS_ORIGINS" else []:
-        if not re.fullmatch(r"\*|https?://[^\s,/?#]+", origin):
+        if not re.fullmatch(r"\*|none|https?://[^\s,/?#]+", origin):
             sys.exit(f"MODEL_CORS_ORIGINS: {origin!r} is neither * nor like https://example.org.")

@@ -45,7 +45,7 @@ def main() -> None:
         use_reloader=True,
         reloader_type="stat",
         extra_files=files(),
-        exclude_patterns=["*/.venv/*", "*/tests/*"],
+        exclude_patterns=[f"{PROJECT}/.venv/*", f"{PROJECT}/tests/*"],
     )
 
 
@@ -77,18 +77,20 @@ def served() -> Callable:
 
 def compared(model: InProcess) -> list[str]:
     """Say which recorded answers have changed."""
-    found = [] if recorded() else [NONE]
+    found, has_drifted = [] if recorded() else [NONE], False
     os.environ["PYTHONBREAKPOINT"] = "0"  # a breakpoint is for the requests that are made here
     for name, example in examples().items():
         try:
             value = worst(example, answer_to(name, example, model.ask))
         except SystemExit as reason:
-            found.append(str(reason.code))
+            if str(reason.code) not in found:
+                found.append(str(reason.code))
         else:
             if example.response is not None and value.outcome != "OK":
                 found.append(f"model/examples/{name}.json: {value}.")
+                has_drifted = True
     del os.environ["PYTHONBREAKPOINT"]
-    return [*found, DRIFTED] if found and recorded() else found
+    return [*found, DRIFTED] if has_drifted else found
 
 
 def show(text: str) -> None:

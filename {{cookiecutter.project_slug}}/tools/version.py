@@ -32,7 +32,7 @@ OTHERS = ["environment.yml", "locks", "model/examples", "tests"]  # which a vers
 def main() -> None:
     """Say what step is asked for; with a version that is at least such a step, write it."""
     with opened(settings({"CHECK": True})):  # stops where the model gives another answer
-        old = Version(str(citation()["version"]))
+        old = Version(citation()["version"])
     known = tags()
     before = max(known, default=None)
     step, reasons = demanded(known.get(before))
@@ -54,8 +54,8 @@ def main() -> None:
 
 
 def citation() -> dict:
-    """Read CITATION.cff."""
-    return yaml.safe_load((PROJECT / "CITATION.cff").read_text("utf-8"))
+    """Read CITATION.cff, each value as text: the usual loader reads the version 1.10 as 1.1."""
+    return yaml.load((PROJECT / "CITATION.cff").read_bytes(), yaml.BaseLoader)
 
 
 def number(old: Version, step: str) -> str:
@@ -144,7 +144,7 @@ def git(*words: str) -> str | None:
 
 def write(new: str) -> None:
     """Let bump-my-version write the version and the day, and check that no other is left."""
-    old = str(citation()["version"])
+    old = citation()["version"]
     subprocess.run([sys.executable, "tools/environment.py", "version"], cwd=PROJECT, check=True)
     command = [sys.executable, "-m", "bumpversion", "bump", "--current-version", old]
     if subprocess.run([*command, "--new-version", new], cwd=PROJECT).returncode:
@@ -156,6 +156,8 @@ def write(new: str) -> None:
         print(f"Is this the old version too? {line}")
     if "date-released" not in citation():
         print("CITATION.cff has no date-released: add it.")
+    if git("rev-parse", "HEAD") is None:
+        print("First put the project into git: git init && git add --all")
     print(f"Next: git commit --all --message 'Version {new}' && git tag v{new}")
     print(f"Then publish it: git push origin HEAD v{new}")
 

@@ -8,12 +8,13 @@ import contextlib
 import json
 import logging
 import os
-import select
+import re
 import socket
 import sys
 import threading
 import time
 from collections import deque
+from pathlib import Path
 
 from service import frames, logs, machine
 from service.frames import Connection
@@ -21,6 +22,9 @@ from service.keeper.process import NotReady, Process, Refused
 
 logger = logging.getLogger("service")
 
+PROJECT = Path(__file__).parents[2]
+# Examples are read at each start; data and caches are not the model's code.
+APART = re.compile(r"/__pycache__/|/model/(data|examples)/")
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds between the tries to start a process that ends while it loads
 TURN = 0.2  # seconds between two looks for predictions that take too long
 PATIENCE = 5  # seconds until the end of a process is known
@@ -32,6 +36,8 @@ class Keeper:
 
     def __init__(self, settings: dict, queue: socket.socket, door: socket.socket) -> None:
         self.settings, self.queue, self.door = settings, queue, door
+        # A process that takes the place of another must run what the fingerprint says.
+        self.files = {path: stamp(path) for path in files()}
         self.processes: set[Process] = set()
         self.ended: deque[Process] = deque(maxlen=100)
         self.cancelled: deque[str] = deque(maxlen=10_000)  # requests for which nobody waits
@@ -45,7 +51,7 @@ class Keeper:
         for work in (self.accept, self.keep):
             threading.Thread(target=work, daemon=True).start()
         # Standard input is a pipe that closes with the service.
-        while not select.select([sys.stdin], [], [], TURN)[0]:
+        while not frames.is_readable(sys.stdin, TURN):
             for process in list(self.processes):
                 process.stop_if_due(self.cancelled)
         self.is_leaving = True
@@ -64,11 +70,15 @@ class Keeper:
             process.tidy_up()
 
     def accept(self) -> None:
-        """Take questions."""
+        """Take questions, whatever the model has left of files and threads."""
         while True:
-            with contextlib.suppress(ConnectionError):
+            try:
                 connection = frames.accepted(self.door)
                 threading.Thread(target=self.tell, args=[connection], daemon=True).start()
+            except ConnectionError:
+                continue
+            except (OSError, RuntimeError):  # there is no file, or no thread, to be had
+                time.sleep(TURN)
 
     def tell(self, connection: Connection) -> None:
         """Answer one question."""
@@ -117,7 +127,7 @@ class Keeper:
             try:
                 self.live()
                 pauses = iter(PAUSES)
-            except (NotReady, OSError) as error:
+            except (NotReady, OSError, RuntimeError) as error:
                 if self.is_leaving:
                     break
                 is_known = isinstance(error, NotReady)
@@ -134,8 +144,11 @@ class Keeper:
         """Start a model process, and wait until it has ended.
 
         :raise NotReady: if it does not get ready
-        :raise OSError: if it cannot be started
+        :raise OSError, RuntimeError: if it cannot be started
         """
+        if changed := [path for path, seen in self.files.items() if stamp(path) != seen]:
+            name = changed[0].relative_to(PROJECT)
+            raise NotReady(f"{name} has changed since the start: start the service again.")
         process = Process(self.settings, self.queue.fileno(), address(self.door))
         self.processes.add(process)
         try:
@@ -161,6 +174,21 @@ class Keeper:
         self.is_known.set()
         for _ in range(wanted - 1):
             threading.Thread(target=self.keep, daemon=True).start()
+
+
+def files() -> list[Path]:
+    """List the files that a model process reads: those of model/ and service/, as far as known."""
+    found = [path for folder in ("model", "service") for path in (PROJECT / folder).rglob("*")]
+    return [path for path in found if path.is_file() and not APART.search(path.as_posix())]
+
+
+def stamp(path: Path) -> tuple[float, int] | None:
+    """When a file was changed (s), and its size (bytes); nothing where it has gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime, found.st_size
 
 
 def address(listener: socket.socket) -> str:

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import secrets
-import select
 import shutil
 import signal
 import socket
@@ -81,7 +80,7 @@ class Process:
         :raise NotReady: if it cannot be loaded, or the process has ended
         """
         try:
-            while not select.select([self.connection], [], [], 0.1)[0]:
+            while not frames.is_readable(self.connection, 0.1):
                 if self.popen.poll() is not None:  # but a process that it has forked lives on
                     raise ConnectionError
             kind, _, body = frames.receive(self.connection)
@@ -153,7 +152,7 @@ class Process:
         is_open = True
         with contextlib.suppress(ValueError):  # closed, though a process that it has left holds on
             while is_open:
-                select.select([self.popen.stdout], [], [])
+                frames.is_readable(self.popen.stdout)
                 with self.lock:
                     is_open = self.hear()
                 time.sleep(GATHER)
