@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pty
 import re
 import resource
 import select
@@ -19,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import PYTHON, clean_environment, missing, refused_start, swapped, wait_for
+from conftest import PYTHON, clean_environment, free_port, missing, refused_start, swapped, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -386,13 +387,15 @@ def working_in(project: Path) -> list[str]:
         ("sys.exit(3)", "SystemExit: 3"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("class Halt(BaseException): pass\nraise Halt", "Halt"),
+        ("Output(answer=7)", "ValidationError: 1 validation error for Output answer Input should"),
     ],
 )
 def test_an_exception_of_any_kind_costs_one_answer_and_no_process(one, code, name):
     before = answer(one)
     response = ask(one, code)
     assert response.status == 500
-    wait_until(lambda: name in logged(one, response, "traceback"))
+    wait_until(lambda: "Traceback" in logged(one, response, "traceback"))
+    assert re.search(rf"The model failed: ([\w.]+\.)?{name}", logged(one, response, "message"))
     assert answer(one) == before
 
 
@@ -767,6 +770,29 @@ def test_it_is_not_ready_while_the_only_process_loads(start):
         wait_until(lambda: "a new model process is loading" in readiness(server))
         wait_until(lambda: not readiness(server))
         assert answer(server)
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_ends_the_service(bake):
+    """Gunicorn reloads at SIGHUP, and would go on where nobody sees it."""
+    ours, theirs = pty.openpty()
+    login = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(1, termios.TIOCSCTTY, 0); "
+    login += f"os.execv({PYTHON!r}, [{PYTHON!r}, '-m', 'gunicorn'])"
+    port = free_port()
+    environment = clean_environment() | {"PORT": str(port)}
+    command = [sys.executable, "-c", login]
+    process = subprocess.Popen(
+        command, cwd=bake(), env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    try:
+        os.close(theirs)
+        said = b""
+        while b"Booting" not in said:
+            said += os.read(ours, 4096)
+        os.close(ours)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
 
 
 @pytest.mark.slow

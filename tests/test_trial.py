@@ -313,6 +313,14 @@ def test_a_step_that_is_too_small_is_refused_and_nothing_is_written(released, nu
 def test_without_a_tag_it_is_said_that_nobody_can_know(project):
     said = version(project).stdout
     assert "git has no tag of a version, so nobody can tell" in said
+    assert "Before the tag: git init && git add --all" in said
+
+
+@pytest.mark.slow
+def test_a_version_that_looks_like_a_number_is_the_text_that_it_is(project):
+    path = project / "CITATION.cff"
+    path.write_text(re.sub("(?m)^version: .*", "version: 1.10", path.read_text("utf-8")), "utf-8")
+    assert "A new version is 1.10.1 or higher." in version(project).stdout
 
 
 @pytest.mark.slow

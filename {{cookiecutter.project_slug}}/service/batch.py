@@ -64,7 +64,9 @@ def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes | str:
     for place, row in enumerate(turns(found)):
         if not isinstance(row, str):
             row = json.dumps(in_row(row, place + 1), ensure_ascii=False)
-        found[place] = "{" + ", ".join([*beside[place], row[1:]]) if keep else row
+        if keep:
+            row = "{" + ", ".join(filter(None, [*beside[place], row[1:-1]])) + "}"
+        found[place] = row
     return "[" + ",\n ".join(found) + "]\n"
 
 

@@ -71,7 +71,9 @@ def demanded(tag: str | None) -> tuple[str, list[str]]:
     """Compare the recorded answers with those of a released version: the step, and why."""
     if tag is None:
         said = "git has no tag of a version, so nobody can tell whether recorded answers changed."
-        return "patch", [said, "If one did, this is a new major version."]
+        reasons = [said, "If one did, this is a new major version."]
+        is_new = git("rev-parse", "HEAD") is None
+        return "patch", [*reasons, *["Before the tag: git init && git add --all"] * is_new]
     before, now = tagged(tag), examples()
     found = [difference(name, one, now.get(name)) for name, one in before.items()]
     steps = [step for step, _ in found]
@@ -156,8 +158,6 @@ def write(new: str) -> None:
         print(f"Is this the old version too? {line}")
     if "date-released" not in citation():
         print("CITATION.cff has no date-released: add it.")
-    if git("rev-parse", "HEAD") is None:
-        print("First put the project into git: git init && git add --all")
     print(f"Next: git commit --all --message 'Version {new}' && git tag v{new}")
     print(f"Then publish it: git push origin HEAD v{new}")
 
