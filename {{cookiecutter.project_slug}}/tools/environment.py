@@ -146,7 +146,8 @@ def install(*packages: str) -> None:
         sys.exit("The package index cannot be reached: check the network, then try again.")
     if unknown:
         name = unknown[1] or unknown[2]
-        sys.exit(f"pip finds no {name} for this Python: check its name. If conda has it, install micromamba.")
+        way_out = "check its name. If conda has it, install micromamba."
+        sys.exit(f"pip finds no {name} for this Python: {way_out}")
     sys.exit(f"{said}The packages could not be installed; the reason stands above.")
 
 
