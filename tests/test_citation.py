@@ -151,7 +151,8 @@ def test_a_title_comes_back_from_bibtex(bake, text):
 
 def test_citeproc_reads_the_item(bake):
     said = {"authors": [AUTHORS[6], AUTHORS[1]], "doi": DOI, "date-released": "2026-01-31"}
-    item = cited(bake(), written(**said))["csl"]
+    item = cited(bake(), written(title="Leśny potok", **said))["csl"]
+    assert item["id"] == "lesny-potok-software-1.0"
     assert item["issued"] == {"date-parts": [[2026, 1, 31]]}
     assert item["author"][1] == {
         "given": "Ludwig",

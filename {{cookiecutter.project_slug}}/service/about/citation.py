@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated
+from unicodedata import normalize
 from urllib.parse import quote
 
 import yaml
@@ -101,7 +102,8 @@ class Work(BaseModel, extra="allow"):
     def key(self) -> str:
         """The name of the entry in a bibliography."""
         words = f"{self.title[:40]} {self.kind} {self.version or self.date[0]}".lower()
-        return "-".join(re.findall("[a-z0-9.]+", words))
+        plain = normalize("NFKD", words).encode("ascii", "ignore").decode()  # ś is s here
+        return "-".join(re.findall("[a-z0-9.]+", plain))
 
     def said(self, field: str) -> str:
         """The text of a field such as `journal`, or `publisher.name` of an organisation."""
