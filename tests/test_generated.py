@@ -48,6 +48,7 @@ from typing_extensions import TypeAliasType
 
 T = TypeVar("T")
 Mass = TypeAliasType("Mass", Annotated[float, Field(gt=0, le=1e6)])
+Day = TypeAliasType("Day", date)
 Days = TypeAliasType("Days", list[date])
 
 class Colour(Enum):
@@ -312,11 +313,11 @@ def services(cookies_session):
     before = set(sys.modules)
     sys.path.insert(0, str(project))
 
-    def service(source: str):
+    def service(source: str, tail: str = TAIL):
         model = types.ModuleType("model")
         model.__file__ = str(project / "model/__init__.py")
         sys.modules["model"] = model
-        exec(HEAD + source + TAIL, vars(model))
+        exec(HEAD + source + tail, vars(model))
         create_app = importlib.import_module("service.application").create_app
         return create_app({"PROCESSES": 0, "CHECK": False}), model
 
@@ -839,6 +840,59 @@ OFFERED = "class Input(BaseModel):\n    x: float | None = 0.3\n    y: str | int 
 def test_a_link_is_offered_where_it_means_the_same(services, request_, link):
     app, _ = services(OFFERED)
     assert app.extensions["page"].link(request_) == link
+
+
+SEEN = """
+class Output(BaseModel):
+    seen: str
+
+def predict(inputs: Input) -> Output:
+    return Output(seen=repr(inputs.x))
+"""
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        ("date", "2024-02-29"),
+        ("datetime", "2024-02-29T08:30:00"),
+        ("time", "08:30:00"),
+        ("timedelta", "PT8H"),
+        ("Decimal", "1.10"),
+        ("UUID", "12345678-1234-5678-1234-567812345678"),
+        ("Colour", "red"),
+        ("Path", "a/b"),
+        ("IPv4Address", "1.1.1.1"),
+        ("bytes", "YWI="),
+        ("int", "7"),
+        ("Days | list[Days] | Day | list[Day]", "2024-02-29"),
+        ("None | Annotated[date | None, Field()]", "2024-02-29"),
+    ],
+)
+def test_where_text_is_taken_a_text_is_that_text_whatever_it_looks_like(
+    services, other, text, turned
+):
+    kinds = " | ".join(["str", other][:: -1 if turned else 1])
+    imports = "from ipaddress import IPv4Address\nfrom pathlib import Path\n"
+    source = f"{imports}class Input(BaseModel):\n    x: {kinds}\n{SEEN}\n"
+    client = services(source, tail="")[0].test_client()
+    told = client.post("/api", json={"x": text}), client.get("/api", query_string={"x": text})
+    assert [answer.json for answer in told] == [{"seen": repr(text)}] * 2
+    table = client.post("/api/batch", data=f"x\n{text}\n", content_type="text/csv").text
+    assert [row["seen"] for row in csv.DictReader(io.StringIO(table))] == [repr(text)]
+
+
+def test_a_text_that_a_bound_refuses_is_read_as_the_other_choice(services):
+    source = "class Input(BaseModel):\n    x: date | Annotated[str, Field(pattern='^[a-z]+$')]\n"
+    client = services(source + SEEN, tail="")[0].test_client()
+    for text, seen in {"today": "'today'", "2024-02-29": "datetime.date(2024, 2, 29)"}.items():
+        assert client.get(f"/api?x={text}").json == {"seen": seen}
+    alias = "Name = TypeAliasType('Name', str)\nclass Input(BaseModel):\n"
+    alias += "    x: date | Name\n    y: Day | Name = ''\n"
+    assert services(alias + SEEN, tail="")[0].test_client().get("/api?x=2024-02-29").json == {
+        "seen": "'2024-02-29'"
+    }
 
 
 NAMED = (

@@ -63,7 +63,8 @@ class Field:
         has_default = not is_required and "default" in schema
         self.default = json.dumps(schema["default"]) if has_default else ""
         self.options = items or options  # of each item, if it is a list
-        self.is_file = any("contentEncoding" in option for option in self.options)
+        texts = [one for one in (*options, *items) if kinds(one) == {"string"}]
+        self.is_file = bool(texts) and all("contentEncoding" in one for one in texts)
         self.takes_text = self.one.takes_text or self.many.takes_text
         self.literal = "" if self.takes_text else self.one.literal or self.many.literal
         self.description = schemas.said(schema, "description")
