@@ -44,7 +44,7 @@ from pydantic import (
     AfterValidator, AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime,
     BeforeValidator, computed_field, field_validator, model_validator
 )
-from typing_extensions import TypeAliasType
+from typing_extensions import TypeAliasType, TypedDict
 
 T = TypeVar("T")
 Mass = TypeAliasType("Mass", Annotated[float, Field(gt=0, le=1e6)])
@@ -588,15 +588,26 @@ def arrays(schema: dict, named: dict) -> st.SearchStrategy:
 
 def objects(schema: dict, named: dict) -> st.SearchStrategy:
     """Objects, with members of other names where these are allowed."""
-    members = {name: allowed_by(part, named) for name, part in schema.get("properties", {}).items()}
+    parts, rules = schema.get("properties", {}), schema.get("allOf", [])
+    members = {name: allowed_by(part, named) for name, part in parts.items()}
     required = {name: members.pop(name) for name in schema.get("required", [])}
+    needed, several = [rule.get("x-required") for rule in rules], {}
+    firsts = {part["x-other-name-of"] for part in parts.values() if "x-other-name-of" in part}
+    firsts = {name: members.pop(name) for name in firsts}
+    for name, part in parts.items():
+        if first := part.get("x-other-name-of"):
+            several.setdefault(first, []).append({name: members.pop(name)})
     found = st.fixed_dictionaries(required, optional=members)
+    for first, names in several.items():
+        names += [{first: firsts[first]}] + [{}] * (first not in needed)
+        one = st.one_of(map(st.fixed_dictionaries, names))
+        found = st.tuples(found, one).map(lambda two: two[0] | two[1])
     if not (more := schema.get("additionalProperties")):
         return found
     values = ANYTHING if more is True else allowed_by(more, named)
     names = {"type": "string"} | schema.get("propertyNames", {})
     free = allowed_by(names, named) if "propertyNames" in schema else TEXTS
-    others = st.dictionaries(free.filter(lambda name: name not in members), values, max_size=2)
+    others = st.dictionaries(free.filter(lambda name: name not in parts), values, max_size=2)
     return st.tuples(others, found).map(lambda two: two[0] | two[1])
 
 
@@ -789,14 +800,14 @@ def test_an_input_that_takes_any_name_takes_it_in_a_link_and_a_table_too(service
     assert (row["id"], json.loads(row["given"])) == ("a", expected)
 
 
-def test_a_field_that_has_no_name_of_its_own_stops_the_start(services):
-    source = "class Input(BaseModel):\n    x: int = Field(validation_alias=AliasPath('a', 0))\n"
-    with pytest.raises(SystemExit, match=r"Input\.x has no name but an AliasPath"):
-        services(source)
-    choices = source.replace("AliasPath('a', 0)", "AliasChoices(AliasPath('a', 0), 'y')")
-    client = services(choices)[0].test_client()
-    answers = [client.post("/api", json=body).json for body in ({"a": [7]}, {"y": 7})]
-    assert answers[0] == answers[1] == client.get("/api?y=7").json
+@pytest.mark.parametrize(
+    "alias", ["AliasPath('a', 0)", "AliasPath('a')", "AliasChoices(AliasPath('a', 0), 'y')"]
+)
+def test_a_field_with_a_path_in_the_place_of_a_name_stops_the_start(services, alias):
+    inner = f"class Inner(BaseModel):\n    x: int = Field(validation_alias={alias})\n"
+    for source in (inner.replace("Inner", "Input"), inner + "class Input(Inner):\n    n: Inner\n"):
+        with pytest.raises(SystemExit, match=r"the field x has an AliasPath"):
+            services(source)
 
 
 # What a validator of the author's has read, or a default that is checked, is no JSON any more.
@@ -893,6 +904,42 @@ def test_a_text_that_a_bound_refuses_is_read_as_the_other_choice(services):
     assert services(alias + SEEN, tail="")[0].test_client().get("/api?x=2024-02-29").json == {
         "seen": "'2024-02-29'"
     }
+
+
+SEVERAL = (
+    "class Inner(BaseModel, populate_by_name=True):\n    a: float = Field(alias='A')\n"
+    "class Members(TypedDict):\n"
+    "    q: Annotated[int, Field(validation_alias=AliasChoices('Q', 'R'))]\n"
+    "class Input(BaseModel, populate_by_name=True):\n    x: float = Field(alias='Mass')\n"
+    "    y: int = Field(0, validation_alias=AliasChoices('first', 'second'))\n"
+    "    i: Inner | None = None\n    m: Members | None = None\n    file: bytes | None = None\n"
+)
+ONCE = "Another name of Mass: give the field by one name"
+
+
+@pytest.mark.parametrize(
+    ("sent", "errors"),
+    [
+        ({"Mass": 1, "first": 1}, None),
+        ({"x": 1, "second": 1}, None),
+        ({"x": 1, "y": 1, "i": {"a": 1}, "m": {"R": 1}}, None),
+        ({"Mass": 1, "x": 1}, {"x": ONCE}),
+        ({"x": 1, "y": 1, "second": 2}, {"y": ONCE.replace("Mass", "first")}),
+        ({"y": 1}, {"Mass": "Field required"}),
+        ({"x": 1, "i": {"a": 1, "A": 1}}, {"i.a": "No such field"}),
+        ({"x": 1, "m": {}}, {"m.Q": "Field required"}),
+    ],
+)
+def test_a_field_of_several_names_is_given_by_one_as_the_description_says(services, sent, errors):
+    asked = Asked(*services(SEVERAL))
+    assert asked.post(sent).json.get("errors") == errors
+    assert asked.takes.is_valid(sent) is not bool(errors)
+    assert asked.client.get("/api", query_string=sent).json.get("errors") == errors or "i" in sent
+    operation = asked.described["paths"]["/api"]
+    form = operation["post"]["requestBody"]["content"][FORM]["schema"]
+    parameters = {one["name"]: one["required"] for one in operation["get"]["parameters"]}
+    assert parameters == dict.fromkeys(form["properties"], False)
+    assert form["allOf"][0]["anyOf"] == [{"required": ["Mass"]}, {"required": ["x"]}]
 
 
 NAMED = (

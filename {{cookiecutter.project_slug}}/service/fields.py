@@ -10,7 +10,7 @@ from itertools import chain
 
 from pydantic_core import from_json
 
-from service.schema import Schemas, listed
+from service.schema import Schemas, listed, members
 from service.words import WORDS, plain, text, whole
 
 KINDS = WORDS["kinds"]
@@ -201,6 +201,4 @@ def values(option: dict) -> list:
 def fields_of(schemas: Schemas, schema: dict) -> dict[str, Field]:
     """Give the fields of `Input`, by name."""
     found = schemas.alternatives(schema)[0]  # a model in itself is but a reference
-    required = found.get("required", [])
-    members = found.get("properties", {}).items()
-    return {name: Field(schemas, name, part, name in required) for name, part in members}
+    return {name: Field(schemas, name, *told) for name, told in members(found).items()}

@@ -8,6 +8,7 @@ from service.words import WORDS, bound, text
 NOUNS, BOUNDS, EMPTY = WORDS["nouns"], WORDS["bounds"], (None, "", [], {})
 LONGEST = 40  # characters of an example
 SAID = {"format", "pattern", "minLength", "maxLength"}  # which the noun of a format says
+OTHER, REQUIRED = "x-other-name-of", "x-required"  # of fields that have several names
 DEEP = 3  # lists and objects in one another, of which the innermost is but JSON
 
 
@@ -84,8 +85,8 @@ class Schemas:
 
     def object(self, model: dict, unit: str, noun: str, depth: int) -> str:
         """Say what members an object has, of these names or of any; nothing of a member's."""
-        if members := model.get("properties") if depth < DEEP else None:
-            return f"{noun} with {', '.join(self.member(model, name) for name in members)}"
+        if found := members(model) if depth < DEEP else None:
+            return f"{noun} with {', '.join(self.member(name, *found[name]) for name in found)}"
         if not isinstance(more := model.get("additionalProperties"), dict):
             return noun
         values, *rest = re.split("(?=, | with )", self.told(more, unit, True, depth), maxsplit=1)
@@ -94,11 +95,17 @@ class Schemas:
         about = about or ", ".join(limits(names))
         return "".join([f"{values} by name", f" ({about})" * bool(about), *rest])
 
-    def member(self, model: dict, name: str) -> str:
+    def member(self, name: str, schema: dict, is_required: bool) -> str:
         """Say what a member of a nested model takes, and its description."""
-        schema, is_required = model["properties"][name], name in model.get("required", [])
         facts, about = self.taken(schema, is_required, DEEP - 1), self.said(schema, "description")
         return f"{name} ({', '.join(facts)}{about and f': {about}'})"
+
+
+def members(model: dict) -> dict[str, tuple[dict, bool]]:
+    """Give the schemas of the members of an object, and whether each is required."""
+    rules, found = model.get("allOf", []), model.get("properties", {}).items()
+    needed = [*model.get("required", []), *(rule.get(REQUIRED) for rule in rules)]
+    return {name: (part, name in needed) for name, part in found if OTHER not in part}
 
 
 def listed(option: dict) -> list:

@@ -67,7 +67,7 @@ def demanded(name: str, field: dict) -> dict:
     if field["schema"]["type"] == "default":
         return field
     called = field.get("validation_alias", name)
-    missing = partial(stop, REQUIRED, called if isinstance(called, str) else name)
+    missing = partial(stop, REQUIRED, called if isinstance(called, str) else called[0][0])
     schema = core_schema.with_default_schema(field["schema"], default_factory=missing)
     return field | {"schema": schema}
 
@@ -95,9 +95,10 @@ class Reader:
     def __init__(self, kind: type[BaseModel]) -> None:
         self.read = reader(kind, hasty).validate_json
         self.read_whole = reader(kind).validate_json
-        fields = kind.model_fields.items()
-        called = {name: found.alias or name for name, found in fields if found.is_required()}
-        self.required = called.items()
+        fields = [one for one in kind.model_fields.items() if one[1].is_required()]
+        aliases = [(own, found.validation_alias or own) for own, found in fields]
+        # The names of each field that is required, of which an input has one
+        self.required = [(*getattr(alias, "choices", [alias]), own) for own, alias in aliases]
         # An item takes three bytes, as in {}, and may lack each field of its class.
         self.long = 3 * FAULTS // max(1, repr(kind.__pydantic_core_schema__).count("-field'"))
 
@@ -110,7 +111,7 @@ class Reader:
             return said
         given, number = from_json(body, cache_strings="none"), 0
         names = given if isinstance(given, dict) else {}
-        lacking = [text for name, text in self.required if not (text in names or name in names)]
+        lacking = [called[0] for called in self.required if names.keys().isdisjoint(called)]
         if len(lacking) <= MOST and len(body) <= (min(self.long, ROW) if is_row else self.long):
             try:
                 self.read_whole(body)

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from itertools import combinations
 
 from pydantic import BaseModel, PydanticUserError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -10,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.runner.contract import Contract
 from service.runner.strict import INTEGER, NUMBER, PATTERN, encode
+from service.schema import OTHER, REQUIRED
 
 DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
 LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
@@ -22,7 +24,7 @@ NAMED = {
     "number": {"propertyNames": {"pattern": f"^{NUMBER}$", "description": "a number"}},
 }
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
-PATHS = "model/__init__.py: Input.{} has no name but an AliasPath: give it a name in AliasChoices."
+PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -90,6 +92,32 @@ class Schemas(GenerateJsonSchema):
 
     dataclass_schema = typed_dict_schema = model_schema
 
+    def _named_required_fields_schema(self, fields: list[tuple]) -> dict:
+        """The members of an object; a field of several names is given by one of them."""
+        found = super()._named_required_fields_schema(fields)
+        members, needed = found["properties"], found.get("required", [])
+        for own, is_required, field in fields if self.mode == "validation" else ():
+            first, *rest = names = self.names(own, field)
+            if not rest:
+                continue
+            members |= {name: members[first] | {OTHER: first} for name in rest} | members
+            one, two = ([{"required": [*some]} for some in combinations(names, n)] for n in (1, 2))
+            rule = {} if self._config.extra in ("allow", "ignore") else {"not": {"anyOf": two}}
+            if is_required:
+                needed.remove(first)
+                rule |= {"anyOf": one, REQUIRED: first}
+            found.setdefault("allOf", []).append(rule)
+        return found
+
+    def names(self, own: str, field: dict) -> list[str]:
+        """The names by which a field is taken, first that of the schema."""
+        alias = field.get("validation_alias", own) if self._config.validate_by_alias else own
+        paths = [[alias]] if isinstance(alias, str) else alias
+        if any(isinstance(path, str) or len(path) > 1 for path in paths):
+            sys.exit(PATHS.format(own))
+        is_by_name = self._config.populate_by_name or self._config.validate_by_name
+        return list(dict.fromkeys([path[0] for path in paths] + [own] * bool(is_by_name)))
+
     def encode_default(self, default: object) -> object:
         """A default as JSON has it; finite() leaves out one that JSON does not have."""
         try:
@@ -119,18 +147,6 @@ def finite(schema: dict) -> dict:
     return json.loads(json.dumps(schema), parse_constant=lambda _: lost, object_pairs_hook=kept)
 
 
-def others(kind: type[BaseModel]) -> dict[str, str]:
-    """The names that fields of `Input` have besides that of the schema, each with that one."""
-    config, found = kind.model_config, {}
-    is_by_name = config.get("populate_by_name") or config.get("validate_by_name")
-    for own, field in kind.model_fields.items():
-        names = getattr(field.validation_alias, "choices", [field.validation_alias or own])
-        names = [name for name in names if isinstance(name, str)] or sys.exit(PATHS.format(own))
-        first, *rest = names
-        found |= dict.fromkeys(rest + [own] * bool(is_by_name), first)
-    return found
-
-
 def schemas(contract: Contract) -> dict:
     """The schemas of what the model takes and gives, and all that these refer to by name."""
     kinds = [(contract.Input, "validation"), (contract.Output, "serialization")]
@@ -141,7 +157,7 @@ def schemas(contract: Contract) -> dict:
         raise
     takes, gives = found.values()
     told = {"input": takes, "output": gives, "named": named.get("$defs", {})}
-    return finite(told) | {"others": others(contract.Input)}
+    return finite(told)
 
 
 def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
