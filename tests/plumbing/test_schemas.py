@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from service.runner.contract import Contract
 from service.runner.schemas import DIGITS, schemas
-from service.runner.strict import PATTERN
+from service.runner.values import PATTERN
 
 
 class Input(BaseModel):

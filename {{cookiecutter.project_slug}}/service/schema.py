@@ -90,10 +90,9 @@ class Schemas:
         if not isinstance(more := model.get("additionalProperties"), dict):
             return noun
         values, *rest = re.split("(?=, | with )", self.told(more, unit, True, depth), maxsplit=1)
-        names = model.get("propertyNames", {})
-        about = self.said(names, "description") or choices(*self.alternatives(names))
-        about = about or ", ".join(limits(names))
-        return "".join([f"{values} by name", f" ({about})" * bool(about), *rest])
+        names = {"type": "string"} | model.get("propertyNames", {})
+        about = self.said(names, "description") or self.told(names).removeprefix("text, ")
+        return "".join([f"{values} by name", f" ({about})" * ("propertyNames" in model), *rest])
 
     def member(self, name: str, schema: dict, is_required: bool) -> str:
         """Say what a member of a nested model takes, and its description."""
@@ -113,7 +112,7 @@ def listed(option: dict) -> list:
     return option.get("enum", [option["const"]] if "const" in option else [])
 
 
-def choices(option: dict, *_: dict) -> str:
+def choices(option: dict) -> str:
     """Write the values that a schema lists; a number that has a name, with its name."""
     found = [json.dumps(value, ensure_ascii=False) for value in listed(option)]
     for place, name in enumerate(option.get("x-enum-varnames", [])):

@@ -17,7 +17,7 @@ FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
 LISTS = {"list", "set", "frozenset", "tuple", "dict"}
 CHOOSE = ("union", "function-wrap")  # what goes on after a fault
-SHOULD = "Input should be "
+SHOULD = re.compile("^(Input|Name) should be ")
 REQUIRED = "Field required"
 UNKNOWN = "No such field"
 # The faults of what JSON writes without quotes, and how that looks
@@ -150,7 +150,7 @@ def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, 
         if fault["type"].endswith("_type") and found in above:
             continue
         if place in reasons and reason not in reasons[place]:
-            reasons[place] += f" or {reason.removeprefix(SHOULD)}"
+            reasons[place] += f" or {SHOULD.sub('', reason)}"
         reasons.setdefault(place, reason)
     return reasons
 
@@ -162,9 +162,10 @@ def worded(fault: dict) -> str:
         return PREFIX.sub("", reason)
     for words, better in WORDED.items():
         reason = re.sub(words, better, reason)
-    if fault["type"] in BARE and isinstance(fault["input"], str) and is_bare(fault["input"]):
-        reason += ", without quotes"
-    return reason.replace("Input", "Name", 1) if fault["loc"][-1:] == ("[key]",) else reason
+    if "[key]" in fault["loc"]:
+        return reason.replace("Input", "Name", 1)
+    is_quoted = isinstance(fault["input"], str) and is_bare(fault["input"])
+    return f"{reason}, without quotes" if is_quoted and fault["type"] in BARE else reason
 
 
 def path(fault: dict, given: object) -> tuple:

@@ -9,9 +9,11 @@ from pydantic import BaseModel, PydanticUserError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from service.fields import values
 from service.runner.contract import Contract
-from service.runner.strict import INTEGER, NUMBER, PATTERN, encode
+from service.runner.values import INTEGER, NUMBER, PATTERN, encode
 from service.schema import OTHER, REQUIRED
+from service.words import text
 
 DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
 LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
@@ -19,10 +21,7 @@ DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"
 DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 # The names in JSON of keys that are no texts
-NAMED = {
-    "integer": {"propertyNames": {"pattern": f"^{INTEGER}$", "description": "an integer"}},
-    "number": {"propertyNames": {"pattern": f"^{NUMBER}$", "description": "a number"}},
-}
+PATTERNS = {"integer": f"^({INTEGER})$", "number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
@@ -59,13 +58,37 @@ class Schemas(GenerateJsonSchema):
     def dict_schema(self, schema: dict) -> dict:
         """An object of values by name, which has no names but those that its keys allow."""
         found = super().dict_schema(schema)
-        for pattern, values in found.pop("patternProperties", {}).items():
-            names = found.get("propertyNames", {}) | {"pattern": pattern}
-            found |= {"additionalProperties": values, "propertyNames": names}
-        keys = self.generate_inner(schema.get("keys_schema", {"type": "any"}))
-        if self.mode == "validation" and keys.get("type") in ("array", "object"):
+        for taken in found.pop("patternProperties", {}).values():
+            found["additionalProperties"] = taken
+        found.pop("propertyNames", None)
+        names = self.named(self.generate_inner(schema.get("keys_schema", {"type": "any"})))
+        return found | ({"propertyNames": names} if names else {})
+
+    def named(self, keys: dict) -> dict:
+        """The names in JSON of values of a schema; nothing where they are any texts."""
+        keys = self.resolve_ref_schema(keys)
+        kind, form = keys.get("type"), keys.get("format", keys.get("type"))
+        options = [one for one in keys.get("anyOf", []) if one.get("type") != "null"]
+        numbers = [one for one in options if one.get("pattern") != DIGITS]
+        if found := [self.named(one) for one in numbers or options]:
+            several = {"anyOf": found} if all(found) else {}
+            return several if found[1:] else found[0]
+        if kind in ("array", "object") and self.mode == "validation":
             raise PydanticInvalidForJsonSchema("a name is a text")
-        return found | NAMED.get(keys.get("type"), {})
+        if known := values(keys):
+            keys = {key: keys[key] for key in keys if key != "const"}
+            return keys | {
+                "type": "string",
+                "enum": [text(one) for one in known if one is not None],
+            }
+        if form == "number" and self.mode != "validation":
+            return {}  # may be NaN
+        if form in PATTERNS:
+            least = keys.get("minimum", keys.get("exclusiveMinimum", -1))
+            sign = "" if kind == "integer" and least >= 0 else "-?"
+            pattern = PATTERNS[form].replace("-?", sign)
+            return keys | {"type": "string", "format": form, "pattern": pattern}
+        return {} if keys.keys() <= {"type", "title"} else keys
 
     def set_schema(self, schema: dict) -> dict:
         """A list without an order, in which a request may repeat an item."""
