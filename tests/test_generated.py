@@ -42,9 +42,9 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator, AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime,
-    BeforeValidator, computed_field, field_validator, model_validator
+    BeforeValidator, WrapValidator, computed_field, field_validator, model_validator
 )
-from typing_extensions import TypeAliasType, TypedDict
+from typing_extensions import Required, TypeAliasType, TypedDict
 
 T = TypeVar("T")
 Mass = TypeAliasType("Mass", Annotated[float, Field(gt=0, le=1e6)])
@@ -1035,6 +1035,139 @@ def test_a_wrong_value_is_named_in_words_of_json(services, field, value, reason)
     response = asked.client.post("/api", json={"t": value})
     assert not reason or response.json["detail"].endswith(reason), response.text
     assert asked.takes.is_valid({"t": value}) is not bool(reason)
+
+
+MADE = """
+Nan = BeforeValidator(lambda given: math.nan)
+Same = BeforeValidator(lambda given: given)
+class Inner(BaseModel):
+    y: float = 0
+class Input(BaseModel):
+    a: Annotated[float, Nan] = 1
+    b: Annotated[list[float], BeforeValidator(lambda given: [*given, math.inf])] = []
+    c: Annotated[Any, Nan] = 1
+    d: Annotated[float, AfterValidator(lambda given: math.nan)] = 1
+    e: Annotated[list[Inner], Same] = []
+    x: float = 1
+    @model_validator(mode="before")
+    @classmethod
+    def infinite_two(cls, given: dict) -> dict:
+        return given | {"x": math.inf} if given.get("x") == 2 else given
+"""
+
+
+def test_what_a_validator_makes_of_good_numbers_is_for_the_model(services):
+    asked = Asked(*services(MADE))
+    for sent in ({"a": 1}, {"b": [1]}, {"c": 1}, {"d": 1}, {"x": 2}, {"e": [{"y": 1}]}):
+        asked.request(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "place"),
+    [
+        ('{"a": NaN}', "a"),
+        ('{"b": [1, 1e999]}', "b.1"),
+        ('{"c": {"k": [-Infinity]}}', "c.k.0"),
+        ('{"e": [{"y": 1}, {"y": NaN}]}', "e.1.y"),
+        ('{"x": NaN}', "x"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_named_where_it_was_sent(services, sent, place):
+    for source in (MADE, MADE.partition("    @model_validator")[0]):
+        client = services(source)[0].test_client()
+        response = client.post("/api", data=sent, content_type=JSON)
+        ((found, reason),) = response.json["errors"].items()
+        assert (found, reason.partition(";")[0]) == (place, "Input should be a finite number")
+
+
+UNIT = 'json_schema_extra={"unit": "kg"}'
+BEHIND = {
+    f"Annotated[float, Same, Field(gt=0, {UNIT})]": ("number > 0 kg", -1, "greater than 0"),
+    f"Annotated[float, Wrap, Field(ge=0, le=1, {UNIT})]": ("0 to 1 kg", 5, "less than or equal"),
+    f"Annotated[float | int, Field(gt=0, {UNIT})]": (
+        "number > 0 kg or integer > 0 kg",
+        0,
+        "than 0",
+    ),
+    "Annotated[int, Same, Field(multiple_of=5)]": ("integer, a multiple of 5", 6, "multiple of 5"),
+    "Annotated[Decimal, Same, Field(lt=9)]": ("number < 9", 9, "less than 9"),
+    "Annotated[str, Same, Field(min_length=2)]": ("text, 2 or more characters", "a", "at least 2"),
+    'Annotated[str, Same, Field(pattern="^a")]': ("text, matches ^a", "b", "match pattern '^a'"),
+    "Annotated[list[int], Same, Field(max_length=1)]": (
+        "list of at most 1 integers",
+        [1, 2],
+        "Input should have a length of at most 1, not 2",
+    ),
+    "Annotated[bytes, Same, Field(max_length=2)]": ("file", "AAAAAAAA", "at most 2, not 6"),
+    "Annotated[dict[str, int], Same, Field(min_length=1)]": ("integers by name", {}, "at least 1"),
+    "Annotated[date, Same, Field(gt=date(2000, 1, 1))]": ("date", "1999-01-01", "than 2000-01-01"),
+}
+
+
+@pytest.mark.parametrize("kind", BEHIND)
+def test_a_bound_behind_a_validator_is_told_like_any_other(services, kind):
+    told, bad, reason = BEHIND[kind]
+    source = "Same = BeforeValidator(lambda given: given)\n"
+    source += "Wrap = WrapValidator(lambda given, read: read(given))\n"
+    asked = Asked(*services(f"{source}class Input(BaseModel):\n    t: {kind}\n"))
+    problem = asked.post({"t": bad}).json
+    assert problem["required"]["t"] == f"{told}, required: no description"
+    assert reason in problem["errors"]["t"] and "validation" not in problem["errors"]["t"]
+    assert asked.takes.is_valid({"t": bad}) is ("date" in kind)
+    assert not {"gt", "ge", "lt", "le", "multiple_of"} & {*asked.served.fields["t"].schema}
+
+
+RECORDS = """
+import dataclasses
+from enum import IntFlag
+from typing import NamedTuple
+class Access(IntFlag):
+    READ = 4
+    WRITE = 2
+class Point(NamedTuple):
+    x: float
+    y: float = 0
+@dataclasses.dataclass(kw_only=True)
+class Run:
+    n: int
+    steps: list[float] = dataclasses.field(default_factory=list)
+    cache: int = dataclasses.field(default=3, init=False)
+class Members(TypedDict, total=False):
+    a: Required[int]
+    b: str
+class Ox(BaseModel):
+    kind: Literal["ox"] = "ox"
+    weight: float = 1
+class Input(BaseModel):
+    access: Access = Access.READ
+    point: Point = Point(1)
+    points: list[Point] = []
+    run: Run | None = None
+    members: Members = {"a": 1}
+    ox: Annotated[Ox | Dog, Field(discriminator="kind")] = Ox()
+"""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "errors"),
+    [
+        ({"access": 6}, {"access": "READ"}, {"access": "Input should be 4 or 2"}),
+        ({"point": [1, 2]}, {"point": [1, 2, 3]}, {"point": "Input should have at most 2 items"}),
+        ({"point": {"x": 1}}, {"point": {"y": 1}}, {"point.x": "Field required"}),
+        ({"points": [[1], {"x": 1, "y": 2}]}, {"points": [["a"]]}, {"points.0.0": "Input should"}),
+        ({"run": {"n": 1}}, {"run": {"n": 1, "cache": 3}}, {"run.cache": "No such field"}),
+        ({"run": {"n": 1, "steps": [1]}}, {"run": {"steps": []}}, {"run.n": "Field required"}),
+        ({"members": {"a": 1, "b": "x"}}, {"members": {"b": "x"}}, {"members.a": "Field required"}),
+        ({"ox": {"kind": "ox"}}, {"ox": {"weight": 2}}, {"ox": "Give 'kind'"}),
+    ],
+)
+def test_records_of_every_kind_are_described_as_they_are_read(services, good, bad, errors):
+    asked = Asked(*services(RECORDS))
+    asked.request(good)
+    found = asked.post(bad).json["errors"]
+    assert found.keys() == errors.keys()
+    assert all(found[place].startswith(errors[place]) for place in errors), found
+    assert not asked.takes.is_valid(bad)
 
 
 ALL_KEYS = {

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from functools import partial
 from itertools import islice
 
@@ -11,6 +12,7 @@ from pydantic_core import core_schema, from_json
 from service import frames
 from service.frames import Frame
 from service.runner.strict import kind_of, reader, within
+from service.runner.values import infinite
 from service.words import LONGEST, MOST, quoted
 
 FAULTS = 50_000  # that an input can have which is read as a whole
@@ -29,6 +31,10 @@ WORDED = {
     "^Unable to extract tag using discriminator (.*)$": r"Give \1",
     "^Input tag ('.*') found using (.*) does not match .* tags: (.*)$": r"\2 should be one of \3",
     "^Unexpected keyword argument$": UNKNOWN,
+    "^Value should have (.*?) items? after validation": r"Input should have a length of \1",
+    r"^\w+ should have (.*) after validation": r"Input should have \1",
+    r"Decimal\('([^']*)'\)": r"\1",
+    r"datetime.date\((\d+), (\d+), (\d+)\)": lambda day: str(date(*map(int, day.groups()))),
     r"(?<![\w'])True(?![\w'])": "true",
     r"(?<![\w'])False(?![\w'])": "false",
     r"(?<![\w'])None(?![\w'])": "null",
@@ -176,7 +182,8 @@ def path(fault: dict, given: object) -> tuple:
         if is_item or (isinstance(given, dict) and step in given):
             given = given[step]
             found.append(step)
-    return (*found, fault["loc"][-1]) if fault["type"] == "missing" else tuple(found)
+    within = infinite(given) if fault["type"] == "finite_number" else None
+    return (*found, *([fault["loc"][-1]] if fault["type"] == "missing" else within or ()))
 
 
 def told(reasons: dict, number: int, given: object) -> Frame:

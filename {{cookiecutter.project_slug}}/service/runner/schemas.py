@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from enum import Flag
 from itertools import combinations
 
 from pydantic import BaseModel, PydanticUserError, create_model
@@ -23,12 +24,36 @@ TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 # The names in JSON of keys that are no texts
 PATTERNS = {"integer": f"^({INTEGER})$", "number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
+# What pydantic writes of the bounds of another type, and what JSON Schema calls them
+BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+BOUNDS |= {"multiple_of": "multipleOf", "max_digits": "", "decimal_places": ""}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
 class Schemas(GenerateJsonSchema):
     """pydantic's schemas, with what the service does differently from pydantic."""
+
+    def generate_inner(self, schema: dict) -> dict:
+        """A part of a schema; the bounds behind a validator or of a union are those of numbers."""
+        found = super().generate_inner(schema)
+        bounds = {BOUNDS[key]: found.pop(key) for key in BOUNDS if key in found}
+        bounds = {key: bounds[key] for key in bounds if key and type(bounds[key]) in (int, float)}
+        for option in found.get("anyOf", [found]):
+            if option.get("type") in ("integer", "number"):
+                option |= bounds
+        updates = schema.get("metadata", {}).get("pydantic_js_updates", {})
+        sizes = {key: size for key, size in updates.items() if "Length" in key}
+        if found.get("type") == "object":
+            sizes = {key.replace("Length", "Properties"): sizes[key] for key in sizes}
+        return found | (in_base64(sizes) if "contentEncoding" in found else sizes)
+
+    def chain_schema(self, schema: dict) -> dict:
+        """What a chain takes: with the pattern behind a validator, if both are of one type."""
+        found = super().chain_schema(schema)
+        for step in map(self.generate_inner, schema["steps"]):
+            found = step | found if step.get("type") == found.get("type") else found
+        return found
 
     def float_schema(self, schema: dict) -> dict:
         """A number, or the null that stands in an answer for what is not finite."""
@@ -39,8 +64,8 @@ class Schemas(GenerateJsonSchema):
         """A text of base64, four characters for three bytes; in a request at least one byte."""
         least = {"min_length": 1} if self.mode == "validation" else {}
         found = super().bytes_schema(least | schema)
-        lengths = {name: (found[name] + 2) // 3 * 4 for name in found if "Length" in name}
-        return {"type": "string", "contentEncoding": "base64", "pattern": PATTERN} | lengths
+        form = {"type": "string", "contentEncoding": "base64", "pattern": PATTERN}
+        return form | in_base64(found)
 
     def decimal_schema(self, schema: dict) -> dict:
         """A number, or a text of its digits."""
@@ -53,6 +78,9 @@ class Schemas(GenerateJsonSchema):
         """The members of an Enum: a number with its name, as generators of clients know it."""
         found, names = super().enum_schema(schema), [one.name for one in schema["members"]]
         is_number = found.get("type") in ("integer", "number")
+        if issubclass(schema["cls"], Flag):
+            said = ", ".join(f"{one.value} ({one.name})" for one in schema["members"])
+            return {"type": "integer", "description": f"The sum of some of {said}"}
         return found | ({"x-enum-varnames": names} if is_number else {})
 
     def dict_schema(self, schema: dict) -> dict:
@@ -89,6 +117,23 @@ class Schemas(GenerateJsonSchema):
             pattern = PATTERNS[form].replace("-?", sign)
             return keys | {"type": "string", "format": form, "pattern": pattern}
         return {} if keys.keys() <= {"type", "title"} else keys
+
+    def named_tuple_schema(self, schema: dict) -> dict:
+        """A NamedTuple: the list of its values, or in a request also an object."""
+        found = super().named_tuple_schema(schema)
+        named = self.kw_arguments_schema(schema["fields"], None)
+        return {"anyOf": [found, named]} if self.mode == "validation" else found
+
+    def tagged_union_schema(self, schema: dict) -> dict:
+        """A choice by a member, which has to be there even if it has a default."""
+        found = super().tagged_union_schema(schema)
+        tag = found.get("discriminator", {}).get("propertyName")
+        return found | ({"required": [tag]} if tag and self.mode == "validation" else {})
+
+    def field_is_present(self, field: dict) -> bool:
+        """Whether an object has a member: of a dataclass, not one that its author has set."""
+        is_set = self.mode == "validation" and field.get("init") is False
+        return super().field_is_present(field) and not is_set
 
     def set_schema(self, schema: dict) -> dict:
         """A list without an order, in which a request may repeat an item."""
@@ -148,6 +193,11 @@ class Schemas(GenerateJsonSchema):
         except ValueError:
             return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
+
+
+def in_base64(found: dict) -> dict:
+    """The bounds of a length in bytes as those of a text in base64."""
+    return {key: (found[key] + 2) // 3 * 4 for key in found if "Length" in key}
 
 
 def zoned(aware: dict, schema: dict, pattern: str) -> dict:

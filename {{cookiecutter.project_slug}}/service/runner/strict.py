@@ -60,7 +60,7 @@ def stricter(
     """A part of a core schema that reads JSON strictly; it lists the classes in it.
 
     Beside a float, in a union, 8.0 is no integer. A later part is one that comes after a validator
-    of the author's, which makes lists and texts of Python out of JSON.
+    of the author's, which makes lists and texts of Python out of JSON, and numbers of its own.
     """
     kind = kind_of(part)
     has_float = has_float or (kind == "union" and holds(part, "float"))
@@ -68,12 +68,15 @@ def stricter(
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
-    is_later = is_later or kind in ("function-before", "function-wrap")
+    is_first = kind in ("function-before", "function-wrap") and not is_later
+    is_later = is_later or is_first
     inner = partial(stricter, classes=classes, has_float=has_float, is_later=is_later)
     part = within(part, inner)
     part = LATER[kind](part) if is_later and kind in LATER else part
-    is_changed = kind in CHANGES and not (kind == "int" and has_float)
-    return CHANGES[kind](part) if is_changed else part
+    if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
+        return part
+    part = CHANGES.get(kind, dict)(part) if kind else part
+    return read_by(finite)(part) if is_first else part
 
 
 def kind_of(part: object) -> str:

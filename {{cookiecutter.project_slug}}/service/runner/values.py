@@ -56,12 +56,18 @@ def finite(value: object) -> object:
 
     :raise PydanticCustomError: if a number in it is not finite
     """
-    is_object, is_list = isinstance(value, dict), isinstance(value, list)
-    for member in value.values() if is_object else value if is_list else ():
-        finite(member)
-    if isinstance(value, float) and not math.isfinite(value):
+    if infinite(value) is not None:
         raise PydanticCustomError("finite_number", "Input should be a finite number")
     return value
+
+
+def infinite(value: object) -> tuple | None:
+    """The path to the first number in a value that is not finite; None if there is none."""
+    if isinstance(value, (dict, list)):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        found = ((step, infinite(member)) for step, member in members)
+        return next(((step, *rest) for step, rest in found if rest is not None), None)
+    return () if isinstance(value, float) and not math.isfinite(value) else None
 
 
 def integral(value: object) -> object:
