@@ -42,7 +42,7 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator, AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime,
-    BeforeValidator, WrapValidator, computed_field, field_validator, model_validator
+    BeforeValidator, Json, WrapValidator, computed_field, field_validator, model_validator
 )
 from typing_extensions import Required, TypeAliasType, TypedDict
 
@@ -1168,6 +1168,55 @@ def test_records_of_every_kind_are_described_as_they_are_read(services, good, ba
     assert found.keys() == errors.keys()
     assert all(found[place].startswith(errors[place]) for place in errors), found
     assert not asked.takes.is_valid(bad)
+
+
+def test_a_list_that_is_read_one_by_one_is_checked_before_the_model_sees_it(services):
+    source = "from collections.abc import Iterable\nclass Input(BaseModel):\n    x: Iterable[int]\n"
+    asked = Asked(*services(source))
+    assert asked.post({"x": [1, 2]}).json == {"given": {"x": [1, 2]}}
+    assert asked.post({"x": [1, "a"]}).json["errors"].keys() == {"x.1"}
+
+
+OUTPUT = """
+class Input(BaseModel):
+    x: Json[list[int]] = []
+class Output(BaseModel, ser_json_inf_nan={0!r}):
+    size: float = math.nan
+    sizes: list[float] = [math.inf]
+    pairs: dict[tuple[int, int], float] = {{(1, 2): 3}}
+    years: dict[int | None, float] = {{None: 1, 1990: 2}}
+    parts: dict[float, Level] = {{math.nan: Level.LOW}}
+
+def predict(inputs: Input) -> Output:
+    return Output()
+"""
+
+
+@pytest.mark.parametrize("written", ["null", "constants", "strings"])
+def test_an_answer_is_json_as_described_whatever_its_author_wants_of_nan(services, written):
+    asked = Asked(*services(OUTPUT.format(written), tail=""))
+    answer = asked.post({}).json  # which is checked against the description
+    assert (answer["size"], answer["sizes"]) == (None, [None])
+    assert (answer["pairs"], answer["years"]) == ({"1,2": 3}, {"None": 1, "1990": 2})
+
+
+def test_a_text_that_should_hold_json_is_refused_by_its_name(services):
+    client = services(OUTPUT.format("null"), tail="")[0].test_client()
+    for value, reason in {"[1,": "Invalid JSON", 1: "Input should be a text that holds"}.items():
+        response = client.post("/api", json={"x": value})
+        assert response.json["errors"]["x"].startswith(reason), response.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        ("complex", "x", "Input should be a complex number such as 1+2j"),
+        ("Literal[Level.LOW, 'a']", "x", "Input should be 1 or 'a'"),
+    ],
+)
+def test_a_refusal_has_no_words_of_python(services, kind, value, reason):
+    client = services(f"class Input(BaseModel):\n    x: {kind}\n")[0].test_client()
+    assert client.post("/api", json={"x": value}).json["errors"] == {"x": reason}
 
 
 ALL_KEYS = {

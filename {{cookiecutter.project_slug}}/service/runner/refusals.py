@@ -33,6 +33,9 @@ WORDED = {
     "^Unexpected keyword argument$": UNKNOWN,
     "^Value should have (.*?) items? after validation": r"Input should have a length of \1",
     r"^\w+ should have (.*) after validation": r"Input should have \1",
+    "^JSON input should be .*": "Input should be a text that holds JSON",
+    "a valid (python )?complex .*": "a complex number such as 1+2j",
+    r"<\w+\.\w+: (.*?)>": r"\1",
     r"Decimal\('([^']*)'\)": r"\1",
     r"datetime.date\((\d+), (\d+), (\d+)\)": lambda day: str(date(*map(int, day.groups()))),
     r"(?<![\w'])True(?![\w'])": "true",
@@ -138,7 +141,7 @@ def malformed(error: ValidationError | Stop) -> Frame | None:
     reason = fault.get("msg", "").replace(
         "number out of range", "more than 4300 digits in a number"
     )
-    is_malformed = fault.get("type") == "json_invalid"
+    is_malformed = fault.get("type") == "json_invalid" and not fault["loc"]  # not in a field
     return (frames.MALFORMED, b"", reason.encode()) if is_malformed else None
 
 

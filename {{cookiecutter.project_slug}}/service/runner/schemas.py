@@ -94,23 +94,20 @@ class Schemas(GenerateJsonSchema):
 
     def named(self, keys: dict) -> dict:
         """The names in JSON of values of a schema; nothing where they are any texts."""
-        keys = self.resolve_ref_schema(keys)
+        keys, is_taken = self.resolve_ref_schema(keys), self.mode == "validation"
         kind, form = keys.get("type"), keys.get("format", keys.get("type"))
-        options = [one for one in keys.get("anyOf", []) if one.get("type") != "null"]
+        if kind in ("number", "null", "array", "object") and not is_taken:
+            return {}  # such as nan, None and 1,2
+        if kind in ("array", "object"):
+            raise PydanticInvalidForJsonSchema("a name is a text")
+        options = [one for one in keys.get("anyOf", []) if one != {"type": "null"} or not is_taken]
         numbers = [one for one in options if one.get("pattern") != DIGITS]
         if found := [self.named(one) for one in numbers or options]:
             several = {"anyOf": found} if all(found) else {}
             return several if found[1:] else found[0]
-        if kind in ("array", "object") and self.mode == "validation":
-            raise PydanticInvalidForJsonSchema("a name is a text")
-        if known := values(keys):
+        if known := [text(one) for one in values(keys) if one is not None]:
             keys = {key: keys[key] for key in keys if key != "const"}
-            return keys | {
-                "type": "string",
-                "enum": [text(one) for one in known if one is not None],
-            }
-        if form == "number" and self.mode != "validation":
-            return {}  # may be NaN
+            return keys | {"type": "string", "enum": known}
         if form in PATTERNS:
             least = keys.get("minimum", keys.get("exclusiveMinimum", -1))
             sign = "" if kind == "integer" and least >= 0 else "-?"
@@ -189,7 +186,7 @@ class Schemas(GenerateJsonSchema):
     def encode_default(self, default: object) -> object:
         """A default as JSON has it; finite() leaves out one that JSON does not have."""
         try:
-            json.dumps(default, allow_nan=False, default=str)
+            json.dumps(default, allow_nan=False, default=str, skipkeys=True)
         except ValueError:
             return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
@@ -213,7 +210,9 @@ def finite(schema: dict) -> dict:
 
     def kept(members: list) -> dict:
         found = {key: it for key, it in members if lost not in (it if type(it) is list else [it])}
-        if found.get("default", lost) is None and "type" in found:  # such as of `note: str = None`
+        default, kind = found.get("default", ""), found.get("type")
+        # Such as of `note: str = None`, and of Json
+        if (default is None and kind) or (kind == "string" and not isinstance(default, str)):
             del found["default"]
         return found
 

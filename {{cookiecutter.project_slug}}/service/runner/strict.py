@@ -106,6 +106,7 @@ def holds(part: object, kind: str) -> bool:
 def closed(part: dict) -> dict:
     """An object that refuses unknown members, unless its author has decided on them."""
     config = STRICT | {"extra_fields_behavior": "forbid"} | part.get("config", {})
+    config |= {"ser_json_inf_nan": "null"}  # whatever its author says: JSON has nothing else
     if part["type"] == "typed-dict":  # for which pydantic decides otherwise
         is_undecided = part.get("extra_behavior", "ignore") == "ignore"
         part = part | ({"extra_behavior": "forbid"} if is_undecided else {})
@@ -200,6 +201,7 @@ LATER |= {"time": timed, "timedelta": timed}
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
 CHANGES |= {
     "float": lambda part: part | {"allow_inf_nan": False},
+    "generator": lambda part: part | {"type": "list"},  # or faults would show in predict
     "set": ordered,
     "frozenset": ordered,
 }
