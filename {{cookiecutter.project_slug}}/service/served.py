@@ -107,5 +107,6 @@ class ServedModel:
             supplied = supplied[int(item) :][:1]
         if place in self.others and reason.startswith("No such field"):
             return f"Another name of {self.others[place]}: give the field by one name"
-        hint = self.named[name].expected(supplied) if name in self.named else ""
+        is_own = name in self.named and (not item or item.isdecimal())  # and not of a member
+        hint = self.named[name].expected(supplied) if is_own else ""
         return f"{reason}; {hint}" if hint and "such as" not in reason else reason

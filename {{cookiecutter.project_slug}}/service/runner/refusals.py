@@ -36,6 +36,8 @@ WORDED = {
     "^JSON input should be .*": "Input should be a text that holds JSON",
     "a valid (python )?complex .*": "a complex number such as 1+2j",
     r"<\w+\.\w+: (.*?)>": r"\1",
+    "^Decimal input should be an .*": "Input should be a valid decimal",
+    "^Decimal input": "Input",
     r"Decimal\('([^']*)'\)": r"\1",
     r"datetime.date\((\d+), (\d+), (\d+)\)": lambda day: str(date(*map(int, day.groups()))),
     r"(?<![\w'])True(?![\w'])": "true",

@@ -26,7 +26,7 @@ PATTERNS = {"integer": f"^({INTEGER})$", "number": f"^({NUMBER})$", "decimal": D
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 # What pydantic writes of the bounds of another type, and what JSON Schema calls them
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
-BOUNDS |= {"multiple_of": "multipleOf", "max_digits": "", "decimal_places": ""}
+BOUNDS |= {"multiple_of": "multipleOf"}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
@@ -38,7 +38,7 @@ class Schemas(GenerateJsonSchema):
         """A part of a schema; the bounds behind a validator or of a union are those of numbers."""
         found = super().generate_inner(schema)
         bounds = {BOUNDS[key]: found.pop(key) for key in BOUNDS if key in found}
-        bounds = {key: bounds[key] for key in bounds if key and type(bounds[key]) in (int, float)}
+        bounds = {key: bounds[key] for key in bounds if type(bounds[key]) in (int, float)}
         for option in found.get("anyOf", [found]):
             if option.get("type") in ("integer", "number"):
                 option |= bounds

@@ -12,18 +12,7 @@ from functools import partial
 from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic_core import SchemaSerializer, SchemaValidator, core_schema
 
-from service.runner.values import (
-    DATES,
-    NAMES,
-    chosen,
-    decode,
-    encode,
-    finite,
-    in_order,
-    in_words,
-    integral,
-    unquoted,
-)
+from service.runner import values
 from service.words import text
 
 
@@ -68,7 +57,7 @@ def stricter(
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
-    is_first = kind in ("function-before", "function-wrap") and not is_later
+    is_first = kind in AUTHORS and not is_later
     is_later = is_later or is_first
     inner = partial(stricter, classes=classes, has_float=has_float, is_later=is_later)
     part = within(part, inner)
@@ -76,7 +65,7 @@ def stricter(
     if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
         return part
     part = CHANGES.get(kind, dict)(part) if kind else part
-    return read_by(finite)(part) if is_first else part
+    return read_by(values.finite)(part) if is_first else part
 
 
 def kind_of(part: object) -> str:
@@ -120,18 +109,18 @@ def lenient(part: dict) -> dict:
 
 def ordered(part: dict) -> dict:
     """A set that is written in an order."""
-    write = core_schema.wrap_serializer_function_ser_schema(in_order, when_used="json")
+    write = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
     return {"serialization": write} | part
 
 
 def timed(part: dict) -> dict:
     """A time or a duration from Python's texts."""
-    return read_by(in_words)(lenient(part))
+    return read_by(values.in_words)(lenient(part))
 
 
 def choice(part: dict) -> dict:
     """A literal or a member of an Enum."""
-    return read_by(partial(chosen, known(part)))(part)
+    return read_by(partial(values.chosen, known(part)))(part)
 
 
 def known(part: dict) -> list:
@@ -145,21 +134,18 @@ def texts_first(part: dict) -> dict:
     pydantic takes the first choice that a value fits exactly, as a text of Python does.
     """
     choices = [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
-    return part | {"choices": sorted(map(exact, choices), key=rank)}
+    ranked = sorted(map(exact, choices), key=lambda found: found[0])
+    return part | {"choices": [choice for _, choice in ranked]}
 
 
-def exact(part: dict) -> dict:
-    """A choice of a union that takes a text as that text."""
+def exact(part: dict) -> tuple[int, dict]:
+    """The place of a choice, and the choice: a text first, then a reference, which may be one."""
     if part["type"] == "str":
-        return read_by(lambda text: text)(part)
-    return part | {"schema": exact(part["schema"])} if part["type"] in WRAPS else part
-
-
-def rank(part: dict) -> int:
-    """The place of a choice: first a text, then what has a name (PEP 695), which may be one."""
-    while part["type"] in WRAPS:
-        part = part["schema"]
-    return ["str", "definition-ref", part["type"]].index(part["type"])
+        return 0, read_by(lambda text: text)(part)
+    if part["type"] not in WRAPS:
+        return 1 if part["type"] == "definition-ref" else 2, part
+    place, inner = exact(part["schema"])
+    return place, part | {"schema": inner}
 
 
 def keyed(part: dict) -> dict:
@@ -170,12 +156,12 @@ def keyed(part: dict) -> dict:
 def by_name(part: object) -> object:
     """A part of the core schema of a key; JSON has texts as names, also of numbers."""
     kind = kind_of(part)
-    if kind in NAMES:
-        return read_by(partial(unquoted, NAMES[kind]))(part)
+    if kind in values.NAMES:
+        return read_by(partial(values.unquoted, values.NAMES[kind]))(part)
     if kind in ("literal", "enum"):
-        values = [one for one in known(part) if isinstance(one, (str, int, float))]
-        values = {text(one): one for one in sorted(values, key=lambda one: isinstance(one, str))}
-        return read_by(lambda name: values.get(name, name))(part)
+        found = [one for one in known(part) if isinstance(one, (str, int, float))]
+        found = {text(one): one for one in sorted(found, key=lambda one: isinstance(one, str))}
+        return read_by(lambda name: found.get(name, name))(part)
     return part if holds(part, "str") else within(part, by_name)  # a name is a text first
 
 
@@ -193,29 +179,21 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
     return changed
 
 
+AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
 WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
-BASE64 = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
+BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")
 LATER = dict.fromkeys(["list", "tuple", "set", "frozenset", "decimal"], lenient)
 LATER |= {"time": timed, "timedelta": timed}
 # How a core schema changes, by its type.
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
-CHANGES |= {
-    "float": lambda part: part | {"allow_inf_nan": False},
-    "generator": lambda part: part | {"type": "list"},  # or faults would show in predict
-    "set": ordered,
-    "frozenset": ordered,
-}
-CHANGES |= {
-    "dict": keyed,
-    "union": texts_first,
-    "str": lambda part: exact(part) if "ref" in part else part,
-    "literal": choice,
-    "enum": choice,
-    "any": read_by(finite),
-    "int": read_by(integral),
-}
-CHANGES |= {"bytes": read_by(decode, serialization=BASE64)}
-CHANGES |= {kind: read_by(read) for kind, read in DATES.items()}
+CHANGES |= {"float": lambda part: part | {"allow_inf_nan": False}}
+CHANGES |= {"generator": lambda part: part | {"type": "list"}}  # or faults would show in predict
+CHANGES |= {"str": lambda part: exact(part)[1] if "ref" in part else part}
+CHANGES |= {"set": ordered, "frozenset": ordered, "dict": keyed, "union": texts_first}
+CHANGES |= {"literal": choice, "enum": choice}
+CHANGES |= {"any": read_by(values.finite), "int": read_by(values.integral)}
+CHANGES |= {"bytes": read_by(values.decode, serialization=BASE64)}
+CHANGES |= {kind: read_by(read) for kind, read in values.DATES.items()}
 
 
 INNER = create_model("Inner", number=(float, ...), data=(bytes, ...))

@@ -114,15 +114,9 @@ def unquoted(pattern: str, name: object) -> object:
 
 
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-DATES = {
-    "date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29"),
-    "datetime": partial(
-        dated,
-        TypeAdapter(datetime),
-        f"{DAY}[Tt _]",
-        "a date and time such as 2024-02-29T08:30:00",
-    ),
-}
+MOMENT = "a date and time such as 2024-02-29T08:30:00"
+DATES = {"date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29")}
+DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOMENT)}
 # The pattern of a name that stands for a number, by the type of the key.
 INTEGER = "0|-?[1-9][0-9]*"
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
