@@ -26,10 +26,13 @@ UNKNOWN = "No such field"
 BARE = {"int_type", "float_type", "bool_type"}
 is_bare = re.compile(r"-?[0-9.]+|true|false").fullmatch
 PREFIX = re.compile("^(Value error|Assertion failed), ")  # before words of the author's
+SHOULD_BE = r"\1 should be one of \2"
 # Words of pydantic's for people who know Python, and what stands in their place
 WORDED = {
-    "^Unable to extract tag using discriminator (.*)$": r"Give \1",
-    "^Input tag ('.*') found using (.*) does not match .* tags: (.*)$": r"\2 should be one of \3",
+    "^Unable to extract tag using discriminator (?:.* \\| )?(.*)$": r"Give \1",
+    "^Input tag '.*' found using (?:.* \\| )?(.*) does not match .* tags: (.*)$": SHOULD_BE,
+    r"^Give .*\(\)$": "Input should be of a known kind",
+    r"^.*\(\) should be": "Its kind should be",
     "^Unexpected keyword argument$": UNKNOWN,
     "^Value should have (.*?) items? after validation": r"Input should have a length of \1",
     r"^\w+ should have (.*) after validation": r"Input should have \1",
