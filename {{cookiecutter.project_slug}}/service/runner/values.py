@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
 
@@ -64,6 +65,9 @@ def finite(value: object) -> object:
 def infinite(value: object) -> tuple | None:
     """The path to the first number in a value that is not finite; None if there is none."""
     if isinstance(value, (dict, list)):
+        with suppress(TypeError, OverflowError):  # of numbers alone, the sum tells it at once
+            if math.isfinite(sum(value)):
+                return None
         members = value.items() if isinstance(value, dict) else enumerate(value)
         found = ((step, infinite(member)) for step, member in members)
         return next(((step, *rest) for step, rest in found if rest is not None), None)
