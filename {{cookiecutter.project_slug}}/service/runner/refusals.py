@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 
 from pydantic import BaseModel, ValidationError
@@ -26,11 +26,10 @@ UNKNOWN = "No such field"
 BARE = {"int_type", "float_type", "bool_type"}
 is_bare = re.compile(r"-?[0-9.]+|true|false").fullmatch
 PREFIX = re.compile("^(Value error|Assertion failed), ")  # before words of the author's
-SHOULD_BE = r"\1 should be one of \2"
 # Words of pydantic's for people who know Python, and what stands in their place
 WORDED = {
     "^Unable to extract tag using discriminator (?:.* \\| )?(.*)$": r"Give \1",
-    "^Input tag '.*' found using (?:.* \\| )?(.*) does not match .* tags: (.*)$": SHOULD_BE,
+    r"^Input tag .* using (?:.* \| )?(.*) does not .* tags: (.*)$": r"\1 should be one of \2",
     r"^Give .*\(\)$": "Input should be of a known kind",
     r"^.*\(\) should be": "Its kind should be",
     "^Unexpected keyword argument$": UNKNOWN,
@@ -174,12 +173,20 @@ def worded(fault: dict) -> str:
     reason = fault["msg"]
     if PREFIX.match(reason):
         return PREFIX.sub("", reason)
-    for words, better in WORDED.items():
-        reason = re.sub(words, better, reason)
+    # Keep no long one, which may hold what was sent.
+    reason = (reworded if len(reason) < LONGEST else reworded.__wrapped__)(reason)
     if "[key]" in fault["loc"]:
         return reason.replace("Input", "Name", 1)
     is_quoted = isinstance(fault["input"], str) and is_bare(fault["input"])
     return f"{reason}, without quotes" if is_quoted and fault["type"] in BARE else reason
+
+
+@lru_cache(ROW)
+def reworded(reason: str) -> str:
+    """A reason of pydantic's in other words; many faults of an input have the same."""
+    for words, better in WORDED.items():
+        reason = re.sub(words, better, reason)
+    return reason
 
 
 def path(fault: dict, given: object) -> tuple:
