@@ -541,6 +541,7 @@ UNSAID = {
     "is not taken here": "a validator of the author's",
     "no more than": "the number of digits of a decimal",
     "greater than 0": "the size of a decimal that is written as a text",
+    "Name should be less than or equal to 1000000": "the size of a number that is a name",
 }
 
 
@@ -1268,6 +1269,7 @@ ALL_KEYS = {
     "UUID": ("12345678-1234-5678-1234-567812345678", "x"),
     "Colour | int": ("red 5", "RED 5.5"),
     "Annotated[int, Field(ge=0)]": ("0 5", "-0 -1 +1 05"),
+    "Annotated[int, Field(gt=-3, le=2)]": ("-2 0 2", "-3 3 -0"),
     "Mass": ("5 0.5", "x"),
     "str | int": ("x 5 -", ""),
 }

@@ -109,9 +109,7 @@ class Schemas(GenerateJsonSchema):
             keys = {key: keys[key] for key in keys if key != "const"}
             return keys | {"type": "string", "enum": known}
         if form in PATTERNS:
-            least = keys.get("minimum", keys.get("exclusiveMinimum", -1))
-            sign = "" if kind == "integer" and least >= 0 else "-?"
-            pattern = PATTERNS[form].replace("-?", sign)
+            pattern = few(keys) if kind == "integer" else PATTERNS[form]
             return keys | {"type": "string", "format": form, "pattern": pattern}
         return {} if keys.keys() <= {"type", "title"} else keys
 
@@ -190,6 +188,15 @@ class Schemas(GenerateJsonSchema):
         except ValueError:
             return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
+
+
+def few(keys: dict) -> str:
+    """The pattern of the names that are integers: where there are but few, of these."""
+    least = keys.get("minimum", keys.get("exclusiveMinimum", -math.inf) + 1)
+    most = keys.get("maximum", keys.get("exclusiveMaximum", math.inf) - 1)
+    if most - least < 100:
+        return f"^({'|'.join(map(str, range(int(least), int(most) + 1)))})$"
+    return PATTERNS["integer"].replace("-?", "" if least >= 0 else "-?")
 
 
 def in_base64(found: dict) -> dict:
