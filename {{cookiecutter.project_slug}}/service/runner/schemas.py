@@ -12,15 +12,10 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.fields import values
 from service.runner.contract import Contract
-from service.runner.values import INTEGER, NUMBER, PATTERN, encode
+from service.runner.values import DATE, DIGITS, INTEGER, NUMBER, PATTERN, TIME, encode
 from service.schema import OTHER, REQUIRED
 from service.words import text
 
-DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
-LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
-DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"
-DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 # The names in JSON of keys that are no texts
 PATTERNS = {"integer": f"^({INTEGER})$", "number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
@@ -109,7 +104,7 @@ class Schemas(GenerateJsonSchema):
             keys = {key: keys[key] for key in keys if key != "const"}
             return keys | {"type": "string", "enum": known}
         if form in PATTERNS:
-            pattern = few(keys) if kind == "integer" else PATTERNS[form]
+            pattern = integers(keys) if kind == "integer" else PATTERNS[form]
             return keys | {"type": "string", "format": form, "pattern": pattern}
         return {} if keys.keys() <= {"type", "title"} else keys
 
@@ -190,7 +185,7 @@ class Schemas(GenerateJsonSchema):
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
 
 
-def few(keys: dict) -> str:
+def integers(keys: dict) -> str:
     """The pattern of the names that are integers: where there are but few, of these."""
     least = keys.get("minimum", keys.get("exclusiveMinimum", -math.inf) + 1)
     most = keys.get("maximum", keys.get("exclusiveMaximum", math.inf) - 1)

@@ -125,3 +125,9 @@ DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOME
 INTEGER = "0|-?[1-9][0-9]*"
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
 NAMES = {"int": INTEGER, "float": NUMBER, "bool": "true|false"}
+# What a decimal, a date and a time of day look like in a description
+DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
+LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
+DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"
+DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
