@@ -270,7 +270,7 @@ def test_a_bound_is_read_and_not_counted(value, written):
 def test_a_description_is_found_where_the_field_has_it(name, said):
     assert Control(name).said == said
     assert field(name).requirement().endswith(f": {said or 'no description'}")
-    assert parameter(MODEL.schemas, field(name))["description"] == said
+    assert parameter(MODEL, name, field(name))["description"] == said
 
 
 @pytest.mark.parametrize(

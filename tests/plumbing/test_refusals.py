@@ -83,7 +83,7 @@ def refused(body: str, model: Model = MODEL) -> dict:
     [
         ({"nir": ["a", 1]}, {"nir.0": "Input should be a valid number"}),
         ({"nir": "a"}, {"nir": "Input should be a valid number or a valid array"}),
-        ({"either": []}, {"either": "Input should be a valid integer or a valid string"}),
+        ({"either": []}, {"either": "Input should be a valid string or a valid integer"}),
         ({"pet": {"kind": "cat"}}, {"pet.lives": "Field required"}),
         ({"pet": {"kind": "dog", "bark": "a"}}, {"pet.bark": "Input should be a valid number"}),
         ({"layers": [{"nk": [1, "a"]}]}, {"layers.0.nk.1": "Input should be a valid number"}),

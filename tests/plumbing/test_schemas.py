@@ -6,8 +6,8 @@ from enum import Enum, IntEnum
 from pydantic import BaseModel, Field
 
 from service.runner.contract import Contract
-from service.runner.schemas import DIGITS, schemas
-from service.runner.strict import PATTERN
+from service.runner.schemas import schemas
+from service.runner.values import DIGITS, PATTERN
 
 
 class Input(BaseModel):

@@ -12,7 +12,8 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import TypeAliasType, TypedDict
 
 from service.runner import strict
-from service.runner.strict import PATTERN, encode, probe, reader, writer
+from service.runner.strict import probe, reader, writer
+from service.runner.values import PATTERN, encode
 
 DATA = b"\xfb\xff\xbf"  # +/+/ in the standard alphabet, -_-_ in the other
 

@@ -10,7 +10,7 @@ from itertools import chain
 
 from pydantic_core import from_json
 
-from service.schema import Schemas, listed
+from service.schema import Schemas, listed, members
 from service.words import WORDS, plain, text, whole
 
 KINDS = WORDS["kinds"]
@@ -63,7 +63,8 @@ class Field:
         has_default = not is_required and "default" in schema
         self.default = json.dumps(schema["default"]) if has_default else ""
         self.options = items or options  # of each item, if it is a list
-        self.is_file = any("contentEncoding" in option for option in self.options)
+        texts = [one for one in (*options, *items) if kinds(one) == {"string"}]
+        self.is_file = bool(texts) and all("contentEncoding" in one for one in texts)
         self.takes_text = self.one.takes_text or self.many.takes_text
         self.literal = "" if self.takes_text else self.one.literal or self.many.literal
         self.description = schemas.said(schema, "description")
@@ -200,6 +201,4 @@ def values(option: dict) -> list:
 def fields_of(schemas: Schemas, schema: dict) -> dict[str, Field]:
     """Give the fields of `Input`, by name."""
     found = schemas.alternatives(schema)[0]  # a model in itself is but a reference
-    required = found.get("required", [])
-    members = found.get("properties", {}).items()
-    return {name: Field(schemas, name, part, name in required) for name, part in members}
+    return {name: Field(schemas, name, *told) for name, told in members(found).items()}

@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 
 from service.bodies import written
-from service.runner.strict import encode
+from service.runner.values import encode
 from service.served import ServedModel
 from service.words import Texts
 

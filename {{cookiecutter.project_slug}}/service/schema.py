@@ -8,6 +8,7 @@ from service.words import WORDS, bound, text
 NOUNS, BOUNDS, EMPTY = WORDS["nouns"], WORDS["bounds"], (None, "", [], {})
 LONGEST = 40  # characters of an example
 SAID = {"format", "pattern", "minLength", "maxLength"}  # which the noun of a format says
+OTHER, REQUIRED = "x-other-name-of", "x-required"  # of fields that have several names
 DEEP = 3  # lists and objects in one another, of which the innermost is but JSON
 
 
@@ -84,21 +85,26 @@ class Schemas:
 
     def object(self, model: dict, unit: str, noun: str, depth: int) -> str:
         """Say what members an object has, of these names or of any; nothing of a member's."""
-        if members := model.get("properties") if depth < DEEP else None:
-            return f"{noun} with {', '.join(self.member(model, name) for name in members)}"
+        if found := members(model) if depth < DEEP else None:
+            return f"{noun} with {', '.join(self.member(name, *found[name]) for name in found)}"
         if not isinstance(more := model.get("additionalProperties"), dict):
             return noun
         values, *rest = re.split("(?=, | with )", self.told(more, unit, True, depth), maxsplit=1)
-        names = model.get("propertyNames", {})
-        about = self.said(names, "description") or choices(*self.alternatives(names))
-        about = about or ", ".join(limits(names))
-        return "".join([f"{values} by name", f" ({about})" * bool(about), *rest])
+        names = {"type": "string"} | model.get("propertyNames", {})
+        about = self.said(names, "description") or self.told(names).removeprefix("text, ")
+        return "".join([f"{values} by name", f" ({about})" * ("propertyNames" in model), *rest])
 
-    def member(self, model: dict, name: str) -> str:
+    def member(self, name: str, schema: dict, is_required: bool) -> str:
         """Say what a member of a nested model takes, and its description."""
-        schema, is_required = model["properties"][name], name in model.get("required", [])
         facts, about = self.taken(schema, is_required, DEEP - 1), self.said(schema, "description")
         return f"{name} ({', '.join(facts)}{about and f': {about}'})"
+
+
+def members(model: dict) -> dict[str, tuple[dict, bool]]:
+    """Give the schemas of the members of an object, and whether each is required."""
+    rules, found = model.get("allOf", []), model.get("properties", {}).items()
+    needed = [*model.get("required", []), *(rule.get(REQUIRED) for rule in rules)]
+    return {name: (part, name in needed) for name, part in found if OTHER not in part}
 
 
 def listed(option: dict) -> list:
@@ -106,7 +112,7 @@ def listed(option: dict) -> list:
     return option.get("enum", [option["const"]] if "const" in option else [])
 
 
-def choices(option: dict, *_: dict) -> str:
+def choices(option: dict) -> str:
     """Write the values that a schema lists; a number that has a name, with its name."""
     found = [json.dumps(value, ensure_ascii=False) for value in listed(option)]
     for place, name in enumerate(option.get("x-enum-varnames", [])):

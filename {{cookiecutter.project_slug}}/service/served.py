@@ -13,7 +13,7 @@ from service.errors import OURS, InvalidInput
 from service.fields import Field, fields_of
 from service.frames import Frame
 from service.pool import InProcess, Pool
-from service.schema import Schemas
+from service.schema import OTHER, Schemas
 from service.words import Texts, shorten
 
 logger = logging.getLogger("model")
@@ -44,10 +44,12 @@ class ServedModel:
         self.fields = fields_of(self.schemas, facts["input"])
         self.required = [field.name for field in self.fields.values() if field.is_required]
         # A field may have other names, which links and tables take as JSON does.
-        self.others = facts.get("others", {})
+        self.takes = self.schemas.alternatives(facts["input"])[0]
+        found = self.takes.get("properties", {}).items()
+        self.others = {name: part[OTHER] for name, part in found if OTHER in part}
         self.named = self.fields | {one: self.fields[name] for one, name in self.others.items()}
         # The field for members of any other name, where `Input` takes such
-        more = self.schemas.alternatives(facts["input"])[0].get("additionalProperties")
+        more = self.takes.get("additionalProperties")
         self.more = (
             Field(self.schemas, "", more if more is not True else {}, False) if more else None
         )
@@ -104,5 +106,8 @@ class ServedModel:
             with contextlib.suppress(ValueError, TypeError, RecursionError):  # a list in JSON
                 supplied = list(map(str, json.loads(*supplied)))
             supplied = supplied[int(item) :][:1]
-        hint = self.named[name].expected(supplied) if name in self.named else ""
+        if place in self.others and reason.startswith("No such field"):
+            return f"Another name of {self.others[place]}: give the field by one name"
+        is_own = name in self.named and (not item or item.isdecimal())  # and not of a member
+        hint = self.named[name].expected(supplied) if is_own else ""
         return f"{reason}; {hint}" if hint and "such as" not in reason else reason

@@ -43,7 +43,7 @@ def document(model: ServedModel) -> dict:
     paths = found["paths"]
     link, body, batch = paths["/api"]["get"], paths["/api"]["post"], paths["/api/batch"]["post"]
     link["description"] = body["description"] = facts["about"]
-    link["parameters"] = [parameter(model.schemas, field) for field in model.fields.values()]
+    link["parameters"] = [parameter(model, *named) for named in model.named.items()]
     inputs, answers = contents(body)
     inputs[JSON] = {"schema": facts["input"], "examples": examples("request")}
     # The routes of /api share this part of the file.
@@ -88,18 +88,18 @@ def examples(part: str) -> dict:
     }
 
 
-def parameter(schemas: Schemas, field: Field) -> dict:
+def parameter(model: ServedModel, name: str, field: Field) -> dict:
     """Describe a field as a parameter of the query; a nested value is JSON in it."""
     found = {
-        "name": field.name,
+        "name": name,
         "in": "query",
-        "required": field.is_required,
+        "required": name in model.takes.get("required", []),
         "description": field.description,
     }
     if field.is_nested:
         return found | {"content": {JSON: {"schema": field.schema}}}
     samples = [value for value in field.schema.get("examples", []) if field.texts(value)]
-    schema = written(schemas, field.schema)
+    schema = written(model.schemas, field.schema)
     if not field.texts(schema.get("default")):
         schema = {key: schema[key] for key in schema if key != "default"}
     return found | {"examples": {str(one): {"value": one} for one in samples}, "schema": schema}
@@ -111,10 +111,10 @@ def form(model: ServedModel) -> dict:
         name: NESTED
         if field.is_nested
         else written(model.schemas, field.schema, least=int(field.is_required))
-        for name, field in model.fields.items()
+        for name, field in model.named.items()
     }
-    closed = {"required": model.required, "additionalProperties": False}
-    return {"type": "object", "properties": parts} | closed
+    rules = {key: model.takes[key] for key in ("required", "allOf") if key in model.takes}
+    return {"type": "object", "properties": parts, "additionalProperties": False} | rules
 
 
 def written(schemas: Schemas, schema: dict, least: int = 1) -> dict:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from functools import partial
+from datetime import date
+from functools import lru_cache, partial
 from itertools import islice
 
 from pydantic import BaseModel, ValidationError
@@ -11,13 +12,14 @@ from pydantic_core import core_schema, from_json
 from service import frames
 from service.frames import Frame
 from service.runner.strict import kind_of, reader, within
+from service.runner.values import infinite
 from service.words import LONGEST, MOST, quoted
 
 FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
 LISTS = {"list", "set", "frozenset", "tuple", "dict"}
 CHOOSE = ("union", "function-wrap")  # what goes on after a fault
-SHOULD = "Input should be "
+SHOULD = re.compile("^(Input|Name) should be ")
 REQUIRED = "Field required"
 UNKNOWN = "No such field"
 # The faults of what JSON writes without quotes, and how that looks
@@ -26,9 +28,20 @@ is_bare = re.compile(r"-?[0-9.]+|true|false").fullmatch
 PREFIX = re.compile("^(Value error|Assertion failed), ")  # before words of the author's
 # Words of pydantic's for people who know Python, and what stands in their place
 WORDED = {
-    "^Unable to extract tag using discriminator (.*)$": r"Give \1",
-    "^Input tag ('.*') found using (.*) does not match .* tags: (.*)$": r"\2 should be one of \3",
+    "^Unable to extract tag using discriminator (?:.* \\| )?(.*)$": r"Give \1",
+    r"^Input tag .* using (?:.* \| )?(.*) does not .* tags: (.*)$": r"\1 should be one of \2",
+    r"^Give .*\(\)$": "Input should be of a known kind",
+    r"^.*\(\) should be": "Its kind should be",
     "^Unexpected keyword argument$": UNKNOWN,
+    "^Value should have (.*?) items? after validation": r"Input should have a length of \1",
+    r"^\w+ should have (.*) after validation": r"Input should have \1",
+    "^JSON input should be .*": "Input should be a text that holds JSON",
+    "a valid (python )?complex .*": "a complex number such as 1+2j",
+    r"<\w+\.\w+: (.*?)>": r"\1",
+    "^Decimal input should be an .*": "Input should be a valid decimal",
+    "^Decimal input": "Input",
+    r"Decimal\('([^']*)'\)": r"\1",
+    r"datetime.date\((\d+), (\d+), (\d+)\)": lambda day: str(date(*map(int, day.groups()))),
     r"(?<![\w'])True(?![\w'])": "true",
     r"(?<![\w'])False(?![\w'])": "false",
     r"(?<![\w'])None(?![\w'])": "null",
@@ -67,7 +80,7 @@ def demanded(name: str, field: dict) -> dict:
     if field["schema"]["type"] == "default":
         return field
     called = field.get("validation_alias", name)
-    missing = partial(stop, REQUIRED, called if isinstance(called, str) else name)
+    missing = partial(stop, REQUIRED, called if isinstance(called, str) else called[0][0])
     schema = core_schema.with_default_schema(field["schema"], default_factory=missing)
     return field | {"schema": schema}
 
@@ -95,9 +108,10 @@ class Reader:
     def __init__(self, kind: type[BaseModel]) -> None:
         self.read = reader(kind, hasty).validate_json
         self.read_whole = reader(kind).validate_json
-        fields = kind.model_fields.items()
-        called = {name: found.alias or name for name, found in fields if found.is_required()}
-        self.required = called.items()
+        fields = [one for one in kind.model_fields.items() if one[1].is_required()]
+        aliases = [(own, found.validation_alias or own) for own, found in fields]
+        # The names of each field that is required, of which an input has one
+        self.required = [(*getattr(alias, "choices", [alias]), own) for own, alias in aliases]
         # An item takes three bytes, as in {}, and may lack each field of its class.
         self.long = 3 * FAULTS // max(1, repr(kind.__pydantic_core_schema__).count("-field'"))
 
@@ -110,7 +124,7 @@ class Reader:
             return said
         given, number = from_json(body, cache_strings="none"), 0
         names = given if isinstance(given, dict) else {}
-        lacking = [text for name, text in self.required if not (text in names or name in names)]
+        lacking = [called[0] for called in self.required if names.keys().isdisjoint(called)]
         if len(lacking) <= MOST and len(body) <= (min(self.long, ROW) if is_row else self.long):
             try:
                 self.read_whole(body)
@@ -131,7 +145,7 @@ def malformed(error: ValidationError | Stop) -> Frame | None:
     reason = fault.get("msg", "").replace(
         "number out of range", "more than 4300 digits in a number"
     )
-    is_malformed = fault.get("type") == "json_invalid"
+    is_malformed = fault.get("type") == "json_invalid" and not fault["loc"]  # not in a field
     return (frames.MALFORMED, b"", reason.encode()) if is_malformed else None
 
 
@@ -149,7 +163,7 @@ def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, 
         if fault["type"].endswith("_type") and found in above:
             continue
         if place in reasons and reason not in reasons[place]:
-            reasons[place] += f" or {reason.removeprefix(SHOULD)}"
+            reasons[place] += f" or {SHOULD.sub('', reason)}"
         reasons.setdefault(place, reason)
     return reasons
 
@@ -159,11 +173,20 @@ def worded(fault: dict) -> str:
     reason = fault["msg"]
     if PREFIX.match(reason):
         return PREFIX.sub("", reason)
+    # Keep no long one, which may hold what was sent.
+    reason = (reworded if len(reason) < LONGEST else reworded.__wrapped__)(reason)
+    if "[key]" in fault["loc"]:
+        return reason.replace("Input", "Name", 1)
+    is_quoted = isinstance(fault["input"], str) and is_bare(fault["input"])
+    return f"{reason}, without quotes" if is_quoted and fault["type"] in BARE else reason
+
+
+@lru_cache(ROW)
+def reworded(reason: str) -> str:
+    """A reason of pydantic's in other words; many faults of an input have the same."""
     for words, better in WORDED.items():
         reason = re.sub(words, better, reason)
-    if fault["type"] in BARE and isinstance(fault["input"], str) and is_bare(fault["input"]):
-        reason += ", without quotes"
-    return reason.replace("Input", "Name", 1) if fault["loc"][-1:] == ("[key]",) else reason
+    return reason
 
 
 def path(fault: dict, given: object) -> tuple:
@@ -174,7 +197,8 @@ def path(fault: dict, given: object) -> tuple:
         if is_item or (isinstance(given, dict) and step in given):
             given = given[step]
             found.append(step)
-    return (*found, fault["loc"][-1]) if fault["type"] == "missing" else tuple(found)
+    within = infinite(given) if fault["type"] == "finite_number" else None
+    return (*found, *([fault["loc"][-1]] if fault["type"] == "missing" else within or ()))
 
 
 def told(reasons: dict, number: int, given: object) -> Frame:

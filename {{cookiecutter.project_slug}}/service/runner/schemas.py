@@ -3,31 +3,52 @@
 import json
 import math
 import sys
+from enum import Flag
+from itertools import combinations
 
 from pydantic import BaseModel, PydanticUserError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from service.fields import values
 from service.runner.contract import Contract
-from service.runner.strict import INTEGER, NUMBER, PATTERN, encode
+from service.runner.values import DATE, DIGITS, INTEGER, NUMBER, PATTERN, TIME, encode
+from service.schema import OTHER, REQUIRED
+from service.words import text
 
-DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
-LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
-DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"
-DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 # The names in JSON of keys that are no texts
-NAMED = {
-    "integer": {"propertyNames": {"pattern": f"^{INTEGER}$", "description": "an integer"}},
-    "number": {"propertyNames": {"pattern": f"^{NUMBER}$", "description": "a number"}},
-}
+PATTERNS = {"integer": f"^({INTEGER})$", "number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
-PATHS = "model/__init__.py: Input.{} has no name but an AliasPath: give it a name in AliasChoices."
+# What pydantic writes of the bounds of another type, and what JSON Schema calls them
+BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+BOUNDS |= {"multiple_of": "multipleOf"}
+PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
 class Schemas(GenerateJsonSchema):
     """pydantic's schemas, with what the service does differently from pydantic."""
+
+    def generate_inner(self, schema: dict) -> dict:
+        """A part of a schema; the bounds behind a validator or of a union are those of numbers."""
+        found = super().generate_inner(schema)
+        bounds = {BOUNDS[key]: found.pop(key) for key in BOUNDS if key in found}
+        bounds = {key: bounds[key] for key in bounds if type(bounds[key]) in (int, float)}
+        for option in found.get("anyOf", [found]):
+            if option.get("type") in ("integer", "number"):
+                option |= bounds
+        updates = schema.get("metadata", {}).get("pydantic_js_updates", {})
+        sizes = {key: size for key, size in updates.items() if "Length" in key}
+        if found.get("type") == "object":
+            sizes = {key.replace("Length", "Properties"): sizes[key] for key in sizes}
+        return found | (in_base64(sizes) if "contentEncoding" in found else sizes)
+
+    def chain_schema(self, schema: dict) -> dict:
+        """What a chain takes: with the pattern behind a validator, if both are of one type."""
+        found = super().chain_schema(schema)
+        for step in map(self.generate_inner, schema["steps"]):
+            found = step | found if step.get("type") == found.get("type") else found
+        return found
 
     def float_schema(self, schema: dict) -> dict:
         """A number, or the null that stands in an answer for what is not finite."""
@@ -38,8 +59,8 @@ class Schemas(GenerateJsonSchema):
         """A text of base64, four characters for three bytes; in a request at least one byte."""
         least = {"min_length": 1} if self.mode == "validation" else {}
         found = super().bytes_schema(least | schema)
-        lengths = {name: (found[name] + 2) // 3 * 4 for name in found if "Length" in name}
-        return {"type": "string", "contentEncoding": "base64", "pattern": PATTERN} | lengths
+        form = {"type": "string", "contentEncoding": "base64", "pattern": PATTERN}
+        return form | in_base64(found)
 
     def decimal_schema(self, schema: dict) -> dict:
         """A number, or a text of its digits."""
@@ -52,18 +73,57 @@ class Schemas(GenerateJsonSchema):
         """The members of an Enum: a number with its name, as generators of clients know it."""
         found, names = super().enum_schema(schema), [one.name for one in schema["members"]]
         is_number = found.get("type") in ("integer", "number")
+        if issubclass(schema["cls"], Flag):
+            said = ", ".join(f"{one.value} ({one.name})" for one in schema["members"])
+            return {"type": "integer", "description": f"The sum of some of {said}"}
         return found | ({"x-enum-varnames": names} if is_number else {})
 
     def dict_schema(self, schema: dict) -> dict:
         """An object of values by name, which has no names but those that its keys allow."""
         found = super().dict_schema(schema)
-        for pattern, values in found.pop("patternProperties", {}).items():
-            names = found.get("propertyNames", {}) | {"pattern": pattern}
-            found |= {"additionalProperties": values, "propertyNames": names}
-        keys = self.generate_inner(schema.get("keys_schema", {"type": "any"}))
-        if self.mode == "validation" and keys.get("type") in ("array", "object"):
+        for taken in found.pop("patternProperties", {}).values():
+            found["additionalProperties"] = taken
+        found.pop("propertyNames", None)
+        names = self.named(self.generate_inner(schema.get("keys_schema", {"type": "any"})))
+        return found | ({"propertyNames": names} if names else {})
+
+    def named(self, keys: dict) -> dict:
+        """The names in JSON of values of a schema; nothing where they are any texts."""
+        keys, is_taken = self.resolve_ref_schema(keys), self.mode == "validation"
+        kind, form = keys.get("type"), keys.get("format", keys.get("type"))
+        if kind in ("number", "null", "array", "object") and not is_taken:
+            return {}  # such as nan, None and 1,2
+        if kind in ("array", "object"):
             raise PydanticInvalidForJsonSchema("a name is a text")
-        return found | NAMED.get(keys.get("type"), {})
+        options = [one for one in keys.get("anyOf", []) if one != {"type": "null"} or not is_taken]
+        numbers = [one for one in options if one.get("pattern") != DIGITS]
+        if found := [self.named(one) for one in numbers or options]:
+            several = {"anyOf": found} if all(found) else {}
+            return several if found[1:] else found[0]
+        if known := [text(one) for one in values(keys) if one is not None]:
+            keys = {key: keys[key] for key in keys if key != "const"}
+            return keys | {"type": "string", "enum": known}
+        if form in PATTERNS:
+            pattern = integers(keys) if kind == "integer" else PATTERNS[form]
+            return keys | {"type": "string", "format": form, "pattern": pattern}
+        return {} if keys.keys() <= {"type", "title"} else keys
+
+    def named_tuple_schema(self, schema: dict) -> dict:
+        """A NamedTuple: the list of its values, or in a request also an object."""
+        found = super().named_tuple_schema(schema)
+        named = self.kw_arguments_schema(schema["fields"], None)
+        return {"anyOf": [found, named]} if self.mode == "validation" else found
+
+    def tagged_union_schema(self, schema: dict) -> dict:
+        """A choice by a member, which has to be there even if it has a default."""
+        found = super().tagged_union_schema(schema)
+        tag = found.get("discriminator", {}).get("propertyName")
+        return found | ({"required": [tag]} if tag and self.mode == "validation" else {})
+
+    def field_is_present(self, field: dict) -> bool:
+        """Whether an object has a member: of a dataclass, not one that its author has set."""
+        is_set = self.mode == "validation" and field.get("init") is False
+        return super().field_is_present(field) and not is_set
 
     def set_schema(self, schema: dict) -> dict:
         """A list without an order, in which a request may repeat an item."""
@@ -90,13 +150,53 @@ class Schemas(GenerateJsonSchema):
 
     dataclass_schema = typed_dict_schema = model_schema
 
+    def _named_required_fields_schema(self, fields: list[tuple]) -> dict:
+        """The members of an object; a field of several names is given by one of them."""
+        found = super()._named_required_fields_schema(fields)
+        members, needed = found["properties"], found.get("required", [])
+        for own, is_required, field in fields if self.mode == "validation" else ():
+            first, *rest = names = self.names(own, field)
+            if not rest:
+                continue
+            members |= {name: members[first] | {OTHER: first} for name in rest} | members
+            one, two = ([{"required": [*some]} for some in combinations(names, n)] for n in (1, 2))
+            rule = {} if self._config.extra in ("allow", "ignore") else {"not": {"anyOf": two}}
+            if is_required:
+                needed.remove(first)
+                rule |= {"anyOf": one, REQUIRED: first}
+            found.setdefault("allOf", []).append(rule)
+        return found
+
+    def names(self, own: str, field: dict) -> list[str]:
+        """The names by which a field is taken, first that of the schema."""
+        alias = field.get("validation_alias", own) if self._config.validate_by_alias else own
+        paths = [[alias]] if isinstance(alias, str) else alias
+        if any(isinstance(path, str) or len(path) > 1 for path in paths):
+            sys.exit(PATHS.format(own))
+        is_by_name = self._config.populate_by_name or self._config.validate_by_name
+        return list(dict.fromkeys([path[0] for path in paths] + [own] * bool(is_by_name)))
+
     def encode_default(self, default: object) -> object:
         """A default as JSON has it; finite() leaves out one that JSON does not have."""
         try:
-            json.dumps(default, allow_nan=False, default=str)
+            json.dumps(default, allow_nan=False, default=str, skipkeys=True)
         except ValueError:
             return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
+
+
+def integers(keys: dict) -> str:
+    """The pattern of the names that are integers: where there are but few, of these."""
+    least = keys.get("minimum", keys.get("exclusiveMinimum", -math.inf) + 1)
+    most = keys.get("maximum", keys.get("exclusiveMaximum", math.inf) - 1)
+    if most - least < 100:
+        return f"^({'|'.join(map(str, range(int(least), int(most) + 1)))})$"
+    return PATTERNS["integer"].replace("-?", "" if least >= 0 else "-?")
+
+
+def in_base64(found: dict) -> dict:
+    """The bounds of a length in bytes as those of a text in base64."""
+    return {key: (found[key] + 2) // 3 * 4 for key in found if "Length" in key}
 
 
 def zoned(aware: dict, schema: dict, pattern: str) -> dict:
@@ -112,23 +212,13 @@ def finite(schema: dict) -> dict:
 
     def kept(members: list) -> dict:
         found = {key: it for key, it in members if lost not in (it if type(it) is list else [it])}
-        if found.get("default", lost) is None and "type" in found:  # such as of `note: str = None`
+        default, kind = found.get("default", ""), found.get("type")
+        # Such as of `note: str = None`, and of Json
+        if (default is None and kind) or (kind == "string" and not isinstance(default, str)):
             del found["default"]
         return found
 
     return json.loads(json.dumps(schema), parse_constant=lambda _: lost, object_pairs_hook=kept)
-
-
-def others(kind: type[BaseModel]) -> dict[str, str]:
-    """The names that fields of `Input` have besides that of the schema, each with that one."""
-    config, found = kind.model_config, {}
-    is_by_name = config.get("populate_by_name") or config.get("validate_by_name")
-    for own, field in kind.model_fields.items():
-        names = getattr(field.validation_alias, "choices", [field.validation_alias or own])
-        names = [name for name in names if isinstance(name, str)] or sys.exit(PATHS.format(own))
-        first, *rest = names
-        found |= dict.fromkeys(rest + [own] * bool(is_by_name), first)
-    return found
 
 
 def schemas(contract: Contract) -> dict:
@@ -141,7 +231,7 @@ def schemas(contract: Contract) -> dict:
         raise
     takes, gives = found.values()
     told = {"input": takes, "output": gives, "named": named.get("$defs", {})}
-    return finite(told) | {"others": others(contract.Input)}
+    return finite(told)
 
 
 def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:

@@ -4,98 +4,16 @@ pydantic has settings for bytes and numbers, but base64 would be of another alph
 nested model would have to repeat them. The researcher's own classes stay as they are.
 """
 
-import base64
-import json
-import math
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
 from functools import partial
 
 from pydantic import TypeAdapter, ValidationError, create_model
-from pydantic_core import PydanticCustomError, SchemaSerializer, SchemaValidator, core_schema
+from pydantic_core import SchemaSerializer, SchemaValidator, core_schema
 
-# What base64 looks like: padded, and with no bit set that says nothing.
-PATTERN = "^(X{4})*(X{2}[AEIMQUYcgkosw048]=|X[AQgw]==)?$".replace("X", "[A-Za-z0-9+/]")
-
-
-def encode(data: bytes) -> str:
-    """Write bytes as base64 in the standard alphabet (RFC 4648, section 4)."""
-    return base64.b64encode(data).decode()
-
-
-def decode(text: object) -> bytes:
-    """Read base64; an empty text is most likely a file that was lost.
-
-    :raise PydanticCustomError: if the text is no base64 or has no bytes
-    """
-    if isinstance(text, bytes):
-        return text
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (TypeError, ValueError):
-        data = b""
-    if not data or encode(data) != text:
-        raise PydanticCustomError("base64", "Input should be a file, not empty (in JSON: base64)")
-    return data
-
-
-def dated(kind: TypeAdapter, looks: str, sample: str, text: object) -> object:
-    """Read a date, or a date and time; pydantic would take "2024" for seconds since 1970.
-
-    :raise PydanticCustomError: if the text is no date
-    """
-    if isinstance(text, date):
-        return text
-    try:
-        if isinstance(text, str) and re.match(looks, text):
-            return kind.validate_strings(text, strict=True)
-    except ValidationError as error:
-        raise PydanticCustomError("date", error.errors()[0]["msg"]) from error
-    raise PydanticCustomError("date", f"Input should be {sample}")
-
-
-def finite(value: object) -> object:
-    """Leave a value that may be anything as it is.
-
-    :raise PydanticCustomError: if a number in it is not finite
-    """
-    is_object, is_list = isinstance(value, dict), isinstance(value, list)
-    for member in value.values() if is_object else value if is_list else ():
-        finite(member)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise PydanticCustomError("finite_number", "Input should be a finite number")
-    return value
-
-
-def integral(value: object) -> object:
-    """Take 8.0 for 8, as long as a float is exact; true and texts stay what they are."""
-    is_exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return int(value) if is_exact else value
-
-
-def chosen(values: list, value: object) -> object:
-    """Leave one of some values as it is; true and 1 are different values, as they are in JSON.
-
-    :raise PydanticCustomError: if it equals one of them and is another
-    """
-    value = integral(tuple(value) if isinstance(value, list) else value)
-    equal = [one for one in values if one == value]
-    if equal and all(isinstance(one, bool) is not isinstance(value, bool) for one in equal):
-        words = " or ".join(map(repr, values))
-        raise PydanticCustomError("literal_error", "Input should be {words}", {"words": words})
-    return value
-
-
-def in_order(values: Iterable, write: Callable) -> list:
-    """Write a set in an order that is the same in every process."""
-    written = write(values)
-    try:
-        return sorted(written)
-    except TypeError:
-        return sorted(written, key=repr)
+from service.runner import values
+from service.words import text
 
 
 def compiled(into: Callable, kind: object, change: Callable = lambda schema: schema) -> object:
@@ -131,7 +49,7 @@ def stricter(
     """A part of a core schema that reads JSON strictly; it lists the classes in it.
 
     Beside a float, in a union, 8.0 is no integer. A later part is one that comes after a validator
-    of the author's, which makes lists and texts of Python out of JSON.
+    of the author's, which makes lists and texts of Python out of JSON, and numbers of its own.
     """
     kind = kind_of(part)
     has_float = has_float or (kind == "union" and holds(part, "float"))
@@ -139,12 +57,15 @@ def stricter(
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
-    is_later = is_later or kind in ("function-before", "function-wrap")
+    is_first = kind in AUTHORS and not is_later
+    is_later = is_later or is_first
     inner = partial(stricter, classes=classes, has_float=has_float, is_later=is_later)
     part = within(part, inner)
     part = LATER[kind](part) if is_later and kind in LATER else part
-    is_changed = kind in CHANGES and not (kind == "int" and has_float)
-    return CHANGES[kind](part) if is_changed else part
+    if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
+        return part
+    part = CHANGES.get(kind, dict)(part) if kind else part
+    return read_by(values.finite)(part) if is_first else part
 
 
 def kind_of(part: object) -> str:
@@ -174,6 +95,7 @@ def holds(part: object, kind: str) -> bool:
 def closed(part: dict) -> dict:
     """An object that refuses unknown members, unless its author has decided on them."""
     config = STRICT | {"extra_fields_behavior": "forbid"} | part.get("config", {})
+    config |= {"ser_json_inf_nan": "null"}  # whatever its author says: JSON has nothing else
     if part["type"] == "typed-dict":  # for which pydantic decides otherwise
         is_undecided = part.get("extra_behavior", "ignore") == "ignore"
         part = part | ({"extra_behavior": "forbid"} if is_undecided else {})
@@ -187,29 +109,43 @@ def lenient(part: dict) -> dict:
 
 def ordered(part: dict) -> dict:
     """A set that is written in an order."""
-    write = core_schema.wrap_serializer_function_ser_schema(in_order, when_used="json")
+    write = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
     return {"serialization": write} | part
 
 
 def timed(part: dict) -> dict:
     """A time or a duration from Python's texts."""
-    return read_by(in_words)(lenient(part))
-
-
-def in_words(value: object) -> object:
-    """Leave a value that is no number, which pydantic would take for seconds.
-
-    :raise PydanticCustomError: if it is a number
-    """
-    if isinstance(value, (int, float)):
-        raise PydanticCustomError("text", "Input should be a text such as 08:30 or PT8H30M")
-    return value
+    return read_by(values.in_words)(lenient(part))
 
 
 def choice(part: dict) -> dict:
     """A literal or a member of an Enum."""
-    values = [getattr(one, "value", one) for one in part.get("expected", part.get("members"))]
-    return read_by(partial(chosen, values))(part)
+    return read_by(partial(values.chosen, known(part)))(part)
+
+
+def known(part: dict) -> list:
+    """The values of a literal or of an Enum."""
+    return [getattr(one, "value", one) for one in part.get("expected", part.get("members"))]
+
+
+def texts_first(part: dict) -> dict:
+    """A union in which a text is that text, where this fits, and not the date that it looks like.
+
+    pydantic takes the first choice that a value fits exactly, as a text of Python does.
+    """
+    choices = [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
+    ranked = sorted(map(exact, choices), key=lambda found: found[0])
+    return part | {"choices": [choice for _, choice in ranked]}
+
+
+def exact(part: dict) -> tuple[int, dict]:
+    """The place of a choice, and the choice: a text first, then a reference, which may be one."""
+    if part["type"] == "str":
+        return 0, read_by(lambda text: text)(part)
+    if part["type"] not in WRAPS:
+        return 1 if part["type"] == "definition-ref" else 2, part
+    place, inner = exact(part["schema"])
+    return place, part | {"schema": inner}
 
 
 def keyed(part: dict) -> dict:
@@ -219,14 +155,14 @@ def keyed(part: dict) -> dict:
 
 def by_name(part: object) -> object:
     """A part of the core schema of a key; JSON has texts as names, also of numbers."""
-    if kind_of(part) in NAMES:
-        return read_by(partial(number, NAMES[part["type"]]))(part)
+    kind = kind_of(part)
+    if kind in values.NAMES:
+        return read_by(partial(values.unquoted, values.NAMES[kind]))(part)
+    if kind in ("literal", "enum"):
+        found = [one for one in known(part) if isinstance(one, (str, int, float))]
+        found = {text(one): one for one in sorted(found, key=lambda one: isinstance(one, str))}
+        return read_by(lambda name: found.get(name, name))(part)
     return part if holds(part, "str") else within(part, by_name)  # a name is a text first
-
-
-def number(pattern: str, name: object) -> object:
-    """Read a name that is a number, as JSON writes it."""
-    return json.loads(name) if isinstance(name, str) and re.fullmatch(pattern, name) else name
 
 
 def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
@@ -243,39 +179,21 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
     return changed
 
 
-BASE64 = core_schema.plain_serializer_function_ser_schema(encode, when_used="json")
-DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-DATES = {
-    "date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29"),
-    "datetime": partial(
-        dated,
-        TypeAdapter(datetime),
-        f"{DAY}[Tt _]",
-        "a date and time such as 2024-02-29T08:30:00",
-    ),
-}
+AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
+WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
+BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")
 LATER = dict.fromkeys(["list", "tuple", "set", "frozenset", "decimal"], lenient)
 LATER |= {"time": timed, "timedelta": timed}
 # How a core schema changes, by its type.
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
-CHANGES |= {
-    "float": lambda part: part | {"allow_inf_nan": False},
-    "set": ordered,
-    "frozenset": ordered,
-}
-# The pattern of a name that stands for a number, by the type of the key.
-INTEGER = "-?(0|[1-9][0-9]*)"
-NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
-NAMES = {"int": INTEGER, "float": NUMBER}
-CHANGES |= {
-    "dict": keyed,
-    "literal": choice,
-    "enum": choice,
-    "any": read_by(finite),
-    "int": read_by(integral),
-}
-CHANGES |= {"bytes": read_by(decode, serialization=BASE64)}
-CHANGES |= {kind: read_by(read) for kind, read in DATES.items()}
+CHANGES |= {"float": lambda part: part | {"allow_inf_nan": False}}
+CHANGES |= {"generator": lambda part: part | {"type": "list"}}  # or faults would show in predict
+CHANGES |= {"str": lambda part: exact(part)[1] if "ref" in part else part}
+CHANGES |= {"set": ordered, "frozenset": ordered, "dict": keyed, "union": texts_first}
+CHANGES |= {"literal": choice, "enum": choice}
+CHANGES |= {"any": read_by(values.finite), "int": read_by(values.integral)}
+CHANGES |= {"bytes": read_by(values.decode, serialization=BASE64)}
+CHANGES |= {kind: read_by(read) for kind, read in values.DATES.items()}
 
 
 INNER = create_model("Inner", number=(float, ...), data=(bytes, ...))

@@ -1,0 +1,133 @@
+"""Values of JSON, each read more strictly than by pydantic: base64, dates, names of numbers."""
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import date, datetime
+from functools import partial
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+# What base64 looks like: padded, and with no bit set that says nothing.
+PATTERN = "^(X{4})*(X{2}[AEIMQUYcgkosw048]=|X[AQgw]==)?$".replace("X", "[A-Za-z0-9+/]")
+
+
+def encode(data: bytes) -> str:
+    """Write bytes as base64 in the standard alphabet (RFC 4648, section 4)."""
+    return base64.b64encode(data).decode()
+
+
+def decode(text: object) -> bytes:
+    """Read base64; an empty text is most likely a file that was lost.
+
+    :raise PydanticCustomError: if the text is no base64 or has no bytes
+    """
+    if isinstance(text, bytes):
+        return text
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        data = b""
+    if not data or encode(data) != text:
+        raise PydanticCustomError("base64", "Input should be a file, not empty (in JSON: base64)")
+    return data
+
+
+def dated(kind: TypeAdapter, looks: str, sample: str, text: object) -> object:
+    """Read a date, or a date and time; pydantic would take "2024" for seconds since 1970.
+
+    :raise PydanticCustomError: if the text is no date
+    """
+    if isinstance(text, date):
+        return text
+    try:
+        if isinstance(text, str) and re.match(looks, text):
+            return kind.validate_strings(text, strict=True)
+    except ValidationError as error:
+        raise PydanticCustomError("date", error.errors()[0]["msg"]) from error
+    raise PydanticCustomError("date", f"Input should be {sample}")
+
+
+def finite(value: object) -> object:
+    """Leave a value that may be anything as it is.
+
+    :raise PydanticCustomError: if a number in it is not finite
+    """
+    if infinite(value) is not None:
+        raise PydanticCustomError("finite_number", "Input should be a finite number")
+    return value
+
+
+def infinite(value: object) -> tuple | None:
+    """The path to the first number in a value that is not finite; None if there is none."""
+    if isinstance(value, (dict, list)):
+        with suppress(TypeError, OverflowError):  # of numbers alone, the sum tells it at once
+            if math.isfinite(sum(value)):
+                return None
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        found = ((step, infinite(member)) for step, member in members)
+        return next(((step, *rest) for step, rest in found if rest is not None), None)
+    return () if isinstance(value, float) and not math.isfinite(value) else None
+
+
+def integral(value: object) -> object:
+    """Take 8.0 for 8, as long as a float is exact; true and texts stay what they are."""
+    is_exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if is_exact else value
+
+
+def chosen(values: list, value: object) -> object:
+    """Leave one of some values as it is; true and 1 are different values, as they are in JSON.
+
+    :raise PydanticCustomError: if it equals one of them and is another
+    """
+    value = integral(tuple(value) if isinstance(value, list) else value)
+    equal = [one for one in values if one == value]
+    if equal and all(isinstance(one, bool) is not isinstance(value, bool) for one in equal):
+        words = " or ".join(map(repr, values))
+        raise PydanticCustomError("literal_error", "Input should be {words}", {"words": words})
+    return value
+
+
+def in_order(values: Iterable, write: Callable) -> list:
+    """Write a set in an order that is the same in every process."""
+    written = write(values)
+    try:
+        return sorted(written)
+    except TypeError:
+        return sorted(written, key=repr)
+
+
+def in_words(value: object) -> object:
+    """Leave a value that is no number, which pydantic would take for seconds.
+
+    :raise PydanticCustomError: if it is a number
+    """
+    if isinstance(value, (int, float)):
+        raise PydanticCustomError("text", "Input should be a text such as 08:30 or PT8H30M")
+    return value
+
+
+def unquoted(pattern: str, name: object) -> object:
+    """Read a name that is a number, as JSON writes it."""
+    return json.loads(name) if isinstance(name, str) and re.fullmatch(pattern, name) else name
+
+
+DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+MOMENT = "a date and time such as 2024-02-29T08:30:00"
+DATES = {"date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29")}
+DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOMENT)}
+# The pattern of a name that stands for a number, by the type of the key.
+INTEGER = "0|-?[1-9][0-9]*"
+NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
+NAMES = {"int": INTEGER, "float": NUMBER, "bool": "true|false"}
+# What a decimal, a date and a time of day look like in a description
+DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
+LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
+DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"
+DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
