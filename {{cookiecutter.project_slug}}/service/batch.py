@@ -2,8 +2,7 @@
 
 import json
 import re
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import chain, islice
@@ -12,14 +11,13 @@ from flask import Flask, Response, abort, request
 from pydantic_core import from_json
 
 from service import frames, tables
-from service.bodies import JSON, accept, body, query, require
+from service.bodies import JSON, accept, body, query, require, turns
 from service.errors import in_row
 from service.served import ServedModel
 from service.words import whole
 
 MOST = 100  # names in ?keep=
 REFUSAL = ["row", "status", "detail", "errors"]  # members in the place of a row that is refused
-TURN = 0.02  # seconds
 PARTS = 20  # of a slow batch for each process: small, so that all end at about the same time
 SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -165,16 +163,6 @@ def few(model: ServedModel, rows: Iterator) -> list:
     if len(found) > most:
         abort(413, f"Send at most {most} rows at once.")
     return found
-
-
-def turns(items: Iterable) -> Iterator:
-    """Give items on; after each TURN, the service answers other requests before the next one."""
-    end = time.monotonic() + TURN
-    for item in items:
-        if time.monotonic() > end:
-            time.sleep(0)
-            end = time.monotonic() + TURN
-        yield item
 
 
 def members(text: str) -> Iterator[str]:

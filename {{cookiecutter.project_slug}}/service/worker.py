@@ -90,6 +90,8 @@ class Client:
 
     def recv(self, *arguments: int) -> bytes:
         """Receive a part of a request; its headers have a time of their own."""
+        if self.is_asking:  # a long body, of which there may always be more
+            gevent.sleep(0)
         data = self.wait(self.connection.recv, *arguments)
         if not (self.held or self.is_asking):
             self.end = time.monotonic() + self.settings["SILENCE"]
