@@ -359,7 +359,21 @@ TABLES = {
     "a list in a cell": 'numbers\n"[' + "[]," * 3_200_000 + '[]]"',
     "9,900 cells of 1,000 bytes": "numbers\n" + "1" * 1000 + ("\n" + "1" * 1000) * 9_800,
 }
-BODIES = [("/api", "multipart/form-data; boundary=b", FORMS)]
+OBJECT = "{" + ",".join(f'"{number}":1' for number in range(700_000)) + "}"
+LISTS = "[" + "[]," * 3_000_000 + "[]]"
+OBJECTS = {
+    "an object": f"[{OBJECT}]",
+    "equal names": '[{"numbers": [], ' + '"5": 1,' * 1_200_000 + '"6": 1}]',
+    "lists": f'[{{"5": 1, "numbers": {LISTS}}}]',
+    "kept lists": f'[{{"5": {LISTS}}}]',
+    "a long text": '[{"5": 1, "numbers": "' + "\\n" * 4_500_000 + '"}]',
+    "a kept text": '[{"5": "' + "\\n" * 4_500_000 + '"}]',
+    "9,900 rows": "[" + ",".join(['{"5": "' + "x" * 900 + '"}'] * 9_900) + "]",
+    "9,900 bad rows": "[" + ",".join(['{"5": "' + "x" * 900 + '", "a": 1}'] * 9_900) + "]",
+}
+BODIES = [("/api/batch", "application/json", OBJECTS)]
+BODIES += [("/api/batch?keep=5", "application/json", OBJECTS)]
+BODIES += [("/api", "multipart/form-data; boundary=b", FORMS)]
 BODIES += [("/api/batch", "text/csv", TABLES)]
 HOSTILE = {
     f"{path} {kind[-4:]} {name}": (path, kind, text)
@@ -391,9 +405,10 @@ def test_nobody_waits_while_a_body_is_read(alone, name):
                 assert alone.get("/healthz").status == 200
                 waits.append(time.monotonic() - begun)
         answer = connection.getresponse()
-        assert answer.status in (200, 400, 413, 422) and len(answer.read()) < 10_000_000
+        assert answer.status in (200, 400, 413, 422) and len(answer.read()) < 20_000_000
         connection.close()
-        best = min(best, max(waits))
+        if (best := min(best, max(waits))) < 0.1:
+            break
     assert best < 0.3
 
 

@@ -18,7 +18,7 @@ from service.words import ROOM, whole
 CSV = "text/csv"
 LINE = re.compile(r"[^\r\n]{0,N}+(?:\r\n?|\n)|[^\r\n]{1,N}".replace("N", str(ROOM + 1)))
 PLAIN = {str, int, float, type(None)}  # what a cell says as it is
-Row = tuple[str | InvalidInput, list[str]]
+Row = tuple[bytes | InvalidInput, list[str]]
 
 
 def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | None]:
@@ -88,7 +88,7 @@ def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: lis
     own = ((fields[name], name, text) for name, text in turns(cells.items()))
     given = {name: [text] for field, name, text in own if field and not field.is_blank(text)}
     try:
-        return written(model, given, are_cells=True), kept
+        return written(model, given, are_cells=True).encode(), kept
     except InvalidInput as error:
         return error, kept
 
@@ -102,7 +102,7 @@ def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> str:
         if isinstance(answer, HTTPException):
             found = {error: f"row {number}: {in_row(answer, number)['detail']}"}
         else:
-            members = json.loads(answer, parse_int=whole) if isinstance(answer, str) else answer
+            members = json.loads(answer, parse_int=whole)
             found = {name: cell(value) for name, value in members.items()}
         writer.writerow(dict(zip(keep, kept, strict=False)) | found)
     return table.getvalue()

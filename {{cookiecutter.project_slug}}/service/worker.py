@@ -108,8 +108,7 @@ class Client:
         """Send what is kept, of which a long part is not copied."""
         parts, self.parts, self.is_answered = self.parts, [], True
         self.end = time.monotonic() + self.settings["TRANSFER"]
-        whole = parts if sum(map(len, parts)) > LONG else [b"".join(parts)]
-        for part in map(memoryview, whole):
+        for part in map(memoryview, parts if sum(map(len, parts)) > LONG else [b"".join(parts)]):
             while part:
                 self.held = len(part)
                 part = part[self.wait(self.connection.send, part) :]
