@@ -14,7 +14,8 @@ from pydantic_core import from_json
 from service import frames
 from service.frames import Frame
 
-SPACE = re.compile(r"[ \t\n\r]*")
+BLANK = " \t\n\r"
+SPACES = re.compile(f"[{BLANK}]*")
 
 
 def apart(body: bytes, most: int) -> Frame:
@@ -28,8 +29,8 @@ def apart(body: bytes, most: int) -> Frame:
         if not isinstance(from_json(data, allow_inf_nan=False), list):  # the reader of inputs
             return frames.INVALID, b"", b""
         text = data.decode()
-        rows = ((row, text[start:end]) for row, start, end in islice(spans(text, "["), most + 1))
-        parts = [part for row in rows for part in beside(*row, *map(json.loads, names))]
+        rows = (text[start:end] for _, start, end in islice(spans(text, "["), most + 1))
+        parts = [part for row in rows for part in beside(row, *map(json.loads, names))]
     except ValueError as error:
         return frames.MALFORMED, b"", str(error).encode()
     finally:
@@ -37,27 +38,32 @@ def apart(body: bytes, most: int) -> Frame:
     return frames.ANSWER, b"", frames.join([part.encode() for part in parts])
 
 
-def beside(row: object, text: str, keep: list[str], lost: list[str]) -> tuple[str, str]:
+def beside(row: str, keep: list[str], lost: list[str]) -> tuple[str, str]:
     """Give a row without what it loses, and the members to keep with a comma behind each."""
-    if not isinstance(row, dict) or row.keys().isdisjoint(keep):
-        return text, ""
-    parts = zip(*[spans(text, "{")] * 2, strict=True)
-    found = {name: text[start:end] for (name, start, _), (_, _, end) in parts}
+    if not keep or row[0] != "{":
+        return row, ""
+    members = spans(row, "{")
+    found = {name: row[start : next(members)[2]] for name, start, _ in members}
+    if found.keys().isdisjoint(keep):
+        return row, ""
     own = [found[name] for name in found if name not in lost]
     return "{" + ", ".join(own) + "}", "".join(f"{found[one]}, " for one in keep if one in found)
 
 
-def spans(text: str, opening: str) -> Iterator[tuple[object, int, int]]:
-    """Give the items of a JSON array, each with its start and its end.
+def spans(text: str, opening: str) -> Iterator[tuple[str, int, int]]:
+    """Give the start and the end of each item of a JSON array, and the item if it is a text.
 
     Of an object, which opens with {, these are its names and values by turns.
     """
     scan = json.JSONDecoder(parse_int=str).scan_once  # which reads integers of any length
     place = text.index(opening)
     while text[place] not in "]}":
-        start = SPACE.match(text, place + 1).end()
+        start = place + 1
+        if text[start] in BLANK:
+            start = SPACES.match(text, start).end()
         if text[start] in "]}":
             return  # there are none
         found, end = scan(text, start)
+        found = found if isinstance(found, str) else ""  # which frees what may be large
         yield found, start, end
-        place = SPACE.match(text, end).end()
+        place = SPACES.match(text, end).end() if text[end] in BLANK else end
