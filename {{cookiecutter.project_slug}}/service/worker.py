@@ -234,9 +234,7 @@ class Heartbeat(workertmp.WorkerTmp):
 
     def __init__(self, cfg) -> None:
         """Make the file."""
-        number = os.memfd_create("heartbeat")
-        os.fchown(number, cfg.uid, cfg.gid)  # whom the worker becomes
-        self._tmp = os.fdopen(number, "w+b", 0)
+        self._tmp = os.fdopen(os.memfd_create("heartbeat"), "w+b", 0)
 
 
 def end_early() -> None:
