@@ -90,12 +90,12 @@ class Client:
 
     def recv(self, *arguments: int) -> bytes:
         """Receive a part of a request; its headers have a time of their own."""
-        if self.is_asking:  # a long body, of which there may always be more
-            gevent.sleep(0)
         data = self.wait(self.connection.recv, *arguments)
         if not (self.held or self.is_asking):
             self.end = time.monotonic() + self.settings["SILENCE"]
         self.held += len(data)
+        if self.held > LONG:
+            gevent.sleep(0)  # others have their turn, also if more has come already
         return data
 
     def sendall(self, data: bytes) -> None:
@@ -108,7 +108,8 @@ class Client:
         """Send what is kept, of which a long part is not copied."""
         parts, self.parts, self.is_answered = self.parts, [], True
         self.end = time.monotonic() + self.settings["TRANSFER"]
-        for part in map(memoryview, parts if sum(map(len, parts)) > LONG else [b"".join(parts)]):
+        whole = parts if sum(map(len, parts)) > LONG else [b"".join(parts)]
+        for part in map(memoryview, whole):
             while part:
                 self.held = len(part)
                 part = part[self.wait(self.connection.send, part) :]
