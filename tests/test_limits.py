@@ -326,6 +326,97 @@ def test_a_client_that_sends_slowly_keeps_no_other_from_a_prediction(busy):
         connection.close()
 
 
+# Bodies that cost much to read
+
+MANY = """
+from pydantic import BaseModel
+
+class Input(BaseModel):
+    numbers: list[float] = []
+    files: list[bytes] = []
+
+class Output(BaseModel):
+    count: int
+
+def predict(inputs: Input) -> Output:
+    return Output(count=len(inputs.numbers))
+"""
+PART = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n--b--\r\n'
+HEAD = '--b\r\nContent-Disposition: form-data; name="a"'
+FORMS = {
+    "parameters of a part": HEAD + "; a=b" * 1_800_000 + "\r\n\r\n\r\n--b--",
+    "headers of a part": HEAD + "\r\nA: b" * 1_500_000 + "\r\n\r\n\r\n--b--",
+    "no part": "x" * 9_900_000,
+    "lines": PART.format('files"; filename="a', "\r\n" * 4_900_000),
+    "numbers": PART.format("numbers", "[" + "1," * 4_900_000 + "1]"),
+    "lists": PART.format("numbers", "[" + "[]," * 3_200_000 + "[]]"),
+}
+TABLES = {
+    "names": "numbers," * 1_200_000,
+    "lines": "numbers\n" + "1\n" * 4_900_000,
+    "cells": "numbers\n" + "1," * 4_900_000,
+    "quotes": 'numbers\n"' + '""' * 4_900_000 + '"',
+    "a list in a cell": 'numbers\n"[' + "[]," * 3_200_000 + '[]]"',
+    "9,900 cells of 1,000 bytes": "numbers\n" + "1" * 1000 + ("\n" + "1" * 1000) * 9_800,
+}
+OBJECT = "{" + ",".join(f'"{number}":1' for number in range(700_000)) + "}"
+LISTS = "[" + "[]," * 3_000_000 + "[]]"
+OBJECTS = {
+    "an object": f"[{OBJECT}]",
+    "equal names": '[{"numbers": [], ' + '"5": 1,' * 1_200_000 + '"6": 1}]',
+    "lists": f'[{{"5": 1, "numbers": {LISTS}}}]',
+    "kept lists": f'[{{"5": {LISTS}}}]',
+    "a long text": '[{"5": 1, "numbers": "' + "\\n" * 4_500_000 + '"}]',
+    "a kept text": '[{"5": "' + "\\n" * 4_500_000 + '"}]',
+    "9,900 rows": "[" + ",".join(['{"5": "' + "x" * 900 + '"}'] * 9_900) + "]",
+    "9,900 bad rows": "[" + ",".join(['{"5": "' + "x" * 900 + '", "a": 1}'] * 9_900) + "]",
+}
+BODIES = [("/api/batch", "application/json", OBJECTS)]
+BODIES += [("/api/batch?keep=5", "application/json", OBJECTS)]
+BODIES += [("/api", "multipart/form-data; boundary=b", FORMS)]
+BODIES += [("/api/batch", "text/csv", TABLES)]
+HOSTILE = {
+    f"{path} {kind[-4:]} {name}": (path, kind, text)
+    for path, kind, texts in BODIES
+    for name, text in texts.items()
+}
+
+
+@pytest.fixture(scope="module")
+def alone(cookies_session, serve):
+    """One service process, whose model takes lists and files."""
+    project = swapped(cookies_session.bake().project_path, MANY, records=False)
+    counts = {"WEB_CONCURRENCY": "1", "MODEL_PROCESSES": "2"}
+    with serve(project, MODEL_CHECK="false", **counts) as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nobody_waits_while_a_body_is_read(alone, name):
+    path, kind, text = HOSTILE[name]
+    best = float("inf")
+    for _ in range(3):  # a busy machine only adds
+        connection, waits = HTTPConnection("127.0.0.1", alone.port, timeout=60), []
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(connection.request, "POST", path, text, {"Content-Type": kind})
+            call.add_done_callback(lambda _, one=connection: setattr(one, "is_sent", True))
+            while not (waits and hasattr(connection, "is_sent") and is_answered(connection)):
+                begun = time.monotonic()
+                assert alone.get("/healthz").status == 200
+                waits.append(time.monotonic() - begun)
+        answer = connection.getresponse()
+        assert answer.status in (200, 400, 413, 422) and len(answer.read()) < 20_000_000
+        connection.close()
+        if (best := min(best, max(waits))) < 0.1:
+            break
+    assert best < 0.3
+
+
+def is_answered(connection: HTTPConnection) -> bool:
+    """Whether there is an answer to be read."""
+    return bool(select.select([connection.sock], [], [], 0)[0])
+
+
 # Clients that keep the service waiting
 
 LONG = """

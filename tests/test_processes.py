@@ -850,6 +850,15 @@ def test_a_setting_that_cannot_be_is_refused_at_the_start(bake, setting):
     assert name in said and "Traceback" not in said
 
 
+@pytest.mark.slow
+def test_service_processes_of_another_user_are_refused_at_the_start(bake):
+    if os.geteuid() != 0:
+        pytest.skip("only root may start processes of another user")
+    said = refused_start(bake(), GUNICORN_CMD_ARGS="--user 65534 --group 65534")
+    assert "--user is not for this service: run gunicorn as that user" in said
+    assert "Traceback" not in said
+
+
 def test_the_log_says_how_many_model_processes_there_are(bake, serve):
     with serve(bake()) as server:
 

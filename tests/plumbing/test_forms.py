@@ -1,5 +1,6 @@
 """A form is read part by part: texts as in a link, files as bytes."""
 
+import base64
 import json
 
 import pytest
@@ -89,6 +90,33 @@ def test_a_text_that_is_not_utf_8_is_refused():
     assert read(('name="note"', "caf\ufffd".encode())) == {"note": "caf\ufffd"}
     with pytest.raises(BadRequest, match="can't decode byte"):
         read(('name="note"', b"caf\xe9"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\r\n--", b"\r\n--y", b"\n--x\n", b"a--x", b"\r\n-", b"\r\n\r\n"]
+)
+def test_what_only_looks_like_a_boundary_is_part_of_a_file(data):
+    encoded = base64.b64encode(data).decode()
+    assert read((FILE, data), (MASK, data)) == {"image": encoded, "masks": [encoded]}
+
+
+def test_what_stands_before_the_first_part_and_behind_the_last_is_ignored():
+    form = b"hello\r\n" + body(('name="bins"', b"7")) + b"--x\r\nbye"
+    assert forms.read(MODEL, form, {"boundary": "x"})[0] == b'{"bins": 7}'
+
+
+def test_headers_of_a_part_that_are_too_long_are_refused():
+    assert read((f'name="note"; x="{"a" * 1900}"', b"1")) == {"note": "1"}
+    with pytest.raises(BadRequest, match="do not end within 2000 bytes"):
+        read((f'name="note"; x="{"a" * 2000}"', b"1"))
+
+
+@pytest.mark.parametrize("name", ["bins", "area"])
+def test_a_text_that_is_read_as_a_value_is_not_endless(name):
+    assert len(read(('name="note"', b"1" * 1_000_001))["note"]) == 1_000_001
+    with pytest.raises(InvalidInput) as refused:
+        read((f'name="{name}"', b"[1" + b" " * 1_000_000 + b"]"))
+    assert "send JSON in the body" in refused.value.members()["errors"][name]
 
 
 @pytest.mark.parametrize("head", ["", 'filename="a"'])

@@ -37,6 +37,11 @@ def test_a_frame_arrives_as_it_was_sent(pair, note, body, size):
     assert received == (frames.ANSWER, note, body)
 
 
+@pytest.mark.parametrize("texts", [[], [b""], [b"", b"1 2\n", b""], [b"{}"] * 10_000], ids=len)
+def test_texts_come_out_of_a_body_as_they_were_put_in(texts):
+    assert frames.split(frames.join(texts)) == texts
+
+
 @pytest.mark.parametrize("length", [0, 1, 6, 7, 8, 11])
 def test_half_a_frame_is_an_error(pair, length):
     ours, theirs = pair

@@ -1,27 +1,21 @@
 """POST /api/batch: many inputs at once, as JSON or CSV, answered in kind and in order."""
 
 import json
-import re
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import chain, islice
 
 from flask import Flask, Response, abort, request
-from pydantic_core import from_json
 
 from service import frames, tables
-from service.bodies import JSON, accept, body, query, require
+from service.bodies import JSON, accept, body, query, require, turns
 from service.errors import in_row
 from service.served import ServedModel
-from service.words import whole
 
 MOST = 100  # names in ?keep=
 REFUSAL = ["row", "status", "detail", "errors"]  # members in the place of a row that is refused
-TURN = 0.02  # seconds
 PARTS = 20  # of a slow batch for each process: small, so that all end at about the same time
-SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def register(app: Flask, model: ServedModel) -> None:
@@ -53,108 +47,101 @@ def kept(model: ServedModel, kind: str) -> list[str]:
     return names
 
 
-def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes | str:
+def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes:
     """Answer a JSON array by one; a problem document stands in the place of a bad row."""
-    rows, beside = apart(model, body, keep) if keep else (body, [])
-    found = run(model, rows)
+    rows, beside = apart(model, body, keep) if keep else (None, [])
+    found = run(model, body, rows)
     if isinstance(found, bytes):
-        if not keep or not beside:
-            return found + b"\n"
-        found = list(turns(members(found.decode())))
+        return found + b"\n"
     for place, row in enumerate(turns(found)):
-        if not isinstance(row, str):
-            row = json.dumps(in_row(row, place + 1), ensure_ascii=False)
+        if not isinstance(row, bytes):
+            row = json.dumps(in_row(row, place + 1), ensure_ascii=False).encode()
         if keep:
-            row = "{" + ", ".join(filter(None, [*beside[place], row[1:-1]])) + "}"
+            row = b"{" + (beside[place] + row[1:-1]).rstrip(b", ") + b"}"
         found[place] = row
-    return "[" + ",\n ".join(found) + "]\n"
+    return b"[" + b",\n ".join(found) + b"]\n"
 
 
-def apart(model: ServedModel, body: bytes, keep: list[str]) -> tuple[bytes, list[list[str]]]:
-    """Take the members to keep out of the rows; give the rows, and what to keep of each.
+def apart(
+    model: ServedModel, body: bytes, keep: Iterable[str] = ()
+) -> tuple[list[bytes], list[bytes]]:
+    """Let a model process take an array apart: its rows, and the members to keep of each.
 
     :raise 400: if the body is not JSON
+    :raise 413: if it has too many rows
+    :raise 422: if it is no array
     """
-    try:
-        given = from_json(body, allow_inf_nan=False)  # the reader that model processes have
-    except ValueError as error:
-        abort(400, f"The body is not JSON. {error}.")
-    if not isinstance(given, list) or not given:
-        return body, []
-    rows, beside, others = few(model, members(body.decode())), [], {*keep} - model.named.keys()
-    for place, row in enumerate(turns(given)):
-        found = {}
-        if isinstance(row, dict) and not row.keys().isdisjoint(keep):
-            text = rows[place]
-            parts = zip(*[turns(spans(text, "{"))] * 2, strict=True)
-            found = {name: text[start:end] for (name, start, _), (_, _, end) in parts}
-            own = [found[name] for name in found if name not in others]
-            rows[place] = "{" + ", ".join(own) + "}"
-        beside.append([found[name] for name in keep if name in found])
-    return f"[{','.join(rows)}]".encode(), beside
+    names = [*keep], [name for name in keep if name not in model.named]
+    parts = [json.dumps(some).encode() for some in names]
+    kind, _, found = model.ask(frames.APART, frames.join([*parts, body]))
+    if kind == frames.INVALID:
+        abort(422, "Send a JSON array of inputs.")
+    if kind != frames.ANSWER:
+        raise model.error(kind, found)
+    texts = frames.split(found)
+    return few(model, iter(texts[::2])), texts[1::2]
 
 
 def table(model: ServedModel, body: bytes, keep: list[str]) -> str:
     """Answer a CSV table by one; its last column says why a row was refused."""
     rows = list(filter(None, few(model, tables.rows(model, body, keep))))
-    texts = [row for row, _ in rows if isinstance(row, str)]
-    found = run(model, f"[{','.join(texts)}]".encode())
-    answers = iter(json.loads(found, parse_int=whole) if isinstance(found, bytes) else found)
-    answered = [(next(answers) if isinstance(row, str) else row, cells) for row, cells in rows]
+    answers = iter(run(model, b"", [row for row, _ in rows if isinstance(row, bytes)]))
+    answered = [(next(answers) if isinstance(row, bytes) else row, cells) for row, cells in rows]
     return tables.write(model, keep, turns(answered))
 
 
-def run(model: ServedModel, body: bytes) -> bytes | list:
-    """Answer a JSON array by one, or, if rows are bad or slow, by a text or an error for each."""
-    kind, note, found = model.ask(frames.BATCH, body)
+def run(model: ServedModel, body: bytes, rows: list[bytes] | None) -> bytes | list:
+    """Answer a JSON array by one; rows, or one with bad or slow rows, by an answer for each."""
+    if rows is None:
+        kind, note, found = model.ask(frames.BATCH, body)
+    else:
+        kind, note, found = model.ask(frames.ROWS, b"[" + b",".join(rows) + b"]")
     if kind == frames.ANSWER:
         request.environ["service.answers"] = int(note)
         return found
     if kind in (frames.BUSY, frames.ABSENT, frames.MALFORMED):
         raise model.error(kind, found)
-    if not body.lstrip().startswith(b"["):
-        abort(422, "Send a JSON array of inputs.")
     if kind == frames.FAULT:
         model.log(found.decode())
-    texts = few(model, members(body.decode()))
-    rows = results(model, found) if kind == frames.MIXED else []
+    rows = apart(model, body)[0] if rows is None else rows
+    answers = results(model, found) if kind == frames.MIXED else []
     # A row that stops a process costs no other row its answer if each row is asked for alone.
     is_stopped = kind in (frames.ENDED, frames.TIMEOUT)
-    size = 1 if is_stopped else max(1, len(texts) // (model.processes * PARTS))
-    rows += spread(model, texts[len(rows) :], size)
-    request.environ["service.answers"] = sum(isinstance(row, str) for row in rows)
-    return rows
+    size = 1 if is_stopped else max(1, len(rows) // (model.processes * PARTS))
+    answers += spread(model, rows[len(answers) :], size)
+    request.environ["service.answers"] = sum(isinstance(answer, bytes) for answer in answers)
+    return answers
 
 
 def results(model: ServedModel, found: bytes) -> list:
     """Give the answers to the first rows of some, each as JSON or as the error in its place."""
     return [
-        said if kind == frames.ANSWER.decode() else model.error(kind.encode(), said.encode())
-        for kind, said in json.loads(found)
+        said[1:] if said[:1] == frames.ANSWER else model.error(said[:1], said[1:])
+        for said in turns(frames.split(found))
     ]
 
 
-def spread(model: ServedModel, texts: list[str], size: int) -> list:
+def spread(model: ServedModel, rows: list[bytes], size: int) -> list:
     """Answer rows in parts of a size; as many at once as there are processes."""
-    parts = [texts[start : start + size] for start in range(0, len(texts), size)]
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     contexts = [copy_context() for _ in parts]
     with ThreadPoolExecutor(model.processes) as pool:
         found = pool.map(lambda part, own: own.run(finish, model, part), parts, contexts)
         return list(chain.from_iterable(found))
 
 
-def finish(model: ServedModel, texts: list[str]) -> list:
+def finish(model: ServedModel, rows: list[bytes]) -> list:
     """Answer rows, of which a process may answer the first only, or none if one row stops it."""
-    rows = []
-    while rest := texts[len(rows) :]:
-        kind, _, found = model.ask(frames.PART, json.dumps(rest).encode())
+    answers = []
+    while rest := rows[len(answers) :]:
+        kind, _, found = model.ask(frames.PART, frames.join(rest))
         if kind == frames.MIXED:
-            rows += results(model, found)
+            answers += results(model, found)
         elif len(rest) == 1:
-            rows.append(model.error(kind, found))
+            answers.append(model.error(kind, found))
         else:
-            rows += [row for text in rest for row in finish(model, [text])]
-    return rows
+            answers += [answer for row in rest for answer in finish(model, [row])]
+    return answers
 
 
 def few(model: ServedModel, rows: Iterator) -> list:
@@ -167,31 +154,3 @@ def few(model: ServedModel, rows: Iterator) -> list:
     if len(found) > most:
         abort(413, f"Send at most {most} rows at once.")
     return found
-
-
-def turns(items: Iterable) -> Iterator:
-    """Give items on; after each TURN, the service answers other requests before the next one."""
-    end = time.monotonic() + TURN
-    for item in items:
-        if time.monotonic() > end:
-            time.sleep(0)
-            end = time.monotonic() + TURN
-        yield item
-
-
-def members(text: str) -> Iterator[str]:
-    """Give the items of a JSON array that is not empty, each as it is written."""
-    return (text[start:end] for _, start, end in spans(text, "["))
-
-
-def spans(text: str, opening: str) -> Iterator[tuple[object, int, int]]:
-    """Give the items of a JSON array that is not empty, each with its start and its end.
-
-    Of an object, which opens with {, these are its names and values by turns.
-    """
-    scan, place = json.JSONDecoder(parse_int=whole).scan_once, text.index(opening)
-    while text[place] not in "]}":
-        start = SPACE.match(text, place + 1).end()
-        found, end = scan(text, start)
-        yield found, start, end
-        place = SPACE.match(text, end).end()

@@ -11,7 +11,7 @@ from itertools import chain
 from pydantic_core import from_json
 
 from service.schema import Schemas, listed, members
-from service.words import WORDS, plain, text, whole
+from service.words import ROOM, WORDS, plain, text, whole
 
 KINDS = WORDS["kinds"]
 LITERALS = ("integer", "number", "boolean")  # which JSON writes without quotes
@@ -20,6 +20,7 @@ SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
 LIST, ITEMS = r"\s*\[", r'\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts
 NEVER = "(?!)"  # a pattern that no text matches
+LONG = f"A text of more than {ROOM} characters is not read: send JSON in the body"
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
 
 
@@ -98,11 +99,15 @@ class Field:
         In a cell, a list of texts is JSON: a text with commas may be one item or several.
         """
         first, is_one = texts[0], len(texts) == 1
-        if is_one and self.one.takes(first):
+        is_long = sum(map(len, texts)) > ROOM  # and reading it would let others wait
+        if is_one and (self.takes_text or not is_long) and self.one.takes(first):
             return self.one.json(first), ""
         # The JSON of an object or a list, and not of an item of the list
         begins = "" if self.is_nested else ITEMS if self.many.takes_text else LIST
-        fault = no_json(first) if is_one and re.match(begins, first) else "no JSON"
+        is_json = is_one and re.match(begins, first)
+        if is_long and (is_json or not self.takes_text):
+            return "", LONG
+        fault = no_json(first) if is_json else "no JSON"
         if not fault:
             return first, ""
         if self.many.takes_text and is_cell:

@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import struct
+from itertools import accumulate, pairwise
 
 BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
 
@@ -22,7 +23,9 @@ FACTS, STATE = b"f", b"s"
 CANCEL = b"c"  # nobody waits any more for the request named in the note
 # Requests for a model process.
 PREDICT, BATCH = b"p", b"b"
-PART = b"q"  # a part of a batch, which waits as long as it takes
+ROWS = b"r"  # a batch of which each row is answered by itself
+PART = b"q"  # rows of a batch, joined, which wait as long as it takes
+APART = b"t"  # two lists of names and a batch, joined: the batch is only taken apart
 END = b"e"  # the service ends
 # Answers of a model process.
 DONE = b"D"  # to the keeper: a long prediction is over; it is answered by DONE or TIMEOUT
@@ -30,7 +33,7 @@ READY = b"R"  # it takes requests; the body has the facts about the model
 REFUSED = b"X"  # it cannot start; the body has the reason
 READ = b"H"  # the body has been read; an answer follows
 ANSWER = b"A"  # an answer as JSON; the note has the seed, or how many rows are answered
-MIXED = b"M"  # for each row of a batch, or the first of them, the kind and the body of a frame
+MIXED = b"M"  # joined for each row of a batch, or the first of them: the kind and body of a frame
 INVALID = b"I"  # the faults that `Input` finds, their number and what was sent, as JSON
 DECLINED = b"U"  # the words with which the model itself refuses the input
 MALFORMED = b"J"  # the body is no JSON, and why
@@ -125,6 +128,18 @@ def has_ended(connection: socket.socket) -> bool:
 def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
     """Write a frame."""
     return HEADER.pack(kind, len(note), len(body)) + note + body
+
+
+def join(texts: list[bytes]) -> bytes:
+    """Put texts into one body, behind a line with their lengths."""
+    return b"%b\n%b" % (b" ".join(b"%d" % len(text) for text in texts), b"".join(texts))
+
+
+def split(body: bytes) -> list[bytes]:
+    """Give the texts in a body."""
+    lengths, _, rest = body.partition(b"\n")
+    ends = list(accumulate(map(int, lengths.split()), initial=0))
+    return [rest[start:end] for start, end in pairwise(ends)]
 
 
 def receive(connection: socket.socket, most: int = LONGEST, begun: bytes = b"") -> Frame:

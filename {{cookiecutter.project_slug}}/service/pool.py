@@ -122,16 +122,16 @@ class Pool:
         :raise CallerHasGone: if the caller's connection ends before the answer comes
         """
         question = Question(self, kind, body, note, caller)
-        if kind == frames.PART:  # of a batch that has been read before
+        if kind == frames.PART:  # of a batch whose caller may have gone meanwhile
             question.look()
-            return question.ask()
         if len(body) < frames.LARGE:
             return question.ask()
-        if self.large and sum(map(len, self.large)) + len(body) > HELD:
+        held = sum(map(len, self.large)) + len(body)
+        if self.large and held > HELD and kind != frames.PART:
             return frames.BUSY, b"", b""
         self.large.append(body)
         try:
-            with self.slots.wait(self.settings["WAIT"]) as question.slot:
+            with self.slots.wait(question.seconds) as question.slot:
                 return question.ask()
         except TimeoutError:
             return frames.BUSY, b"", b""

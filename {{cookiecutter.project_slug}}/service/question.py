@@ -41,18 +41,18 @@ class Question:
         self.pool, self.kind, self.body, self.caller = pool, kind, body, caller
         # The number of the process, so that no two requests have the same name
         self.name = b"%d-%d %s" % (os.getpid(), next(NUMBERS), note)
+        self.seconds = FOREVER if kind == frames.PART else pool.settings["WAIT"]
 
     def ask(self) -> Frame:
         """Send the request to the queue, and give the frame that answers it."""
-        seconds = FOREVER if self.kind == frames.PART else self.pool.settings["WAIT"]
         try:
             with connected(self.pool.queue) as connection:
-                connection.settimeout(seconds)
+                connection.settimeout(self.seconds)
                 try:
                     connection.sendall(frames.pack(self.kind, self.body, self.name))
                 except ConnectionError as error:  # no process has begun it
                     raise TimeoutError from error
-                return self.answer(connection, time.monotonic() + seconds)
+                return self.answer(connection, time.monotonic() + self.seconds)
         except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
             return frames.BUSY, b"", b""
         except ConnectionError:

@@ -3,22 +3,22 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from flask import abort
 from werkzeug.exceptions import HTTPException
 
-from service.bodies import written
+from service.bodies import turns, written
 from service.errors import InvalidInput, in_row
 from service.fields import Field
 from service.served import ServedModel
-from service.words import whole
+from service.words import ROOM, whole
 
 CSV = "text/csv"
-LINE = 500_000  # characters of a header; among the names of a longer one, some are wrong
+LINE = re.compile(r"[^\r\n]{0,N}+(?:\r\n?|\n)|[^\r\n]{1,N}".replace("N", str(ROOM + 1)))
 PLAIN = {str, int, float, type(None)}  # what a cell says as it is
-Row = tuple[str | InvalidInput, list[str]]
+Row = tuple[bytes | InvalidInput, list[str]]
 
 
 def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | None]:
@@ -58,11 +58,22 @@ def lines(body: bytes) -> Iterator[list[str]]:
     """Give the lines of a table, with any end of line and with or without a byte order mark.
 
     :raise 400: if the body is not CSV in UTF-8
+    :raise 413: if a line is too long, in which others would wait
     """
-    csv.field_size_limit(2**31 - 1)  # of a cell; the limit of the body is limit enough
+    csv.field_size_limit(ROOM)  # of a cell
+    size = 0
+
+    def pieces() -> Iterator[str]:
+        nonlocal size
+        for found in turns(LINE.finditer(body.decode("utf-8-sig").strip("\r\n"))):
+            if (size := size + len(found[0])) > ROOM:
+                abort(413, f"Send at most {ROOM} characters in a line of a table, or send JSON.")
+            yield found[0]
+
     try:
-        text = io.StringIO(body.decode("utf-8-sig").strip("\r\n"), newline="")
-        yield from csv.reader(chain([text.readline(LINE)], text), strict=True)
+        for line in csv.reader(pieces(), strict=True):
+            yield line
+            size = 0
     except (UnicodeDecodeError, csv.Error) as error:
         abort(400, f"The body is not CSV in UTF-8. {error}.")
 
@@ -74,10 +85,10 @@ def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: lis
         told = f"{len(line)} under {len(fields)} names; quote commas in texts, write decimal points"
         return model.refusal({"cells": told}, {"cells": line}), []
     kept = [cells.get(name, "") for name in keep]
-    own = [(name, text) for name, text in cells.items() if fields[name]]
-    given = {name: [text] for name, text in own if not fields[name].is_blank(text)}
+    own = ((fields[name], name, text) for name, text in turns(cells.items()))
+    given = {name: [text] for field, name, text in own if field and not field.is_blank(text)}
     try:
-        return written(model, given, are_cells=True), kept
+        return written(model, given, are_cells=True).encode(), kept
     except InvalidInput as error:
         return error, kept
 
@@ -91,7 +102,7 @@ def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> str:
         if isinstance(answer, HTTPException):
             found = {error: f"row {number}: {in_row(answer, number)['detail']}"}
         else:
-            members = json.loads(answer, parse_int=whole) if isinstance(answer, str) else answer
+            members = json.loads(answer, parse_int=whole)
             found = {name: cell(value) for name, value in members.items()}
         writer.writerow(dict(zip(keep, kept, strict=False)) | found)
     return table.getvalue()

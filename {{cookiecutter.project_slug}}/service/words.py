@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 MOST = 20  # faults that an answer names
 LONGEST = 2000  # characters of what was sent, as an answer quotes it
+ROOM = 1_000_000  # characters of a text that says a value, or of a line of a table
 Texts = dict[str, list[str]]  # texts by the name of a field, as a query has them
 
 WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))

@@ -1,6 +1,5 @@
 """From JSON to JSON: read a request strictly, let the model predict, write its answer."""
 
-import json
 import secrets
 import time
 import traceback
@@ -16,6 +15,7 @@ from service.frames import Frame
 from service.runner.contract import Contract
 from service.runner.loose import nulls, plain
 from service.runner.refusals import Reader, Stop, hasty, malformed, told
+from service.runner.rows import apart
 from service.runner.strict import reader, writer
 
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
@@ -34,12 +34,17 @@ class Model:
         self.write_rows = partial(write, writer(list[contract.Output]))
         self.seeds = seeds(contract.Input)
         self.tell = lambda: None  # says that a long body has been read
+        self.works = {
+            frames.PREDICT: self.one,
+            frames.BATCH: self.batch,
+            frames.ROWS: partial(self.batch, is_apart=True),
+            frames.PART: self.part,
+            frames.APART: partial(apart, most=most_rows),
+        }
 
     def answer(self, kind: bytes, note: bytes, body: bytes) -> Frame:
         """Answer one request, whatever the model raises."""
-        if kind == frames.PREDICT:
-            return self.caught(self.one, body)
-        return self.caught(self.batch if kind == frames.BATCH else self.part, body)
+        return self.caught(self.works[kind], body)
 
     def caught(self, answer: Callable, body: bytes | str, **options: bool) -> Frame:
         """Answer a request; an exception, even SystemExit, becomes an answer too."""
@@ -69,10 +74,10 @@ class Model:
             note = str(inputs.seed).encode()
         return frames.ANSWER, note, self.write(self.check(self.contract.predict(inputs)))
 
-    def batch(self, body: bytes) -> Frame:
+    def batch(self, body: bytes, is_apart: bool = False) -> Frame:
         """Predict from a JSON array of good rows; if this takes long, from the first rows.
 
-        The note of a whole answer holds the number of rows.
+        The note of a whole answer holds the number of rows; else each row is answered apart.
         """
         try:
             inputs = self.read_rows(body)
@@ -89,13 +94,13 @@ class Model:
         else:
             outputs = timely(self.contract.predict, inputs)
         outputs = list(map(self.check, outputs))
-        if len(outputs) < len(inputs):
+        if is_apart or len(outputs) < len(inputs):
             return mixed((frames.ANSWER, b"", self.write(output)) for output in outputs)
         return frames.ANSWER, str(len(outputs)).encode(), self.write_rows(outputs)
 
     def part(self, body: bytes) -> Frame:
         """Predict from each row alone, so that a bad row costs no other row its answer."""
-        return mixed(timely(partial(self.caught, self.one, is_row=True), json.loads(body)))
+        return mixed(timely(partial(self.caught, self.one, is_row=True), frames.split(body)))
 
 
 def timely(answer: Callable, rows: list) -> list:
@@ -110,8 +115,7 @@ def timely(answer: Callable, rows: list) -> list:
 
 def mixed(answers: Iterable[Frame]) -> Frame:
     """Put the answers to several rows into one frame: the kind and the body of each."""
-    found = [[kind.decode(), body.decode()] for kind, _, body in answers]
-    return frames.MIXED, b"", json.dumps(found).encode()
+    return frames.MIXED, b"", frames.join([kind + body for kind, _, body in answers])
 
 
 def write(serializer: SchemaSerializer, outputs: object) -> bytes:

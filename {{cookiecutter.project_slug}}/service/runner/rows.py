@@ -1,0 +1,69 @@
+"""A JSON array taken apart: its rows, and what to keep of each, as they are written.
+
+A model process does so: for a body of 10 MB, a service process could answer nobody for a second.
+"""
+
+import gc
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from pydantic_core import from_json
+
+from service import frames
+from service.frames import Frame
+
+BLANK = " \t\n\r"
+SPACES = re.compile(f"[{BLANK}]*")
+
+
+def apart(body: bytes, most: int) -> Frame:
+    """Give rows by turns with the members to keep; of too many rows, one more than may be sent.
+
+    The body has the names to keep, those of them that the rows lose, and the array.
+    """
+    *names, data = frames.split(body)
+    gc.disable()  # it would look through millions of items again and again
+    try:
+        if not isinstance(from_json(data, allow_inf_nan=False), list):  # the reader of inputs
+            return frames.INVALID, b"", b""
+        text = data.decode()
+        rows = (text[start:end] for _, start, end in islice(spans(text, "["), most + 1))
+        parts = [part for row in rows for part in beside(row, *map(json.loads, names))]
+    except ValueError as error:
+        return frames.MALFORMED, b"", str(error).encode()
+    finally:
+        gc.enable()
+    return frames.ANSWER, b"", frames.join([part.encode() for part in parts])
+
+
+def beside(row: str, keep: list[str], lost: list[str]) -> tuple[str, str]:
+    """Give a row without what it loses, and the members to keep with a comma behind each."""
+    if not keep or row[0] != "{":
+        return row, ""
+    members = spans(row, "{")
+    found = {name: row[start : next(members)[2]] for name, start, _ in members}
+    if found.keys().isdisjoint(keep):
+        return row, ""
+    own = [found[name] for name in found if name not in lost]
+    return "{" + ", ".join(own) + "}", "".join(f"{found[one]}, " for one in keep if one in found)
+
+
+def spans(text: str, opening: str) -> Iterator[tuple[str, int, int]]:
+    """Give the start and the end of each item of a JSON array, and the item if it is a text.
+
+    Of an object, which opens with {, these are its names and values by turns.
+    """
+    scan = json.JSONDecoder(parse_int=str).scan_once  # which reads integers of any length
+    place = text.index(opening)
+    while text[place] not in "]}":
+        start = place + 1
+        if text[start] in BLANK:
+            start = SPACES.match(text, start).end()
+        if text[start] in "]}":
+            return  # there are none
+        found, end = scan(text, start)
+        found = found if isinstance(found, str) else ""  # which frees what may be large
+        yield found, start, end
+        place = SPACES.match(text, end).end() if text[end] in BLANK else end
