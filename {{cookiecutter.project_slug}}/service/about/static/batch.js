@@ -1,7 +1,8 @@
 // A batch: a CSV file that is sent in parts, and its answers beside its inputs.
 
 import { readTable, writeTable } from "./csv.js";
-import { dropped, element } from "./dom.js";
+import { dropped } from "./dom.js";
+import { markup } from "./markup.js";
 
 const panel = document.querySelector(".batch");
 const part = (name) => panel.querySelector(`[data-part=${name}]`);
@@ -43,20 +44,17 @@ function joined(count = table.rows.length) {
 }
 
 function preview() {
-  const [head, ...rows] = joined(5).map((row, at) =>
-    element("tr", {}, ...row.map((text) => element(at ? "td" : "th", { textContent: text }))),
-  );
-  for (const cell of head.cells) cell.scope = "col";
-  part("preview").replaceChildren(element("thead", {}, head), element("tbody", {}, ...rows));
+  const [names, ...rows] = joined(5);
+  const head = names.map((name) => markup`<th scope="col">${name}</th>`);
+  const body = rows.map((row) => markup`<tr>${row.map((text) => markup`<td>${text}</td>`)}</tr>`);
+  part("preview").innerHTML = markup`<thead><tr>${head}</tr></thead><tbody>${body}</tbody>`;
   const query = new URLSearchParams(others().map((name) => ["keep", name]));
   const address = new URL(`api/batch${others().length ? `?${query}` : ""}`, location).href;
   for (const place of panel.querySelectorAll("[data-part=address]")) place.textContent = address;
 }
 
-function choice(name) {
-  const tick = element("input", { type: "checkbox", value: name, checked: true });
-  return element("label", {}, tick, ` keep ${name}`);
-}
+const choice = (name) =>
+  markup`<label><input type="checkbox" value="${name}" checked> keep ${name}</label>`;
 
 async function open(file) {
   stopper?.abort();
@@ -74,7 +72,7 @@ async function open(file) {
     return;
   }
   answers = { rows: [] };
-  part("others").replaceChildren("These columns are no input: ", ...others().map(choice));
+  part("others").innerHTML = markup`These columns are no input: ${others().map(choice)}`;
   part("others").hidden = !others().length;
   part("file").textContent = `${file.name}: ${one(table.rows.length, "row")}, ${one(table.head.length, "column")}`;
   part("run").textContent = `Run ${one(table.rows.length, "row")}`;

@@ -1,18 +1,41 @@
 // The form: what it asks for, as a request, and what is wrong with it.
 
-import { members, texts } from "./values.js";
-import { among, enhance, visible } from "./views.js";
+import { named } from "./dom.js";
+import { object, texts, typed } from "./values.js";
+import { enhance, find } from "./views.js";
 
 // Not the form: a field called `dataset` would hide that of its form, but not that of main.
 export const page = document.querySelector("main");
-export const fields = [...page.querySelectorAll("form [name]")];
 const api = new URL(page.dataset.api, location).href;
 const longestLink = 8000; // bytes; Gunicorn takes 8190
+
+// A page that is reloaded keeps what was typed; one opened by a link says what the link says.
+const key = `inputs of ${location.pathname}${location.search}`;
+const isText = ({ type }) => type !== "file";
+function restore() {
+  const [{ type } = {}] = performance.getEntriesByType("navigation");
+  if (type !== "reload" && type !== "back_forward") return;
+  const found = new Map(JSON.parse(sessionStorage.getItem(key)));
+  const controls = named(page.querySelector("form")).filter(isText);
+  for (const control of controls) control.value = found.get(control.name) ?? control.value;
+}
+function keep() {
+  const found = fields.filter(isText).map((field) => [field.name, typed(field)]);
+  sessionStorage.setItem(key, JSON.stringify(found));
+}
+try {
+  restore();
+  addEventListener("pagehide", keep);
+} catch {
+  // The browser keeps nothing for this page.
+}
+
+const fields = enhance(page.querySelector("form"));
 
 // A field as parts of the request: its texts or files. A file that is missing is called as it.
 function parts(field) {
   const { name, required, multiple } = field;
-  if (field.type !== "file") return texts(field).map((value) => ({ kind: "text", name, value }));
+  if (isText(field)) return texts(field).map((value) => ({ kind: "text", name, value }));
   const files = field.files.length || !required ? [...field.files] : [{ name }];
   const kind = multiple ? "files" : "file";
   const at = (file) => `@${JSON.stringify(file.name)}`;
@@ -22,10 +45,9 @@ function parts(field) {
 // The request that the form makes, and how: as a form, as a link, or as a body.
 export function request() {
   const found = fields.flatMap(parts);
-  const filled = fields.filter((field) => field.type !== "file" && texts(field).length);
-  const body = `{${members(filled).join(", ")}}`;
-  const pairs = found.map(({ name, value }) => [name, value]);
-  const url = `${api}?${new URLSearchParams(pairs)}`;
+  const filled = fields.filter((field) => isText(field) && texts(field).length);
+  const body = object(filled);
+  const url = `${api}?${new URLSearchParams(found.map(({ name, value }) => [name, value]))}`;
   const isNested = filled.some((field) => field.dataset.nested !== undefined);
   const isBody = page.dataset.sent === "link" && (isNested || url.length > longestLink);
   const shape = isBody ? "body" : page.dataset.sent;
@@ -51,10 +73,12 @@ export function mark(reasons) {
   for (const told of page.querySelectorAll("form .error")) told.textContent = "";
   for (const control of page.querySelectorAll("form [aria-invalid]")) control.ariaInvalid = null;
   for (const [path, reason] of Object.entries(reasons)) {
-    const { control, below } = among(fields, path) ?? {};
+    const { control, below } = find(fields, path) ?? {};
     if (!control) continue;
     place(control).append(below && `${path}: `, `${reason}\n`);
-    visible(control).ariaInvalid = "true";
+    const isShown = "[data-name]:not([hidden])";
+    const box = control.hidden && control.nextElementSibling;
+    (box ? box.querySelector(isShown) : control).ariaInvalid = "true";
   }
   page.querySelector("form [aria-invalid]")?.focus();
 }
@@ -71,23 +95,3 @@ export function notJson() {
   }
   return reasons;
 }
-
-// A page that is reloaded keeps what was typed; one that is opened by a link says what the link says.
-const key = `inputs of ${location.pathname}${location.search}`;
-const typed = fields.filter((field) => field.type !== "file");
-const [{ type } = {}] = performance.getEntriesByType("navigation");
-function restore() {
-  const found = new Map(JSON.parse(sessionStorage.getItem(key)));
-  for (const field of typed) field.value = found.get(field.name) ?? field.value;
-}
-function keep() {
-  sessionStorage.setItem(key, JSON.stringify(typed.map(({ name, value }) => [name, value])));
-}
-try {
-  if (type === "reload" || type === "back_forward") restore();
-  addEventListener("pagehide", keep);
-} catch {
-  // The browser keeps nothing for this page.
-}
-
-enhance(page.querySelector("form"));
