@@ -27,3 +27,6 @@ export function readTable(found, given) {
 const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const line = (row) => (row.join() ? row.map(quote).join(",") : row.map(() => '""').join(","));
 export const writeTable = (rows) => rows.map((row) => `${line(row)}\r\n`).join("");
+
+// The address of a table as a file.
+export const csvFile = (rows) => URL.createObjectURL(new Blob([writeTable(rows)], { type: "text/csv" }));
