@@ -14,3 +14,9 @@ export function dropped(part, take) {
 }
 // A file that is dropped must not replace the page.
 for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
+
+// Call with the file that is chosen in a part of the page, or dropped on it.
+export function picked(part, take) {
+  part.addEventListener("change", ({ target: { files } }) => files?.[0] && take(files[0]));
+  dropped(part, ([file]) => take(file));
+}

@@ -1,5 +1,6 @@
 // The form: what it asks for, as a request, and what is wrong with it.
 
+import { post } from "./ask.js";
 import { named } from "./dom.js";
 import { object, texts, typed } from "./values.js";
 import { enhance, find } from "./views.js";
@@ -53,6 +54,16 @@ export function request() {
   const shape = isBody ? "body" : page.dataset.sent;
   const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
   return { api, url, body, shape, parts: [...all, ...found] };
+}
+
+// Where and how a request is sent.
+export function sent({ api, url, body, shape, parts: given }, signal) {
+  if (shape === "link") return [url, { signal }];
+  if (shape === "body") return [api, { ...post("application/json", body), signal }];
+  const form = new FormData();
+  for (const { kind, name, value, file } of given)
+    if (kind === "text" || file instanceof File) form.append(name, file ?? value);
+  return [api, { method: "POST", body: form, signal }];
 }
 
 // The place of the error of a control; a cell of a table gets one while it has an error.

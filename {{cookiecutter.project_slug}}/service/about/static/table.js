@@ -1,7 +1,7 @@
 // A list of records as a table: typed, pasted from a spreadsheet, or read from a CSV file.
 
 import { readTable } from "./csv.js";
-import { announce, dropped, named } from "./dom.js";
+import { announce, named, picked } from "./dom.js";
 import { isList, read } from "./json.js";
 import { fill, object, type, typed } from "./values.js";
 
@@ -24,9 +24,9 @@ export class Table {
     const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
     [this.control, this.body, this.template, this.note] = [control, ...parts];
     this.columns = named(this.template.content).map(({ dataset }) => dataset.name);
-    for (const kind of ["input", "change", "focusout", "paste", "click", "keydown"])
+    for (const kind of ["input", "focusout", "paste", "click", "keydown"])
       box.addEventListener(kind, (event) => this[kind](event));
-    dropped(box, ([file]) => this.open(file));
+    picked(box, (file) => this.open(file));
   }
 
   said(row) {
@@ -74,16 +74,9 @@ export class Table {
     this.settle();
   }
 
-  // The place of the column of this name, or else of one that differs in capitals alone.
-  columnOf(name) {
-    const [exact, ...others] = [name.trim(), name.trim().toLowerCase()];
-    const at = this.columns.indexOf(exact);
-    return at < 0 ? this.columns.findIndex((one) => others.includes(one.toLowerCase())) : at;
-  }
-
   // Put a block of texts into the cells from one on; a header, if there is one, names the columns.
   put(block, at = 0, column = 0) {
-    const head = block[0].map((name) => this.columnOf(name));
+    const head = block[0].map((name) => this.columns.indexOf(name.trim()));
     const isHead = head.some((place) => place >= 0);
     const places = isHead ? head : head.map((_, index) => column + index);
     const lost = new Set(isHead ? block[0].filter((_, index) => head[index] < 0) : []);
@@ -125,10 +118,6 @@ export class Table {
 
   focusout() {
     if (this.waiting) this.settle();
-  }
-
-  change({ target: { files } }) {
-    if (files?.[0]) this.open(files[0]);
   }
 
   paste(event) {
