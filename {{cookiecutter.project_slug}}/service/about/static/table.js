@@ -1,12 +1,11 @@
 // A list of records as a table: typed, pasted from a spreadsheet, or read from a CSV file.
 
 import { readTable } from "./csv.js";
-import { announce, named, picked } from "./dom.js";
+import { named, picked } from "./dom.js";
 import { isList, read } from "./json.js";
 import { fill, object, type, typed } from "./values.js";
 
-const pause = 300; // milliseconds after which a long table is written
-const long = 100; // rows
+const PAUSE = 300; // milliseconds; a table is written once the typing rests, so that no key waits
 
 // Put a text of a spreadsheet into a cell; false if the cell has no such choice.
 function assign(cell, text) {
@@ -18,8 +17,6 @@ function assign(cell, text) {
 }
 
 export class Table {
-  texts = new WeakMap(); // what each row says, until it changes
-
   constructor(control, box) {
     const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
     [this.control, this.body, this.template, this.note] = [control, ...parts];
@@ -29,24 +26,19 @@ export class Table {
     picked(box, (file) => this.open(file));
   }
 
-  said(row) {
-    if (!this.texts.has(row)) this.texts.set(row, object(named(row)));
-    return this.texts.get(row);
-  }
-
+  // The cells of the rows, but of those that say nothing.
   filled() {
-    return [...this.body.rows].filter((row) => this.said(row) !== "{}"); // an empty row is none
+    return [...this.body.rows].map(named).filter((cells) => object(cells) !== "{}");
   }
 
   write() {
-    const rows = this.filled().map((row) => this.said(row));
-    this.control.value = `[${rows.join(",\n ")}]`;
+    this.control.value = `[${this.filled().map(object).join(",\n ")}]`;
   }
 
   settle() {
     this.waiting = clearTimeout(this.waiting);
     this.write();
-    announce(this.control);
+    this.control.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
   // Show what the control says; false if a cell cannot say it.
@@ -82,9 +74,7 @@ export class Table {
     const lost = new Set(isHead ? block[0].filter((_, index) => head[index] < 0) : []);
     const lines = isHead ? block.slice(1) : block;
     lines.forEach((line, index) => {
-      const row = this.body.rows[at + index] ?? this.add();
-      const cells = named(row);
-      this.texts.delete(row);
+      const cells = named(this.body.rows[at + index] ?? this.add());
       line.forEach((text, place) => {
         const cell = cells[places[place]];
         if (cell ? !assign(cell, text) : text && !isHead) lost.add(text);
@@ -106,14 +96,10 @@ export class Table {
     }
   }
 
-  // Of a long table all is written once the typing rests, so that no key waits.
   input(event) {
     event.stopPropagation();
-    const row = event.target.closest("tr");
-    if (!row) return; // it is the file
-    this.texts.delete(row);
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.settle(), this.body.rows.length > long ? pause : 0);
+    this.waiting = setTimeout(() => this.settle(), PAUSE);
   }
 
   focusout() {
@@ -147,7 +133,6 @@ export class Table {
   // The cells of the row that a path leads to, and the rest of the path.
   inside(path) {
     const [at, ...rest] = path.split(".");
-    const row = this.filled()[at];
-    return [row ? named(row) : [], rest.join(".")];
+    return [this.filled()[at] ?? [], rest.join(".")];
   }
 }

@@ -1,7 +1,7 @@
 // Handier views of controls. A view of records writes what it says into its control, which alone is
 // sent; where the control holds what the view cannot say, the control itself is shown.
 
-import { announce, dropped, named } from "./dom.js";
+import { named } from "./dom.js";
 import { read } from "./json.js";
 import { Table } from "./table.js";
 import { fill, object } from "./values.js";
@@ -32,16 +32,6 @@ function picker(control) {
     control.value = native.value && native.value + kept;
   });
   control.after(native, button);
-}
-
-// A place for files that are dropped.
-function files(control) {
-  dropped(control.parentElement, (given) => {
-    const chosen = new DataTransfer();
-    for (const file of control.multiple ? given : [given[0]]) chosen.items.add(file);
-    control.files = chosen.files;
-    announce(control);
-  });
 }
 
 // The fields of a record.
@@ -104,6 +94,6 @@ export function find(controls, path) {
 
 // Give the controls in a part of the page their views, and return them.
 export function enhance(part) {
-  const kinds = { check, picker, files, records };
+  const kinds = { check, picker, records };
   return named(part).map((control) => kinds[control.dataset.view]?.(control) ?? control);
 }
