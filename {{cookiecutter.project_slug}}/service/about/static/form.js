@@ -2,6 +2,7 @@
 
 import { post } from "./ask.js";
 import { named } from "./dom.js";
+import { read } from "./json.js";
 import { object, texts, typed } from "./values.js";
 import { enhance, find } from "./views.js";
 
@@ -43,15 +44,17 @@ function parts(field) {
   return files.map((file) => ({ kind, name, value: file.name, at: at(file), file }));
 }
 
-// The request that the form makes, and how: as a form, as a link, or as a body.
+// The request that the form makes, and how: as a form, as a link, or as a body. What is no JSON
+// goes into a link, for which the service says in which field it stands.
 export function request() {
   const found = fields.flatMap(parts);
   const filled = fields.filter((field) => isText(field) && texts(field).length);
   const body = object(filled);
   const url = `${api}?${new URLSearchParams(found.map(({ name, value }) => [name, value]))}`;
   const isNested = filled.some((field) => field.dataset.nested !== undefined);
-  const isBody = page.dataset.sent === "link" && (isNested || url.length > longestLink);
-  const shape = isBody ? "body" : page.dataset.sent;
+  const isShort = !isNested && url.length <= longestLink;
+  const isLink = page.dataset.sent === "link" && (isShort || read(body) === undefined);
+  const shape = isLink || page.dataset.sent === "form" ? page.dataset.sent : "body";
   const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
   return { api, url, body, shape, parts: [...all, ...found] };
 }
@@ -68,11 +71,10 @@ export function sent({ api, url, body, shape, parts: given }, signal) {
 
 // The place of the error of a control; a cell of a table gets one while it has an error.
 function place(control) {
-  const own = control.id && document.getElementById(`${control.id}-error`);
+  const own = document.getElementById(`${control.id}-error`);
   if (own) return own;
-  const made = document.createElement("p");
-  made.className = "error of-cell";
-  made.id = `error-${page.querySelectorAll(".of-cell").length}`;
+  const id = `error-${page.querySelectorAll(".of-cell").length}`;
+  const made = Object.assign(document.createElement("p"), { id, className: "error of-cell" });
   control.after(made);
   control.setAttribute("aria-describedby", made.id);
   return made;
@@ -92,17 +94,4 @@ export function mark(reasons) {
     (box ? box.querySelector(isShown) : control).ariaInvalid = "true";
   }
   page.querySelector("form [aria-invalid]")?.focus();
-}
-
-// The faults of controls that must hold JSON, or the body would be none.
-export function notJson() {
-  const reasons = {};
-  for (const field of fields.filter((field) => field.dataset.kind === "json" && field.value)) {
-    try {
-      JSON.parse(field.value);
-    } catch (error) {
-      reasons[field.name] = `This is not JSON. ${error.message}`;
-    }
-  }
-  return reasons;
 }

@@ -3,7 +3,7 @@
 import { show } from "./answer.js";
 import { ask } from "./ask.js";
 import { refresh } from "./calls.js";
-import { mark, notJson, page, request, sent } from "./form.js";
+import { mark, page, request, sent } from "./form.js";
 import { read } from "./json.js";
 import { described } from "./schema.js";
 
@@ -65,8 +65,7 @@ function showProblem(status, { detail = "", errors = {} }) {
 async function run() {
   asking.abort();
   mark({});
-  const [now, errors] = [request(), notJson()];
-  if (Object.keys(errors).length) return showProblem("Not sent: a field is not JSON.", { errors });
+  const now = request();
   clear("busy", "Running…");
   const { signal } = (asking = new AbortController());
   const begun = performance.now();
@@ -78,11 +77,11 @@ async function run() {
   const taken = seconds();
   clearInterval(counting);
   const schemas = await described;
-  if (signal.aborted) return null;
+  if (signal.aborted) return;
   const { response, problem } = found;
   if (!problem) showAnswer(now, found, taken, schemas);
   else showProblem(response ? `${response.status} ${problem.title}` : "No answer came.", problem);
-  return part("outcome").scrollIntoView({ block: "nearest" });
+  part("outcome").scrollIntoView({ block: "nearest" });
 }
 
 page.addEventListener("submit", (event) => {
