@@ -3,6 +3,7 @@
 import { ask, post } from "./ask.js";
 import { csvFile, readTable, writeTable } from "./csv.js";
 import { picked } from "./dom.js";
+import { rowsOf } from "./figure.js";
 import { markup } from "./markup.js";
 
 const LARGEST = 1000; // rows of a part
@@ -11,25 +12,14 @@ const PACE = 500; // milliseconds that a part may take
 
 const panel = document.querySelector(".batch");
 const part = (name) => panel.querySelector(`[data-part=${name}]`);
-const { known, required, most, least } = JSON.parse(panel.dataset.takes);
-const isInput = (name) => Object.hasOwn(known, name);
+const { known, most, least } = JSON.parse(panel.dataset.takes);
+const isInput = (name) => known.includes(name);
 const say = (text) => (part("status").textContent = text);
 const count = (number) => number.toLocaleString("en");
 const counted = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 
 let table; // the file: its name, its rows, and the rows of its answers; each with their head first
 let stopper = new AbortController();
-
-// The faults of a header that keep the whole file from being sent.
-function faults(head) {
-  const given = head.map((name) => (isInput(name) ? known[name] : name));
-  const missing = required.filter((name) => !given.includes(name));
-  const twice = head.filter((name, at) => head.indexOf(name) < at);
-  return [
-    ...missing.map((name) => `The column ${name} is missing.`),
-    ...twice.map((name) => `The column ${name} is there twice.`),
-  ].join(" ");
-}
 
 // The inputs, without columns that are left out, and beside them the answers that have come.
 function joined(length) {
@@ -43,11 +33,9 @@ function joined(length) {
 
 // Show the first rows, and offer the answers that have come.
 function show() {
-  const row = (cells, of) => markup`<tr>${cells.map(of)}</tr>`;
   const [head, ...rows] = joined(6);
-  const body = rows.map((cells) => row(cells, (text) => markup`<td>${text}</td>`));
-  part("preview").innerHTML = markup`<thead>
-    ${row(head, (name) => markup`<th scope="col">${name}</th>`)}</thead><tbody>${body}</tbody>`;
+  const column = (name, at) => ({ name, items: rows.map((row) => row[at]) });
+  part("preview").innerHTML = rowsOf(head.map(column));
   const link = part("answers");
   URL.revokeObjectURL(link.href);
   link.hidden = panel.dataset.state === "busy" || !table.answers.length;
@@ -58,23 +46,23 @@ function show() {
 const choice = (name) =>
   markup`<label><input type="checkbox" value="${name}" checked> keep ${name}</label>`;
 
-function read(name, text) {
-  const [names = [], ...rows] = readTable(text);
+async function read(file, signal) {
+  const [names = [], ...rows] = readTable(await file.text());
   const head = names.map((found) => (isInput(found) ? found : found.trim()));
   if (!rows.length) throw new Error("The file has no row below its header.");
-  const fault = faults(head);
-  if (fault) throw new Error(fault);
-  return { name, rows: [head, ...rows], answers: [] };
+  await answers(head, [], signal); // the service says what does not fit
+  return { name: file.name, rows: [head, ...rows], answers: [] };
 }
 
 async function open(file) {
   stopper.abort();
+  const { signal } = (stopper = new AbortController());
   table = undefined;
   [panel.dataset.state, part("fault").textContent] = ["", ""];
   try {
-    table = read(file.name, await file.text());
+    table = await read(file, signal);
   } catch (error) {
-    part("fault").textContent = `${file.name}: ${error.message}`;
+    if (!signal.aborted) part("fault").textContent = `${file.name}: ${error.message}`;
     return;
   }
   const [[head], rows] = [table.rows, counted(table.rows.length - 1, "row")];
@@ -122,7 +110,8 @@ async function run({ rows: [head, ...rows], answers: found }, signal) {
     if (!at) found.push(names.map((name) => (head.includes(name) ? `${name}_answer` : name)));
     const number = (text) => text.replace(/^row (\d+)/, (_, row) => `row ${at + Number(row)}`);
     found.push(...given.map((row) => row.with(-1, number(row.at(-1)))));
-    size = performance.now() - start < PACE ? Math.min(2 * size, LARGEST) : Math.max(size / 2, least);
+    const isQuick = performance.now() - start < PACE;
+    size = isQuick ? Math.min(2 * size, LARGEST) : Math.max(size / 2, least);
     tell(rows.length, found.slice(1), performance.now() - begun);
     if (!at) show();
   }

@@ -64,8 +64,8 @@ function axes(found, given) {
   return { x, lines, columns: given.includes(x) ? [x, ...found] : found };
 }
 
-function table(found, name) {
-  const { length } = found[0].items;
+// Columns as the rows of a table.
+export function rowsOf(found) {
   const side = ({ items }) => (items.some((item) => item instanceof Digits) ? "number" : "");
   const head = found.map(
     (one) => markup`<th scope="col" class="${side(one)}">${one.name}
@@ -74,10 +74,15 @@ function table(found, name) {
   const cell = (one, i) =>
     markup`<td class="${side(one)}" dir="auto">${text(one.items[i], one.about)}</td>`;
   const row = (_, i) => markup`<tr>${found.map((one) => cell(one, i))}</tr>`;
+  const rows = (found[0]?.items ?? []).slice(0, ROWS).map(row);
+  return markup`<thead><tr>${head}</tr></thead><tbody>${rows}</tbody>`;
+}
+
+function table(found, name) {
+  const { length } = found[0].items;
   const rows = `${length} row${length === 1 ? "" : "s"}`;
-  return markup`<div class="rows" tabindex="0" role="region" aria-label="Table of ${name}"><table>
-    <thead><tr>${head}</tr></thead>
-    <tbody>${found[0].items.slice(0, ROWS).map(row)}</tbody></table></div>
+  return markup`<div class="rows" tabindex="0" role="region" aria-label="Table of ${name}">
+    <table>${rowsOf(found)}</table></div>
     <p class="under">${length > ROWS ? `The first ${ROWS} of ${rows}` : rows}
     <button type="button" class="keep">Download CSV</button></p>`;
 }

@@ -27,8 +27,8 @@ function scalar(text, { literal }) {
   return plain.replace(/\.(?![0-9])/, "").replace(/^\+?(-?)\./, "$10.");
 }
 
-// Whether one text is the JSON of a list, as the service reads it in a link. What may be any text is
-// only read so in the place of a list of texts.
+// Whether one text is the JSON of a list, as the service reads it in a link. What may be any text
+// is only read so in the place of a list of texts.
 function isListed(text, { kind, exact, one }) {
   const isOfTexts = exact !== undefined;
   if (isOfTexts && (kind !== "list" || one !== undefined)) return false;
