@@ -273,7 +273,8 @@ def test_each_error_finds_its_own_field_and_item(visit):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("{", "Write JSON: "), ('{"mass": 0, "label": "x"}', "mass: Input should be")]
+    ("text", "reason"),
+    [("{", "Write JSON: "), ('{"mass": 0, "label": "x"}', "mass: Input should be")],
 )
 def test_an_error_in_nested_values_names_its_place(visit, text, reason):
     page = visit("nested")

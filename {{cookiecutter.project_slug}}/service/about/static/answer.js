@@ -3,7 +3,7 @@
 import { columns, figure, isSeries, named, text } from "./figure.js";
 import { Digits, isList, isRecord, read, write } from "./json.js";
 import { markup } from "./markup.js";
-import { below, said } from "./schema.js";
+import { below, gives, said, takes } from "./schema.js";
 
 const BEGINNINGS = {
   iVBORw0: "image/png",
@@ -72,7 +72,7 @@ function table(rows) {
 }
 
 // Show the answer in the text of a response, and give its JSON, indented.
-export function show(place, response, { takes, gives }, inputs) {
+export function show(place, response, inputs) {
   const answer = read(response);
   const found = { rows: [], figures: [] };
   if (isRecord(answer)) walk(answer, gives, found);

@@ -5,7 +5,6 @@ import { ask } from "./ask.js";
 import { refresh } from "./calls.js";
 import { mark, page, request, sent } from "./form.js";
 import { read } from "./json.js";
-import { described } from "./schema.js";
 
 const part = (name) => document.getElementById(name);
 const say = (text) => (part("status").textContent = text);
@@ -39,14 +38,14 @@ function compare() {
   part("asked").textContent = `For ${isOld ? "the inputs before: " : ""}${inputs(asked)}`;
 }
 
-function showAnswer(now, { response, text }, seconds, schemas) {
+function showAnswer(now, { response, text }, seconds) {
   const [seed, fingerprint] = ["Seed", "Fingerprint"].map((name) =>
     response.headers.get(`Model-${name}`),
   );
   const drawn = seed ? `, with seed ${seed}` : "";
   clear("good", `Done in ${seconds.toFixed(2)} s${drawn}`);
   part("fingerprint").textContent = `Fingerprint ${fingerprint}`;
-  part("text").textContent = show(part("shown"), text, schemas, read(now.body));
+  part("text").textContent = show(part("shown"), text, read(now.body));
   const day = new Date().toISOString().slice(0, 10);
   const place = now.shape === "link" ? now.url : now.api;
   const line = part("quote").querySelector("code");
@@ -76,10 +75,9 @@ async function run() {
   const found = await ask(...sent(now, signal)).catch(fault);
   const taken = seconds();
   clearInterval(counting);
-  const schemas = await described;
   if (signal.aborted) return;
   const { response, problem } = found;
-  if (!problem) showAnswer(now, found, taken, schemas);
+  if (!problem) showAnswer(now, found, taken);
   else showProblem(response ? `${response.status} ${problem.title}` : "No answer came.", problem);
   part("outcome").scrollIntoView({ block: "nearest" });
 }

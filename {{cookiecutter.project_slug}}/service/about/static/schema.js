@@ -1,17 +1,7 @@
-// Reads in the description of the service about the values in an answer.
+// Reads in the schemas of the service what it says about the values in an answer.
 
-let named = {};
-
-async function learn() {
-  const { components, paths } = await (await fetch("openapi.json")).json();
-  named = components.schemas;
-  const { requestBody, responses } = paths["/api"].post;
-  const schema = ({ content }) => content["application/json"].schema;
-  return { takes: schema(requestBody), gives: schema(responses[200]) };
-}
-
-// The schemas of what the model takes and gives; without them an answer has no units.
-export const described = learn().catch(() => ({}));
+const { named, takes, gives } = JSON.parse(document.querySelector("main").dataset.schemas);
+export { gives, takes };
 
 // A schema, or those that it refers to or chooses from.
 export function options(schema = {}) {

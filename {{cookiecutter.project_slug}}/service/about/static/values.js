@@ -27,21 +27,15 @@ function scalar(text, { literal }) {
   return plain.replace(/\.(?![0-9])/, "").replace(/^\+?(-?)\./, "$10.");
 }
 
-// Whether one text is the JSON of a list, as the service reads it in a link. What may be any text
-// is only read so in the place of a list of texts.
-function isListed(text, { kind, exact, one }) {
-  const isOfTexts = exact !== undefined;
-  if (isOfTexts && (kind !== "list" || one !== undefined)) return false;
-  return (isOfTexts ? /^\s*\[\s*["\]]/ : /^\[/).test(text) && isList(read(text));
-}
-
-// A control as JSON, or nothing. A single text may be JSON, or a value that is no list.
+// A control as JSON, or nothing. A single text may be JSON, that of a list if it begins as the
+// service says, or a value that is no list.
 function json(control) {
-  const { kind, nested, one } = control.dataset;
+  const { kind, nested, one, listed } = control.dataset;
   const lines = texts(control);
   if (!lines.length) return "";
   const isOne = lines.length === 1;
-  if (nested !== undefined || (isOne && isListed(lines[0], control.dataset))) return lines[0];
+  const isListed = isOne && new RegExp(listed).test(lines[0]) && isList(read(lines[0]));
+  if (nested !== undefined || isListed) return lines[0];
   const items = lines.map((text) => scalar(text, control.dataset)).join(", ");
   return kind === "list" && !(isOne && one !== undefined) ? `[${items}]` : items;
 }
