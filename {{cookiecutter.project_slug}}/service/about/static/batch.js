@@ -16,7 +16,7 @@ const { known, most, least } = JSON.parse(panel.dataset.takes);
 const isInput = (name) => known.includes(name);
 const say = (text) => (part("status").textContent = text);
 const count = (number) => number.toLocaleString("en");
-const counted = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
+const counted = (rows) => `${count(rows)} row${rows === 1 ? "" : "s"}`;
 
 let table; // the file: its name, its rows, and the rows of its answers; each with their head first
 let stopper = new AbortController();
@@ -65,12 +65,12 @@ async function open(file) {
     if (!signal.aborted) part("fault").textContent = `${file.name}: ${error.message}`;
     return;
   }
-  const [[head], rows] = [table.rows, counted(table.rows.length - 1, "row")];
+  const [head, ...rows] = table.rows;
   const others = head.filter((name) => !isInput(name));
   part("others").innerHTML = markup`These columns are no input: ${others.map(choice)}`;
   part("others").hidden = !others.length;
-  part("file").textContent = `${file.name}: ${rows}, ${counted(head.length, "column")}`;
-  part("run").textContent = `Run ${rows}`;
+  part("file").textContent = file.name;
+  part("run").textContent = `Run ${counted(rows.length)}`;
   const address = new URL("api/batch", location);
   address.search = new URLSearchParams(others.map((name) => ["keep", name]));
   for (const place of panel.querySelectorAll("[data-part=address]")) place.textContent = address;
@@ -125,7 +125,7 @@ function tell(total, found, passed) {
   const left = Math.ceil((passed / done / 1000) * (total - done));
   const rest = left ? `, about ${left} s left` : "";
   const parts = `sent: ${count(done - refused)} answered, ${count(refused)} refused`;
-  say(`${count(done)} of ${counted(total, "row")} ${refused ? parts : "answered"}${rest}.`);
+  say(`${count(done)} of ${counted(total)} ${refused ? parts : "answered"}${rest}.`);
 }
 
 part("run").addEventListener("click", async () => {

@@ -2,10 +2,8 @@
 
 const quotes = {
   shell: (text) => (/[^\w@%+=:,./-]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text),
-  literal: (text) => {
-    const escaped = text.replace(/[\\']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r");
-    return `'${escaped}'`;
-  },
+  literal: (text) =>
+    `'${text.replace(/[\\']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r")}'`,
 };
 
 // Write each part of the request into the line for its kind, quoted.

@@ -8,31 +8,32 @@ import { enhance, find } from "./views.js";
 
 // Not the form: a field called `dataset` would hide that of its form, but not that of main.
 export const page = document.querySelector("main");
+const form = page.querySelector(".ask"); // all around it
 const api = new URL(page.dataset.api, location).href;
 const longestLink = 8000; // bytes; Gunicorn takes 8190
 
-// A page that is reloaded keeps what was typed; one opened by a link says what the link says.
-const key = `inputs of ${location.pathname}${location.search}`;
 const isText = ({ type }) => type !== "file";
-function restore() {
+
+// A page that is reloaded keeps what was typed; one opened by a link says what the link says.
+function remember() {
+  const key = `inputs of ${location.pathname}${location.search}`;
   const [{ type } = {}] = performance.getEntriesByType("navigation");
-  if (type !== "reload" && type !== "back_forward") return;
-  const found = new Map(JSON.parse(sessionStorage.getItem(key)));
-  const controls = named(page.querySelector("form")).filter(isText);
-  for (const control of controls) control.value = found.get(control.name) ?? control.value;
-}
-function keep() {
-  const found = fields.filter(isText).map((field) => [field.name, typed(field)]);
-  sessionStorage.setItem(key, JSON.stringify(found));
+  const isAgain = type === "reload" || type === "back_forward";
+  const kept = new Map(isAgain ? JSON.parse(sessionStorage.getItem(key)) : []);
+  for (const control of named(form).filter(isText))
+    control.value = kept.get(control.name) ?? control.value;
+  addEventListener("pagehide", () => {
+    const found = fields.filter(isText).map((field) => [field.name, typed(field)]);
+    sessionStorage.setItem(key, JSON.stringify(found));
+  });
 }
 try {
-  restore();
-  addEventListener("pagehide", keep);
+  remember();
 } catch {
   // The browser keeps nothing for this page.
 }
 
-const fields = enhance(page.querySelector("form"));
+const fields = enhance(form);
 
 // A field as parts of the request: its texts or files. A file that is missing is called as it.
 function parts(field) {
@@ -63,17 +64,17 @@ export function request() {
 export function sent({ api, url, body, shape, parts: given }, signal) {
   if (shape === "link") return [url, { signal }];
   if (shape === "body") return [api, { ...post("application/json", body), signal }];
-  const form = new FormData();
+  const data = new FormData();
   for (const { kind, name, value, file } of given)
-    if (kind === "text" || file instanceof File) form.append(name, file ?? value);
-  return [api, { method: "POST", body: form, signal }];
+    if (kind === "text" || file instanceof File) data.append(name, file ?? value);
+  return [api, { method: "POST", body: data, signal }];
 }
 
 // The place of the error of a control; a cell of a table gets one while it has an error.
 function place(control) {
   const own = document.getElementById(`${control.id}-error`);
   if (own) return own;
-  const id = `error-${page.querySelectorAll(".of-cell").length}`;
+  const id = `error-${form.querySelectorAll(".of-cell").length}`;
   const made = Object.assign(document.createElement("p"), { id, className: "error of-cell" });
   control.after(made);
   control.setAttribute("aria-describedby", made.id);
@@ -82,9 +83,9 @@ function place(control) {
 
 // Put each reason next to its control, and the focus on the first.
 export function mark(reasons) {
-  for (const made of page.querySelectorAll("form .of-cell")) made.remove();
-  for (const told of page.querySelectorAll("form .error")) told.textContent = "";
-  for (const control of page.querySelectorAll("form [aria-invalid]")) control.ariaInvalid = null;
+  for (const made of form.querySelectorAll(".of-cell")) made.remove();
+  for (const told of form.querySelectorAll(".error")) told.textContent = "";
+  for (const control of form.querySelectorAll("[aria-invalid]")) control.ariaInvalid = null;
   for (const [path, reason] of Object.entries(reasons)) {
     const { control, below } = find(fields, path) ?? {};
     if (!control) continue;
@@ -93,5 +94,5 @@ export function mark(reasons) {
     const box = control.hidden && control.nextElementSibling;
     (box ? box.querySelector(isShown) : control).ariaInvalid = "true";
   }
-  page.querySelector("form [aria-invalid]")?.focus();
+  form.querySelector("[aria-invalid]")?.focus();
 }

@@ -42,7 +42,7 @@ function record(control, box) {
   const show = () => {
     if (!control.value.trim()) write();
     const isSaid = fill(controls, read(control.value));
-    controls.forEach(sync);
+    controls.forEach((inner) => sync(inner));
     return isSaid;
   };
   return { write, show, inside: (path) => [controls, path] };
@@ -56,7 +56,7 @@ function records(control) {
   control.after(box);
   const view = box.matches(".record") ? record(control, box) : new Table(control, box);
   views.set(control, Object.assign(view, { box, button, given }));
-  button.addEventListener("click", () => (box.hidden ? sync(control) : swap(control, false)));
+  button.addEventListener("click", () => sync(control, !box.hidden));
   let kept = control.dataset.default; // what it says once it is included again
   given?.addEventListener("input", () => {
     if (!given.checked) [kept, control.value] = [control.value, ""];
@@ -67,16 +67,13 @@ function records(control) {
   sync(control);
 }
 
-const isLeftOut = (control) => views.get(control).given && !control.value.trim();
-
-// Show a control by its view, or as it is if the view cannot say what it holds.
-function sync(control) {
-  if (views.has(control)) swap(control, !isLeftOut(control) && views.get(control).show());
-}
-
-function swap(control, isView) {
-  const { box, given, button } = views.get(control);
-  const isOut = Boolean(isLeftOut(control));
+// Show a control by its view, or as it is if that is asked or the view cannot say what it holds.
+function sync(control, isAsked = false) {
+  const view = views.get(control);
+  if (!view) return;
+  const { box, button, given } = view;
+  const isOut = Boolean(given) && !control.value.trim();
+  const isView = !isOut && !isAsked && view.show();
   [box.hidden, control.hidden, button.hidden] = [!isView, isView || isOut, isOut];
   button.textContent = isView ? "as JSON" : "as fields";
   if (given) given.checked = !isOut;
