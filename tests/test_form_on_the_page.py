@@ -249,7 +249,7 @@ def test_a_block_of_a_spreadsheet_is_pasted_where_the_cell_is(visit):
 
 def test_a_header_that_is_pasted_names_the_columns(visit):
     page = visit("trial")
-    paste(cell(page, 1, "left"), "smokes\tleft\tname\tarm\ntrue\t160\tAda\t7\n\t161\tBob\t2")
+    paste(cell(page, 1, "left"), "smokes\tLeft\tname\tarm\ntrue\t160\tAda\t7\n\t161\tBob\t2")
     told = "2 rows read. No column or choice is called name, 7: left out."
     expect(page.locator(".records .note")).to_have_text(told)
     given = [{"left": 160, "smokes": True}, {"left": 161, "arm": 2}]

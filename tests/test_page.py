@@ -284,6 +284,15 @@ def test_an_error_in_nested_values_names_its_place(visit, text, reason):
     expect(page.locator("textarea[name=bob]")).to_be_focused()
 
 
+def test_what_is_no_json_and_too_long_for_a_link_is_said(visit):
+    page = visit("nested")
+    page.get_by_label("story").fill("long " * 4000)
+    as_json(page, "bob", "{")
+    page.get_by_role("button", name="Run the model").click()
+    expect(page.locator("#status")).to_have_text("400 Bad Request")
+    expect(page.locator("#shown")).to_contain_text("The body is not JSON")
+
+
 def test_an_answer_that_never_comes_is_said(visit):
     page = visit()
     page.route("**/api?*", lambda route: route.abort())

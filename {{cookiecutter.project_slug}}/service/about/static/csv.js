@@ -4,7 +4,7 @@
 function separator(text) {
   const [line] = text.split(/\r|\n/, 1);
   const count = (sign) => line.split(sign).length;
-  return [",", ";", "\t"].reduce((best, sign) => (count(sign) > count(best) ? sign : best));
+  return [",", ";", "\t"].toSorted((one, other) => count(other) - count(one))[0];
 }
 
 // The rows of a table, each a list of texts; empty lines are none.

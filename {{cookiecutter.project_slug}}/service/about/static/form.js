@@ -53,8 +53,7 @@ export function request() {
   const body = object(filled);
   const url = `${api}?${new URLSearchParams(found.map(({ name, value }) => [name, value]))}`;
   const isNested = filled.some((field) => field.dataset.nested !== undefined);
-  const isShort = !isNested && url.length <= longestLink;
-  const isLink = page.dataset.sent === "link" && (isShort || read(body) === undefined);
+  const isLink = url.length <= longestLink && (!isNested || read(body) === undefined);
   const shape = isLink || page.dataset.sent === "form" ? page.dataset.sent : "body";
   const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
   return { api, url, body, shape, parts: [...all, ...found] };

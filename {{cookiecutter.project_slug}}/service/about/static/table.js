@@ -66,9 +66,16 @@ export class Table {
     this.settle();
   }
 
+  // The place of the column of this name, or else of one that differs in capitals alone.
+  columnOf(name) {
+    const isSame = (one) => one.toLowerCase() === name.toLowerCase();
+    const at = this.columns.indexOf(name);
+    return at < 0 ? this.columns.findIndex(isSame) : at;
+  }
+
   // Put a block of texts into the cells from one on; a header, if there is one, names the columns.
   put(block, at = 0, column = 0) {
-    const head = block[0].map((name) => this.columns.indexOf(name.trim()));
+    const head = block[0].map((name) => this.columnOf(name.trim()));
     const isHead = head.some((place) => place >= 0);
     const places = isHead ? head : head.map((_, index) => column + index);
     const lost = new Set(isHead ? block[0].filter((_, index) => head[index] < 0) : []);
