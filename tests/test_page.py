@@ -579,6 +579,12 @@ def test_the_form_works_without_its_script(visit):
     assert json.loads(page.locator("body").inner_text()) == {"Value Squared": 144}
 
 
+def test_what_needs_the_script_is_hidden_without_it(visit):
+    shown = ".copy:visible, fieldset:visible, #outcome details:visible, #fingerprint:visible"
+    expect(visit(java_script_enabled=False).locator(shown)).to_have_count(0)
+    expect(visit().locator(shown)).to_have_count(2)  # the languages, and one call to copy
+
+
 def test_a_page_of_another_origin_may_ask(visit, ports):
     page = visit("pendulum")
     page.goto(f"{page.ours}healthz")  # where no policy of ours holds the browser back
