@@ -17,6 +17,8 @@ function assign(cell, text) {
 }
 
 export class Table {
+  said = new WeakMap(); // what each row says, until it changes: a long table is slow to read
+
   constructor(control, box) {
     const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
     [this.control, this.body, this.template, this.note] = [control, ...parts];
@@ -26,13 +28,16 @@ export class Table {
     picked(box, (file) => this.open(file));
   }
 
-  // The cells of the rows, but of those that say nothing.
+  // The rows, but for those that say nothing.
   filled() {
-    return [...this.body.rows].map(named).filter((cells) => object(cells) !== "{}");
+    const rows = [...this.body.rows];
+    for (const row of rows) if (!this.said.has(row)) this.said.set(row, object(named(row)));
+    return rows.filter((row) => this.said.get(row) !== "{}");
   }
 
   write() {
-    this.control.value = `[${this.filled().map(object).join(",\n ")}]`;
+    const rows = this.filled().map((row) => this.said.get(row));
+    this.control.value = `[${rows.join(",\n ")}]`;
   }
 
   settle() {
@@ -81,7 +86,9 @@ export class Table {
     const lost = new Set(isHead ? block[0].filter((_, index) => head[index] < 0) : []);
     const lines = isHead ? block.slice(1) : block;
     lines.forEach((line, index) => {
-      const cells = named(this.body.rows[at + index] ?? this.add());
+      const row = this.body.rows[at + index] ?? this.add();
+      const cells = named(row);
+      this.said.delete(row);
       line.forEach((text, place) => {
         const cell = cells[places[place]];
         if (cell ? !assign(cell, text) : text && !isHead) lost.add(text);
@@ -105,6 +112,7 @@ export class Table {
 
   input(event) {
     event.stopPropagation();
+    this.said.delete(event.target.closest("tr"));
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.settle(), PAUSE);
   }
@@ -140,6 +148,7 @@ export class Table {
   // The cells of the row that a path leads to, and the rest of the path.
   inside(path) {
     const [at, ...rest] = path.split(".");
-    return [this.filled()[at] ?? [], rest.join(".")];
+    const row = this.filled()[at];
+    return [row ? named(row) : [], rest.join(".")];
   }
 }
