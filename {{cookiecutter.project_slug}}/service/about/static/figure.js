@@ -20,7 +20,8 @@ export function text(value, schema) {
 export const named = (name, about) =>
   markup`<b dir="auto">${name}</b>${about && markup` <small dir="auto">${about}</small>`}`;
 
-const isDate = (item) => /^\d{4}-\d\d-\d\d/.test(item) && Date.parse(item) > -Infinity;
+const isDate = (item) =>
+  typeof item === "string" && /^\d{4}-\d\d-\d\d/.test(item) && Date.parse(item) > -Infinity;
 const day = (time) => new Date(time).toISOString().slice(0, 10);
 const isNumber = (item) => item === null || item instanceof Digits;
 const number = (item) => (item === null ? NaN : isDate(item) ? Date.parse(item) : +item);

@@ -4,6 +4,7 @@ import { markup } from "./markup.js";
 
 const [TOP, BOTTOM, RIGHT] = [10, 236, 14]; // pixels, as is all below
 const DIGIT = 7.5; // the width of one
+const WIDEST = 100_000; // more than any screen
 
 // Round numbers between two others.
 function ticks([low, high], count) {
@@ -28,7 +29,7 @@ const scale = ([low, high], [start, end]) => {
 // The line through points: of those in one column of pixels the first, lowest, highest and last.
 function line(points) {
   let [path, pen, gaps] = ["", "M", 0];
-  const part = ([x, y]) => `${Number.isFinite(y) ? gaps : (gaps += 1)} ${Math.round(x)}`;
+  const part = ([x, y]) => (Number.isFinite(y) ? gaps : (gaps += 1)) * WIDEST + Math.round(x);
   for (const near of Map.groupBy(points, part).values()) {
     if (!Number.isFinite(near[0][1])) pen = "M";
     const found = near.filter(([, y]) => Number.isFinite(y));
