@@ -132,8 +132,8 @@ def test_the_separators_of_spreadsheets_are_read(visit, sign):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("number\n3\n", "The column value is missing."),
-        ("value,value\n3,4\n", "The column value is there twice."),
+        ("number\n3\n", "value: Field required in the header"),
+        ("value,value\n3,4\n", "value: Name it once"),
         ("value\n", "The file has no row below its header."),
         ('value\n"3\n', "Line 2 is no CSV"),
     ],

@@ -33,7 +33,8 @@ service/about/__init__.py service/about/citation.py service/about/citation.yaml
 service/about/headers.py service/about/openapi.py service/about/openapi.yaml service/about/page.py
 service/about/provenance.py service/about/sample.cff service/about/static/answer.js
 service/about/static/ask.js service/about/static/batch.js service/about/static/calls.js
-service/about/static/csv.js service/about/static/dom.js service/about/static/form.js
+service/about/static/csv.js service/about/static/dom.js service/about/static/figure.js
+service/about/static/form.js
 service/about/static/json.js service/about/static/markup.js service/about/static/page.js
 service/about/static/plot.js service/about/static/schema.js service/about/static/style.css
 service/about/static/table.js service/about/static/values.js service/about/static/views.js

@@ -146,6 +146,15 @@ def test_what_an_example_leaves_out_is_included_as_its_default(visit, name):  # 
     assert name in request and answer["given"] == default
 
 
+def test_what_an_example_leaves_out_says_what_stands_for_it(visit):  # noqa: F811
+    page = visit()
+    page.goto(f"{page.ours}?example=first")
+    words, kept = page.locator("[name=words]"), page.locator("[name=x]")
+    expect(words).to_have_value("")
+    expect(words).to_have_attribute("placeholder", 'default ["a"]')
+    assert kept.get_attribute("placeholder") is None  # it is required
+
+
 def test_what_is_left_out_and_included_again_is_as_it_was_typed(visit):  # noqa: F811
     page = visit()
     tick = page.get_by_role("checkbox", name="Include where")

@@ -273,7 +273,8 @@ def test_each_error_finds_its_own_field_and_item(visit):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("{", "not JSON"), ('{"mass": 0, "label": "x"}', "mass: Input should be")]
+    ("text", "reason"),
+    [("{", "Write JSON: "), ('{"mass": 0, "label": "x"}', "mass: Input should be")],
 )
 def test_an_error_in_nested_values_names_its_place(visit, text, reason):
     page = visit("nested")
@@ -281,6 +282,15 @@ def test_an_error_in_nested_values_names_its_place(visit, text, reason):
     page.get_by_role("button", name="Run the model").click()
     expect(page.locator("textarea[name=bob] ~ .error")).to_contain_text(reason)
     expect(page.locator("textarea[name=bob]")).to_be_focused()
+
+
+def test_what_is_no_json_and_too_long_for_a_link_is_said(visit):
+    page = visit("nested")
+    page.get_by_label("story").fill("long " * 4000)
+    as_json(page, "bob", "{")
+    page.get_by_role("button", name="Run the model").click()
+    expect(page.locator("#status")).to_have_text("400 Bad Request")
+    expect(page.locator("#shown")).to_contain_text("The body is not JSON")
 
 
 def test_an_answer_that_never_comes_is_said(visit):
@@ -567,6 +577,12 @@ def test_the_form_works_without_its_script(visit):
     page.get_by_role("button", name="Run the model").click()
     page.wait_for_url("**/api?value=-12")
     assert json.loads(page.locator("body").inner_text()) == {"Value Squared": 144}
+
+
+def test_what_needs_the_script_is_hidden_without_it(visit):
+    shown = ".copy:visible, fieldset:visible, #outcome details:visible, #fingerprint:visible"
+    expect(visit(java_script_enabled=False).locator(shown)).to_have_count(0)
+    expect(visit().locator(shown)).to_have_count(2)  # the languages, and one call to copy
 
 
 def test_a_page_of_another_origin_may_ask(visit, ports):

@@ -1,33 +1,12 @@
-// Asks the service for an answer, and can stop: then the service stops the prediction.
+// Asks the service, and reads what it says.
 
-let asking; // what is being answered
-
-// The answer or the problem, and how long it took; nothing once stopped, or asked something newer.
-export async function ask({ api, url, body, parts, shape }) {
-  stop();
-  const mine = (asking = new AbortController());
-  const begun = performance.now();
-  const form = new FormData();
-  for (const { kind, name, value, file } of parts) {
-    if (kind === "text") form.append(name, value);
-    else if (file instanceof File) form.append(name, file);
-  }
-  const json = { headers: { "Content-Type": "application/json" }, body };
-  const post = { method: "POST", ...(shape === "form" ? { body: form } : json) };
-  const { signal } = mine;
-  try {
-    const response = await (shape === "link"
-      ? fetch(url, { signal })
-      : fetch(api, { ...post, signal }));
-    const text = await response.text();
-    return { response, text, seconds: (performance.now() - begun) / 1000 };
-  } catch (error) {
-    return signal.aborted ? null : { error };
-  } finally {
-    if (asking === mine) asking = undefined;
-  }
+// A response and its text; what is wrong, if it is no answer.
+export async function ask(address, options) {
+  const response = await fetch(address, options);
+  const text = await response.text();
+  const isProblem = response.headers.get("Content-Type")?.includes("problem+json");
+  const said = isProblem ? JSON.parse(text) : { title: "", detail: text };
+  return { response, text, problem: response.ok ? null : said };
 }
 
-export function stop() {
-  asking?.abort();
-}
+export const post = (type, body) => ({ method: "POST", headers: { "Content-Type": type }, body });

@@ -1,173 +1,147 @@
 // A batch: a CSV file that is sent in parts, and its answers beside its inputs.
 
-import { readTable, writeTable } from "./csv.js";
-import { dropped, element } from "./dom.js";
+import { ask, post } from "./ask.js";
+import { csvFile, readTable, writeTable } from "./csv.js";
+import { picked } from "./dom.js";
+import { rowsOf } from "./figure.js";
+import { markup } from "./markup.js";
+
+const LARGEST = 1000; // rows of a part
+const LONGEST = 1_000_000; // characters of a part
+const PACE = 500; // milliseconds that a part may take
 
 const panel = document.querySelector(".batch");
 const part = (name) => panel.querySelector(`[data-part=${name}]`);
-const { known, required, most, least } = Object.fromEntries(
-  Object.entries(panel.dataset).map(([name, text]) => [name, JSON.parse(text)]),
-);
-const longest = 1_000_000; // characters of a part
-const pace = 500; // milliseconds that a part may take
-const one = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-
-let table; // the file: its name, its head, its rows
-let answers; // the head and the rows of the answers so far
-let stopper;
-
-const isInput = (name) => Object.hasOwn(known, name);
-const others = () => table.head.filter((name) => !isInput(name));
-const keep = () => [...part("others").querySelectorAll(":checked")].map(({ value }) => value);
+const { known, most, least } = JSON.parse(panel.dataset.takes);
+const isInput = (name) => known.includes(name);
 const say = (text) => (part("status").textContent = text);
+const count = (number) => number.toLocaleString("en");
+const counted = (rows) => `${count(rows)} row${rows === 1 ? "" : "s"}`;
 
-// The faults of a header that keep the whole file from being sent.
-function faults(head) {
-  const given = head.map((name) => (isInput(name) ? known[name] : name));
-  const missing = required.filter((name) => !given.includes(name));
-  const twice = head.filter((name, index) => head.indexOf(name) < index);
-  return [
-    ...missing.map((name) => `The column ${name} is missing.`),
-    ...twice.map((name) => `The column ${name} is there twice.`),
-  ].join(" ");
-}
+let table; // the file: its name, its rows, and the rows of its answers; each with their head first
+let stopper = new AbortController();
 
 // The inputs, without columns that are left out, and beside them the answers that have come.
-function joined(count = table.rows.length) {
-  const kept = keep();
-  const places = table.head.flatMap((name, at) => (isInput(name) || kept.includes(name) ? [at] : []));
-  const inputs = [table.head, ...table.rows.slice(0, count)].map((row) => places.map((at) => row[at] ?? ""));
-  if (!answers.head) return inputs;
-  const head = answers.head.map((name) => (inputs[0].includes(name) ? `${name}_answer` : name));
-  return inputs.map((row, at) => [...row, ...(at ? (answers.rows[at - 1] ?? head.map(() => "")) : head)]);
+function joined(length) {
+  const left = [...part("others").querySelectorAll(":not(:checked)")].map(({ value }) => value);
+  const [head, answers] = [table.rows[0], table.answers];
+  const places = [...head.keys()].filter((at) => isInput(head[at]) || !left.includes(head[at]));
+  const inputs = table.rows.slice(0, length).map((row) => places.map((at) => row[at] ?? ""));
+  const empty = answers[0]?.map(() => "") ?? [];
+  return inputs.map((row, at) => [...row, ...(answers[at] ?? empty)]);
 }
 
-function preview() {
-  const [head, ...rows] = joined(5).map((row, at) =>
-    element("tr", {}, ...row.map((text) => element(at ? "td" : "th", { textContent: text }))),
-  );
-  for (const cell of head.cells) cell.scope = "col";
-  part("preview").replaceChildren(element("thead", {}, head), element("tbody", {}, ...rows));
-  const query = new URLSearchParams(others().map((name) => ["keep", name]));
-  const address = new URL(`api/batch${others().length ? `?${query}` : ""}`, location).href;
-  for (const place of panel.querySelectorAll("[data-part=address]")) place.textContent = address;
+// Show the first rows, and offer the answers that have come.
+function show() {
+  const [head, ...rows] = joined(6);
+  const column = (name, at) => ({ name, items: rows.map((row) => row[at]) });
+  part("preview").innerHTML = rowsOf(head.map(column));
+  const link = part("answers");
+  URL.revokeObjectURL(link.href);
+  link.hidden = panel.dataset.state === "busy" || !table.answers.length;
+  if (!link.hidden) link.href = csvFile(joined(table.answers.length));
+  link.download = `${table.name.replace(/\.\w+$/, "")}-answers.csv`;
 }
 
-function choice(name) {
-  const tick = element("input", { type: "checkbox", value: name, checked: true });
-  return element("label", {}, tick, ` keep ${name}`);
+const choice = (name) =>
+  markup`<label><input type="checkbox" value="${name}" checked> keep ${name}</label>`;
+
+async function read(file, signal) {
+  const [names = [], ...rows] = readTable(await file.text());
+  const head = names.map((found) => (isInput(found) ? found : found.trim()));
+  if (!rows.length) throw new Error("The file has no row below its header.");
+  await answers(head, [], signal); // the service says what does not fit
+  return { name: file.name, rows: [head, ...rows], answers: [] };
 }
 
 async function open(file) {
-  stopper?.abort();
-  part("fault").textContent = "";
-  part("found").hidden = true;
+  stopper.abort();
+  const { signal } = (stopper = new AbortController());
+  table = undefined;
+  [panel.dataset.state, part("fault").textContent] = ["", ""];
   try {
-    const [names = [], ...rows] = readTable(await file.text());
-    const head = names.map((name) => (isInput(name) ? name : name.trim()));
-    if (!rows.length) throw new Error("The file has no row below its header.");
-    const fault = faults(head);
-    if (fault) throw new Error(fault);
-    table = { name: file.name, head, rows };
+    table = await read(file, signal);
   } catch (error) {
-    part("fault").textContent = `${file.name}: ${error.message}`;
+    if (!signal.aborted) part("fault").textContent = `${file.name}: ${error.message}`;
     return;
   }
-  answers = { rows: [] };
-  part("others").replaceChildren("These columns are no input: ", ...others().map(choice));
-  part("others").hidden = !others().length;
-  part("file").textContent = `${file.name}: ${one(table.rows.length, "row")}, ${one(table.head.length, "column")}`;
-  part("run").textContent = `Run ${one(table.rows.length, "row")}`;
-  for (const name of ["answers", "progress"]) part(name).hidden = true;
+  const [head, ...rows] = table.rows;
+  const others = head.filter((name) => !isInput(name));
+  part("others").innerHTML = markup`These columns are no input: ${others.map(choice)}`;
+  part("others").hidden = !others.length;
+  part("file").textContent = file.name;
+  part("run").textContent = `Run ${counted(rows.length)}`;
+  const address = new URL("api/batch", location);
+  address.search = new URLSearchParams(others.map((name) => ["keep", name]));
+  for (const place of panel.querySelectorAll("[data-part=address]")) place.textContent = address;
+  panel.dataset.state = "ready";
   say("");
-  part("found").hidden = false;
-  preview();
+  show();
 }
 
-// Ask for the answers to some rows, as soon as the service is free.
-async function ask(rows, signal) {
-  const places = table.head.flatMap((name, at) => (isInput(name) ? [at] : []));
-  // A row of another length stays one, so that it is refused.
-  const uneven = (row) => (row.length === places.length ? [...row, ""] : row);
-  const isEven = (row) => row.length === table.head.length;
-  const sent = rows.map((row) => (isEven(row) ? places.map((at) => row[at]) : uneven(row)));
-  const body = writeTable([places.map((at) => table.head[at]), ...sent]);
-  const headers = { "Content-Type": "text/csv" };
-  const response = await fetch("api/batch", { method: "POST", body, headers, signal });
-  if (response.status === 503) {
-    say("The service is busy. The next rows are sent in a moment.");
-    await new Promise((done) => setTimeout(done, 1000 * (Number(response.headers.get("Retry-After")) || 1)));
-    signal.throwIfAborted();
-    return ask(rows, signal);
-  }
-  const text = await response.text();
-  if (response.ok) return readTable(text, ",");
-  throw new Error(response.headers.get("Content-Type").includes("json") ? JSON.parse(text).detail : text);
+// The answers to some rows, as soon as the service is free. A row of another length than the header
+// stays one, so that it is refused.
+async function answers(head, rows, signal) {
+  const places = [...head.keys()].filter((at) => isInput(head[at]));
+  const more = (row) => (row.length === head.length ? [] : [""]);
+  const sent = rows.map((row) => [...places.map((at) => row[at] ?? ""), ...more(row)]);
+  const body = writeTable([places.map((at) => head[at]), ...sent]);
+  const options = { ...post("text/csv", body), signal };
+  const { response, text, problem } = await ask("api/batch", options);
+  if (!problem) return readTable(text, ",");
+  if (response.status !== 503) throw new Error(problem.detail);
+  say("The service is busy. The next rows are sent in a moment.");
+  const seconds = Number(response.headers.get("Retry-After")) || 1;
+  await new Promise((done) => setTimeout(done, 1000 * seconds));
+  signal.throwIfAborted();
+  return answers(head, rows, signal);
 }
 
 // Answer all rows, in parts that grow until one takes as long as the pace.
-async function run() {
-  stopper = new AbortController();
-  const { signal } = stopper;
-  answers = { rows: [] };
-  const begin = performance.now();
-  const total = table.rows.length;
-  for (let size = least; answers.rows.length < total; ) {
-    const at = answers.rows.length;
-    let rows = table.rows.slice(at, at + Math.min(size, most));
-    while (rows.length > 1 && rows.flat().join().length > longest) rows = rows.slice(0, rows.length / 2);
+async function run({ rows: [head, ...rows], answers: found }, signal) {
+  const begun = performance.now();
+  for (let [at, size] = [0, least]; at < rows.length; at = found.length - 1) {
+    let sent = rows.slice(at, at + Math.min(size, most));
+    while (sent.length > 1 && sent.flat().join().length > LONGEST)
+      sent = sent.slice(0, sent.length / 2);
     const start = performance.now();
-    const [head, ...found] = await ask(rows, signal);
-    if (found.length !== rows.length) throw new Error("There are not as many answers as rows.");
+    const [names, ...given] = await answers(head, sent, signal);
+    if (given.length !== sent.length) throw new Error("There are not as many answers as rows.");
+    if (!at) found.push(names.map((name) => (head.includes(name) ? `${name}_answer` : name)));
     const number = (text) => text.replace(/^row (\d+)/, (_, row) => `row ${at + Number(row)}`);
-    answers.head = head;
-    answers.rows.push(...found.map((row) => [...row.slice(0, -1), number(row.at(-1))]));
-    const now = performance.now();
-    size = Math.max(least, Math.min(1000, Math.round(rows.length * Math.min(4, pace / (now - start)))));
-    tell(total, ((now - begin) / answers.rows.length) * (total - answers.rows.length));
-    if (!at) preview();
+    found.push(...given.map((row) => row.with(-1, number(row.at(-1)))));
+    const isQuick = performance.now() - start < PACE;
+    size = isQuick ? Math.min(2 * size, LARGEST) : Math.max(size / 2, least);
+    tell(rows.length, found.slice(1), performance.now() - begun);
+    if (!at) show();
   }
 }
 
-// Say how far it is.
-function tell(total, left) {
-  const done = answers.rows.length;
-  const refused = answers.rows.filter((row) => row.at(-1)).length;
+// Say how far it is after so many milliseconds.
+function tell(total, found, passed) {
+  const done = found.length;
+  const refused = found.filter((row) => row.at(-1)).length;
   Object.assign(part("progress"), { max: total, value: done });
-  const rest = left ? `, about ${Math.ceil(left / 1000)} s left` : "";
-  const found = refused ? `${(done - refused).toLocaleString("en")} answered, ${refused} refused` : "answered";
-  say(`${done.toLocaleString("en")} of ${one(total, "row")} ${refused ? `sent: ${found}` : found}${rest}.`);
-}
-
-// Offer the answers that have come.
-function offer() {
-  const link = part("answers");
-  URL.revokeObjectURL(link.href);
-  link.href = URL.createObjectURL(new Blob([writeTable(joined(answers.rows.length))], { type: "text/csv" }));
-  link.download = `${table.name.replace(/\.\w+$/, "")}-answers.csv`;
-  link.hidden = !answers.rows.length;
+  const left = Math.ceil((passed / done / 1000) * (total - done));
+  const rest = left ? `, about ${left} s left` : "";
+  const parts = `sent: ${count(done - refused)} answered, ${count(refused)} refused`;
+  say(`${count(done)} of ${counted(total)} ${refused ? parts : "answered"}${rest}.`);
 }
 
 part("run").addEventListener("click", async () => {
-  for (const name of ["progress", "stop"]) part(name).hidden = false;
-  Object.assign(part("progress"), { value: 0, max: table.rows.length });
-  [part("run").disabled, part("answers").hidden] = [true, true];
+  const mine = Object.assign(table, { answers: [] });
+  stopper = new AbortController();
+  panel.dataset.state = "busy";
+  Object.assign(part("progress"), { max: mine.rows.length - 1, value: 0 });
   part("stop").focus();
-  const mine = table;
-  let end = "";
-  await run().catch((error) => (end = error.name === "AbortError" ? "Stopped." : error.message));
-  [part("run").disabled, part("stop").hidden] = [false, true];
+  const fault = ({ name, message }) => (name === "AbortError" ? "Stopped." : message);
+  const end = await run(mine, stopper.signal).catch(fault);
   if (mine !== table) return;
+  panel.dataset.state = "done";
   part("run").focus();
-  offer();
   if (end) say(`${part("status").textContent} ${end}`);
-  preview();
+  show();
 });
 part("stop").addEventListener("click", () => stopper.abort());
-part("others").addEventListener("input", () => {
-  preview();
-  if (answers.head) offer();
-});
-panel.querySelector("[type=file]").addEventListener("change", ({ target }) => target.files[0] && open(target.files[0]));
-dropped(panel, ([file]) => open(file));
-part("chooser").hidden = false;
+part("others").addEventListener("input", show);
+picked(panel, open);

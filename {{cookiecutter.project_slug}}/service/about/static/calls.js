@@ -2,10 +2,8 @@
 
 const quotes = {
   shell: (text) => (/[^\w@%+=:,./-]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : text),
-  literal: (text) => {
-    const escaped = text.replace(/[\\']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r");
-    return `'${escaped}'`;
-  },
+  literal: (text) =>
+    `'${text.replace(/[\\']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r")}'`,
 };
 
 // Write each part of the request into the line for its kind, quoted.
@@ -15,16 +13,12 @@ function fill(parts, quote, lines) {
 }
 
 export function refresh({ url, shape, parts }) {
-  for (const call of document.querySelectorAll(".live")) {
+  for (const call of document.querySelectorAll(".live"))
     call.textContent = fill(parts, call.dataset.quote, JSON.parse(call.dataset.lines));
-  }
-  for (const shaped of document.querySelectorAll("[data-shape]")) {
+  for (const shaped of document.querySelectorAll("[data-shape]"))
     shaped.hidden = shaped.dataset.shape !== shape;
-  }
-  for (const link of document.querySelectorAll("#permalink a")) {
-    link.href = url;
-    link.textContent = url.slice(location.origin.length);
-  }
+  for (const link of document.querySelectorAll("#permalink a"))
+    [link.href, link.textContent] = [url, url.slice(location.origin.length)];
 }
 
 async function copy(button) {
@@ -41,9 +35,5 @@ async function copy(button) {
   setTimeout(() => ([button.textContent, spoken.textContent] = ["Copy", ""]), 2000);
 }
 
-for (const button of document.querySelectorAll(".copy")) {
-  button.hidden = false;
+for (const button of document.querySelectorAll(".copy"))
   button.addEventListener("click", () => copy(button));
-}
-
-document.querySelector("fieldset").hidden = false;

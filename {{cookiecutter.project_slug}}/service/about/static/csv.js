@@ -4,26 +4,33 @@
 function separator(text) {
   const [line] = text.split(/\r|\n/, 1);
   const count = (sign) => line.split(sign).length;
-  return [",", ";", "\t"].reduce((best, sign) => (count(sign) > count(best) ? sign : best));
+  return [",", ";", "\t"].toSorted((one, other) => count(other) - count(one))[0];
 }
 
 // The rows of a table, each a list of texts; empty lines are none.
 export function readTable(found, given) {
   const text = found.replace(/^\uFEFF/, "").replace(/^[\r\n]+|[\r\n]+$/g, "");
   const sign = given ?? separator(text);
-  const cell = new RegExp(`(?:"([^"]*(?:""[^"]*)*)"|([^"${sign}\\r\\n][^${sign}\\r\\n]*|))(${sign}|\\r\\n?|\\n|$)`, "gy");
+  const [quoted, plain] = [`"([^"]*(?:""[^"]*)*)"`, `([^"${sign}\\r\\n][^${sign}\\r\\n]*|)`];
+  const cell = new RegExp(`(?:${quoted}|${plain})(${sign}|\\r\\n?|\\n|$)`, "gy");
   const rows = [[]];
   let end = 0;
-  for (const [whole, quoted, plain, next] of text.matchAll(cell)) {
-    rows.at(-1).push(quoted?.replaceAll('""', '"') ?? plain);
+  for (const [whole, inner, bare, next] of text.matchAll(cell)) {
+    rows.at(-1).push(inner?.replaceAll('""', '"') ?? bare);
     end += whole.length;
     if (!next) break;
     if (next !== sign) rows.push([]);
   }
-  if (end < text.length) throw new Error(`Line ${rows.length} is no CSV: a quote does not end with its cell.`);
+  if (end < text.length)
+    throw new Error(`Line ${rows.length} is no CSV: a quote does not end with its cell.`);
   return rows.filter((row) => row.length > 1 || row[0] || rows[0].length === 1);
 }
 
 const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const line = (row) => (row.join() ? row.map(quote).join(",") : row.map(() => '""').join(","));
 export const writeTable = (rows) => rows.map((row) => `${line(row)}\r\n`).join("");
+
+// The address of a table as a file.
+export function csvFile(rows) {
+  return URL.createObjectURL(new Blob([writeTable(rows)], { type: "text/csv" }));
+}

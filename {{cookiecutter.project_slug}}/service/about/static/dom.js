@@ -1,32 +1,16 @@
 // Small steps that several modules take with the elements of the page.
 
-export function element(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-// The controls in a part of the page, by the name of a field.
+// The controls in a part of the page, but for those of its templates.
 export const named = (part) => [...part.querySelectorAll("[data-name]")];
 
-// Tell the page that what a control says has changed.
-export const announce = (control) => control.dispatchEvent(new Event("input", { bubbles: true }));
-
-// Call with the files that are dropped on a part of the page.
-export function dropped(part, take) {
-  const over = (isOver) => part.classList.toggle("over", isOver);
-  part.addEventListener("dragover", () => over(true));
-  part.addEventListener("dragleave", () => over(false));
-  part.addEventListener("drop", ({ dataTransfer: { files } }) => {
-    over(false);
-    if (files.length) take(files);
-  });
+// Call with the file that is chosen in a part of the page, or dropped on it.
+export function picked(part, take) {
+  part.addEventListener("change", ({ target: { files } }) => files?.[0] && take(files[0]));
+  const over = ({ type }) => part.classList.toggle("over", type === "dragover");
+  for (const kind of ["dragover", "dragleave", "drop"]) part.addEventListener(kind, over);
+  part.addEventListener("drop", ({ dataTransfer: { files } }) => files[0] && take(files[0]));
 }
-// A file that is dropped must not replace the page.
-for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
 
-// The control that a path into what is sent leads to, and what of the path is below it.
-export function leadsTo(controls, path) {
-  const control = controls.find(({ dataset }) => `${path}.`.startsWith(`${dataset.name}.`));
-  return control && { control, below: path.slice(control.dataset.name.length + 1) };
-}
+// A file that is dropped must not replace the page; but a control for files takes it.
+for (const kind of ["dragover", "drop"])
+  addEventListener(kind, (event) => event.target.type === "file" || event.preventDefault());

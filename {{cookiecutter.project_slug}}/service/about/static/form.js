@@ -1,45 +1,80 @@
 // The form: what it asks for, as a request, and what is wrong with it.
 
-import { members, texts } from "./values.js";
-import { among, enhance, visible } from "./views.js";
+import { post } from "./ask.js";
+import { named } from "./dom.js";
+import { read } from "./json.js";
+import { object, texts, typed } from "./values.js";
+import { enhance, find } from "./views.js";
 
 // Not the form: a field called `dataset` would hide that of its form, but not that of main.
 export const page = document.querySelector("main");
-export const fields = [...page.querySelectorAll("form [name]")];
+const form = page.querySelector(".ask"); // all around it
 const api = new URL(page.dataset.api, location).href;
 const longestLink = 8000; // bytes; Gunicorn takes 8190
+
+const isText = ({ type }) => type !== "file";
+
+// A page that is reloaded keeps what was typed; one opened by a link says what the link says.
+function remember() {
+  const key = `inputs of ${location.pathname}${location.search}`;
+  const [{ type } = {}] = performance.getEntriesByType("navigation");
+  const isAgain = type === "reload" || type === "back_forward";
+  const kept = new Map(isAgain ? JSON.parse(sessionStorage.getItem(key)) : []);
+  for (const control of named(form).filter(isText))
+    control.value = kept.get(control.name) ?? control.value;
+  addEventListener("pagehide", () => {
+    const found = fields.filter(isText).map((field) => [field.name, typed(field)]);
+    sessionStorage.setItem(key, JSON.stringify(found));
+  });
+}
+try {
+  remember();
+} catch {
+  // The browser keeps nothing for this page.
+}
+
+const fields = enhance(form);
 
 // A field as parts of the request: its texts or files. A file that is missing is called as it.
 function parts(field) {
   const { name, required, multiple } = field;
-  if (field.type !== "file") return texts(field).map((value) => ({ kind: "text", name, value }));
+  if (isText(field)) return texts(field).map((value) => ({ kind: "text", name, value }));
   const files = field.files.length || !required ? [...field.files] : [{ name }];
   const kind = multiple ? "files" : "file";
   const at = (file) => `@${JSON.stringify(file.name)}`;
   return files.map((file) => ({ kind, name, value: file.name, at: at(file), file }));
 }
 
-// The request that the form makes, and how: as a form, as a link, or as a body.
+// The request that the form makes, and how: as a form, as a link, or as a body. What is no JSON
+// goes into a link, for which the service says in which field it stands.
 export function request() {
   const found = fields.flatMap(parts);
-  const filled = fields.filter((field) => field.type !== "file" && texts(field).length);
-  const body = `{${members(filled).join(", ")}}`;
-  const pairs = found.map(({ name, value }) => [name, value]);
-  const url = `${api}?${new URLSearchParams(pairs)}`;
+  const filled = fields.filter((field) => isText(field) && texts(field).length);
+  const body = object(filled);
+  const url = `${api}?${new URLSearchParams(found.map(({ name, value }) => [name, value]))}`;
   const isNested = filled.some((field) => field.dataset.nested !== undefined);
-  const isBody = page.dataset.sent === "link" && (isNested || url.length > longestLink);
-  const shape = isBody ? "body" : page.dataset.sent;
+  const isLink = url.length <= longestLink && (!isNested || read(body) === undefined);
+  const shape = isLink || page.dataset.sent === "form" ? page.dataset.sent : "body";
   const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
   return { api, url, body, shape, parts: [...all, ...found] };
 }
 
+// Where and how a request is sent.
+export function sent({ api, url, body, shape, parts: given }, signal) {
+  if (shape === "link") return [url, { signal }];
+  if (shape === "body") return [api, { ...post("application/json", body), signal }];
+  const data = new FormData();
+  for (const { kind, name, value, file } of given)
+    if (kind === "text" || file instanceof File) data.append(name, file ?? value);
+  return [api, { method: "POST", body: data, signal }];
+}
+
 // The place of the error of a control; a cell of a table gets one while it has an error.
 function place(control) {
-  const own = control.id && document.getElementById(`${control.id}-error`);
+  const own = document.getElementById(`${control.id}-error`);
   if (own) return own;
-  const made = document.createElement("p");
-  made.className = "error of-cell";
-  made.id = `error-${page.querySelectorAll(".of-cell").length}`;
+  const id = `error-${form.querySelectorAll(".of-cell").length}`;
+  const made = Object.assign(document.createElement("p"), { id, className: "error of-cell" });
   control.after(made);
   control.setAttribute("aria-describedby", made.id);
   return made;
@@ -47,47 +82,16 @@ function place(control) {
 
 // Put each reason next to its control, and the focus on the first.
 export function mark(reasons) {
-  for (const made of page.querySelectorAll("form .of-cell")) made.remove();
-  for (const told of page.querySelectorAll("form .error")) told.textContent = "";
-  for (const control of page.querySelectorAll("form [aria-invalid]")) control.ariaInvalid = null;
+  for (const made of form.querySelectorAll(".of-cell")) made.remove();
+  for (const told of form.querySelectorAll(".error")) told.textContent = "";
+  for (const control of form.querySelectorAll("[aria-invalid]")) control.ariaInvalid = null;
   for (const [path, reason] of Object.entries(reasons)) {
-    const { control, below } = among(fields, path) ?? {};
+    const { control, below } = find(fields, path) ?? {};
     if (!control) continue;
     place(control).append(below && `${path}: `, `${reason}\n`);
-    visible(control).ariaInvalid = "true";
+    const isShown = "[data-name]:not([hidden])";
+    const box = control.hidden && control.nextElementSibling;
+    (box ? box.querySelector(isShown) : control).ariaInvalid = "true";
   }
-  page.querySelector("form [aria-invalid]")?.focus();
+  form.querySelector("[aria-invalid]")?.focus();
 }
-
-// The faults of controls that must hold JSON, or the body would be none.
-export function notJson() {
-  const reasons = {};
-  for (const field of fields.filter((field) => field.dataset.kind === "json" && field.value)) {
-    try {
-      JSON.parse(field.value);
-    } catch (error) {
-      reasons[field.name] = `This is not JSON. ${error.message}`;
-    }
-  }
-  return reasons;
-}
-
-// A page that is reloaded keeps what was typed; one that is opened by a link says what the link says.
-const key = `inputs of ${location.pathname}${location.search}`;
-const typed = fields.filter((field) => field.type !== "file");
-const [{ type } = {}] = performance.getEntriesByType("navigation");
-function restore() {
-  const found = new Map(JSON.parse(sessionStorage.getItem(key)));
-  for (const field of typed) field.value = found.get(field.name) ?? field.value;
-}
-function keep() {
-  sessionStorage.setItem(key, JSON.stringify(typed.map(({ name, value }) => [name, value])));
-}
-try {
-  if (type === "reload" || type === "back_forward") restore();
-  addEventListener("pagehide", keep);
-} catch {
-  // The browser keeps nothing for this page.
-}
-
-enhance(page.querySelector("form"));

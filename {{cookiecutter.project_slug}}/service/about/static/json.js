@@ -4,12 +4,17 @@ export class Digits extends String {} // a number, as it was written
 
 const isNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
+// The value that a text is the JSON of; undefined if it is no JSON.
 export function read(text) {
   const numbers = [];
   const parts = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
-  const counted = text.replace(parts, (part) => (isNumber.test(part) ? numbers.push(part) - 1 : part));
-  const whole = (_, value) => (typeof value === "number" ? new Digits(numbers[value]) : value);
-  return JSON.parse(counted, whole);
+  const place = (part) => (isNumber.test(part) ? numbers.push(part) - 1 : part);
+  const digits = (_, value) => (typeof value === "number" ? new Digits(numbers[value]) : value);
+  try {
+    return JSON.parse(text.replace(parts, place), digits);
+  } catch {
+    return undefined;
+  }
 }
 
 export const isList = Array.isArray;
@@ -24,10 +29,10 @@ export function write(value, line = "\n") {
   const isPlain = isList(value) && value.every(isScalar);
   const inner = isPlain ? "" : `${line}  `;
   const key = (name) => (isList(value) ? "" : `${JSON.stringify(name)}: `);
-  const member = ([name, item]) => `${inner}${key(name)}${write(item, inner)}`;
+  const members = Object.entries(value).map(
+    ([name, item]) => inner + key(name) + write(item, inner),
+  );
   const [open, close] = isList(value) ? "[]" : "{}";
-  const members = Object.entries(value)
-    .map(member)
-    .join(isPlain ? ", " : ",");
-  return open + members + (isPlain || !members ? "" : line) + close;
+  const end = isPlain || !members.length ? "" : line;
+  return open + members.join(isPlain ? ", " : ",") + end + close;
 }

@@ -4,6 +4,7 @@ import { markup } from "./markup.js";
 
 const [TOP, BOTTOM, RIGHT] = [10, 236, 14]; // pixels, as is all below
 const DIGIT = 7.5; // the width of one
+const WIDEST = 100_000; // more than any screen
 
 // Round numbers between two others.
 function ticks([low, high], count) {
@@ -15,42 +16,66 @@ function ticks([low, high], count) {
 }
 
 function range(numbers) {
-  const found = numbers.filter(Number.isFinite);
-  const low = found.reduce((a, b) => Math.min(a, b), Infinity);
-  const high = found.reduce((a, b) => Math.max(a, b), -Infinity);
+  const found = Float64Array.from(numbers.filter(Number.isFinite)).sort();
+  const [low, high] = [found[0], found.at(-1)];
   const room = low === high ? (Math.abs(low) || 1) / 2 : 0;
   return [low - room, high + room];
 }
 
+const scale = ([low, high], [start, end]) => {
+  return (value) => start + ((value - low) / (high - low)) * (end - start);
+};
+
 // The line through points: of those in one column of pixels the first, lowest, highest and last.
 function line(points) {
-  let [path, pen, near] = ["", "M", []];
-  const flush = () => {
-    const sorted = [...near].sort((a, b) => a[1] - b[1]);
-    const kept = new Set([near[0], sorted[0], sorted.at(-1), near.at(-1)]);
-    for (const [x, y] of near.filter((point) => kept.has(point))) {
+  let [path, pen, gaps] = ["", "M", 0];
+  const part = ([x, y]) => (Number.isFinite(y) ? gaps : (gaps += 1)) * WIDEST + Math.round(x);
+  for (const near of Map.groupBy(points, part).values()) {
+    if (!Number.isFinite(near[0][1])) pen = "M";
+    const found = near.filter(([, y]) => Number.isFinite(y));
+    const sorted = found.toSorted((a, b) => a[1] - b[1]);
+    const kept = new Set([found[0], sorted[0], sorted.at(-1), found.at(-1)]);
+    for (const [x, y] of found.filter((point) => kept.has(point))) {
       path += `${pen}${x.toFixed(1)},${y.toFixed(1)}h0`;
       pen = "L";
     }
-    near = [];
-  };
-  for (const point of points) {
-    const isGap = !Number.isFinite(point[1]);
-    if (near.length && (isGap || Math.round(point[0]) !== Math.round(near[0][0]))) flush();
-    if (isGap) pen = "M";
-    else near.push(point);
   }
-  flush();
   return path;
 }
 
 const titled = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
 
+// Draw all that depends on the width; give the scale from numbers to pixels across.
+function draw(drawing, { x, lines, order, across, up }) {
+  const rows = ticks(up, 5);
+  const left = RIGHT + DIGIT * Math.max(1, ...rows.map((tick) => `${tick}`.length));
+  const right = drawing.clientWidth - RIGHT;
+  const [toX, toY] = [scale(across, [left, right]), scale(up, [BOTTOM, TOP])];
+  const curves = lines.map((numbers, i) => {
+    const path = line(order.map((at) => [toX(x.numbers[at]), toY(numbers[at])]));
+    const dots = order.length > 60 ? "" : path.replaceAll("L", "M");
+    return markup`<path class="curve series-${i % 6}" d="${path}"/>
+      <path class="dots series-${i % 6}" d="${dots}"/>`;
+  });
+  const grid = rows.map(
+    (tick) => markup`<path class="grid" d="M${left},${toY(tick)}H${right}"/>
+      <text class="row" x="${left - 8}" y="${toY(tick) + 4}">${tick}</text>`,
+  );
+  const below = ticks(across, Math.max(2, right / 90)).map(
+    (tick) => markup`<text x="${toX(tick)}" y="${BOTTOM + 18}">${x.label(tick)}</text>`,
+  );
+  const middle = (left + right) / 2;
+  const title = markup`<text class="axis" x="${middle}" y="${BOTTOM + 38}">${titled(x)}</text>`;
+  drawing.innerHTML = markup`${grid}${below}${title}${curves}<path class="cursor"/>`;
+  return toX;
+}
+
 // Draw into a place. A column has a name, a unit, its items as they came and as numbers.
 export function plot(place, x, columns) {
+  const lines = columns.map(({ numbers }) => numbers);
   const order = [...x.numbers.keys()].filter((i) => Number.isFinite(x.numbers[i]));
   order.sort((a, b) => x.numbers[a] - x.numbers[b]);
-  const [across, up] = [range(x.numbers), range(columns.flatMap(({ numbers }) => numbers))];
+  const [across, up] = [range(x.numbers), range(lines.flat())];
   if (![across, up].every(([low, high]) => Number.isFinite(high - low))) return;
   const legend = columns.map(
     (one, i) => markup`<span class="series-${i % 6}">${titled(one)}</span>`,
@@ -60,40 +85,16 @@ export function plot(place, x, columns) {
     <svg role="img" aria-label="${label}"></svg><p class="readout"></p>`;
   const [drawing, readout] = place.querySelectorAll("svg, .readout");
   let toX;
-
   new ResizeObserver(() => {
-    const rows = ticks(up, 5);
-    const left = RIGHT + DIGIT * Math.max(1, ...rows.map((tick) => `${tick}`.length));
-    const right = drawing.clientWidth - RIGHT;
-    toX = (value) => left + ((value - across[0]) / (across[1] - across[0])) * (right - left);
-    const toY = (value) => BOTTOM + ((value - up[0]) / (up[1] - up[0])) * (TOP - BOTTOM);
-    const lines = columns.map(({ numbers }, i) => {
-      const path = line(order.map((at) => [toX(x.numbers[at]), toY(numbers[at])]));
-      const dots = order.length > 60 ? "" : path.replaceAll("L", "M");
-      return markup`<path class="curve series-${i % 6}" d="${path}"/>
-        <path class="dots series-${i % 6}" d="${dots}"/>`;
-    });
-    const grid = rows.map(
-      (tick) => markup`<path class="grid" d="M${left},${toY(tick)}H${right}"/>
-      <text class="row" x="${left - 8}" y="${toY(tick) + 4}">${tick}</text>`,
-    );
-    const columnTicks = ticks(across, Math.max(2, right / 90));
-    const below = columnTicks.map(
-      (tick) => markup`<text x="${toX(tick)}" y="${BOTTOM + 18}">${x.label?.(tick) ?? tick}</text>`,
-    );
-    const middle = (left + right) / 2;
-    const title = markup`<text class="axis" x="${middle}" y="${BOTTOM + 38}">${titled(x)}</text>`;
-    drawing.innerHTML = markup`${grid}${below}${title}${lines}<path class="cursor"/>`;
+    toX = draw(drawing, { x, lines, order, across, up });
   }).observe(drawing);
 
   // The point that is nearest to the pointer, with every digit.
   drawing.addEventListener("pointermove", ({ offsetX }) => {
     const distance = (i) => Math.abs(toX(x.numbers[i]) - offsetX);
     const at = order.reduce((best, i) => (distance(i) < distance(best) ? i : best));
-    const values = [x, ...columns].map(
-      ({ name, unit = "", items }) => `${name} ${items[at] ?? "–"} ${unit}`,
-    );
-    readout.textContent = values.map((value) => value.trim()).join(" · ");
+    const value = ({ name, unit, items }) => `${name} ${items[at] ?? "–"} ${unit ?? ""}`.trim();
+    readout.textContent = [x, ...columns].map(value).join(" · ");
     drawing.lastChild.setAttribute("d", `M${toX(x.numbers[at])},${TOP}V${BOTTOM}`);
   });
 }

@@ -1,20 +1,7 @@
-// Reads in the description of the service about the values in an answer.
+// Reads in the schemas of the service what it says about the values in an answer.
 
-const named = {};
-let known; // once an answer has asked for it
-
-// The schemas of what the model takes and gives; without them an answer has no units.
-export function described() {
-  return (known ??= learn().catch(() => ((known = undefined), {})));
-}
-
-async function learn() {
-  const { components, paths } = await (await fetch("openapi.json")).json();
-  Object.assign(named, components.schemas);
-  const { requestBody, responses } = paths["/api"].post;
-  const schema = ({ content }) => content["application/json"].schema;
-  return { takes: schema(requestBody), gives: schema(responses[200]) };
-}
+const { named, takes, gives } = JSON.parse(document.querySelector("main").dataset.schemas);
+export { gives, takes };
 
 // A schema, or those that it refers to or chooses from.
 export function options(schema = {}) {
@@ -26,17 +13,16 @@ const values = (schema) => options(schema).filter(({ type }) => type !== "null")
 
 // A member of a schema, or else of one of its options, or of the items of a list.
 export function said(schema = {}, key) {
-  if (schema[key] !== undefined) return schema[key];
   const found = values(schema);
-  const items = found.flatMap((option) => (option.items ? values(option.items) : []));
-  return [...found, ...items].find((option) => option[key] !== undefined)?.[key];
+  const items = found.flatMap((option) => values(option.items));
+  return [schema, ...found, ...items].find((option) => option[key] !== undefined)?.[key];
 }
 
 // The schema of a member of an object, or of an item of a list.
 export function below(schema, key) {
   for (const { properties, additionalProperties, prefixItems, items } of options(schema)) {
     const found = properties?.[key] ?? prefixItems?.[key] ?? items ?? additionalProperties;
-    if (found && found !== true) return found;
+    if (found instanceof Object) return found;
   }
   return {};
 }

@@ -1,148 +1,154 @@
 // A list of records as a table: typed, pasted from a spreadsheet, or read from a CSV file.
 
 import { readTable } from "./csv.js";
-import { announce, dropped, leadsTo, named } from "./dom.js";
-import { isList, isRecord, read } from "./json.js";
-import { members, own, put } from "./values.js";
+import { named, picked } from "./dom.js";
+import { isList, read } from "./json.js";
+import { fill, object, type, typed } from "./values.js";
 
-const pause = 300; // milliseconds after which a long table is written
-const long = 100; // rows
+const PAUSE = 300; // milliseconds; a table is written once the typing rests, so that no key waits
 
 // Put a text of a spreadsheet into a cell; false if the cell has no such choice.
 function assign(cell, text) {
   const isMissing = cell.dataset.exact === undefined && /^\s*(NA|NaN|nan)\s*$/.test(text);
   const found = isMissing ? "" : text.replace(/\r\n?/g, "\n");
-  cell.value = found;
-  if (cell.value !== found) cell.value = found.trim().toLowerCase(); // true for TRUE
-  return cell.value !== "" || !found.trim();
+  type(cell, found);
+  if (typed(cell) !== found) type(cell, found.trim().toLowerCase()); // true for TRUE
+  return typed(cell) !== "" || !found.trim();
 }
 
-export function table(control, box) {
-  const [body, template, note] = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
-  const columns = named(template.content).map(({ dataset }) => dataset.name);
-  const cells = new WeakMap(); // the controls of each row
-  const known = new WeakMap(); // what each row says, until it changes
+export class Table {
+  said = new WeakMap(); // what each row says, until it changes: a long table is slow to read
 
-  function said(row) {
-    if (!known.has(row)) known.set(row, members(cells.get(row)).join(", "));
-    return known.get(row);
-  }
-  const filled = () => [...body.rows].filter(said); // an empty row is none
-  const write = () => (control.value = `[${filled().map((row) => `{${said(row)}}`).join(",\n ")}]`);
-
-  // Of a long table all is written once the typing rests, so that no key waits.
-  let waiting;
-  function settle() {
-    waiting = clearTimeout(waiting);
-    write();
-    announce(control);
+  constructor(control, box) {
+    const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
+    [this.control, this.body, this.template, this.note] = [control, ...parts];
+    this.columns = named(this.template.content).map(({ dataset }) => dataset.name);
+    for (const kind of ["input", "focusout", "paste", "click", "keydown"])
+      box.addEventListener(kind, (event) => this[kind](event));
+    picked(box, (file) => this.open(file));
   }
 
-  function add() {
-    const row = template.content.firstElementChild.cloneNode(true);
-    cells.set(row, named(row));
-    body.append(row);
-    row.firstElementChild.textContent = body.rows.length;
-    return row;
+  // The rows, but for those that say nothing.
+  filled() {
+    const rows = [...this.body.rows];
+    for (const row of rows) if (!this.said.has(row)) this.said.set(row, object(named(row)));
+    return rows.filter((row) => this.said.get(row) !== "{}");
   }
 
-  function remove(row) {
-    const next = row.nextElementSibling ?? row.previousElementSibling ?? add();
-    row.remove();
-    [...body.rows].forEach((one, index) => (one.firstElementChild.textContent = index + 1));
-    cells.get(next)[0].focus();
-    settle();
+  write() {
+    const rows = this.filled().map((row) => this.said.get(row));
+    this.control.value = `[${rows.join(",\n ")}]`;
+  }
+
+  settle() {
+    this.waiting = clearTimeout(this.waiting);
+    this.write();
+    this.control.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
   // Show what the control says; false if a cell cannot say it.
-  function show() {
-    const value = control.value.trim() ? read(control.value) : [];
-    if (!isList(value) || !value.every(isRecord)) return false;
-    body.replaceChildren();
-    const isSaid = value.every((item) => {
-      const isKnown = Object.keys(item).every((name) => columns.includes(name));
-      const row = cells.get(add());
-      return isKnown && row.every((cell) => put(cell, own(item, cell.dataset.name)));
-    });
-    if (!value.length) add();
-    return isSaid && filled().length === value.length;
+  show() {
+    const value = this.control.value.trim() ? read(this.control.value) : [];
+    if (!isList(value)) return false;
+    this.body.replaceChildren();
+    const isSaid = value.map((item) => fill(named(this.add()), item)).every(Boolean);
+    if (!value.length) this.add();
+    return isSaid && this.filled().length === value.length;
+  }
+
+  add() {
+    this.body.append(this.template.content.cloneNode(true));
+    const row = this.body.lastElementChild;
+    row.firstElementChild.textContent = this.body.rows.length;
+    return row;
+  }
+
+  remove(row) {
+    const next = row.nextElementSibling ?? row.previousElementSibling ?? this.add();
+    row.remove();
+    [...this.body.rows].forEach((one, at) => (one.firstElementChild.textContent = at + 1));
+    named(next)[0].focus();
+    this.settle();
   }
 
   // The place of the column of this name, or else of one that differs in capitals alone.
-  function columnOf(text) {
-    const name = text.trim();
+  columnOf(name) {
     const isSame = (one) => one.toLowerCase() === name.toLowerCase();
-    return columns.includes(name) ? columns.indexOf(name) : columns.findIndex(isSame);
+    const at = this.columns.indexOf(name);
+    return at < 0 ? this.columns.findIndex(isSame) : at;
   }
 
-  // Put a block of texts into the cells from one on; a header, where there is one, names the columns.
-  function paste(block, at = 0, column = 0) {
-    const [names, ...below] = block;
-    const head = names.map(columnOf);
+  // Put a block of texts into the cells from one on; a header, if there is one, names the columns.
+  put(block, at = 0, column = 0) {
+    const head = block[0].map((name) => this.columnOf(name.trim()));
     const isHead = head.some((place) => place >= 0);
-    const places = isHead ? head : names.map((_, index) => column + index);
-    const lost = new Set(isHead ? names.filter((_, index) => head[index] < 0) : []);
-    const lines = isHead ? below : block;
+    const places = isHead ? head : head.map((_, index) => column + index);
+    const lost = new Set(isHead ? block[0].filter((_, index) => head[index] < 0) : []);
+    const lines = isHead ? block.slice(1) : block;
     lines.forEach((line, index) => {
-      const row = body.rows[at + index] ?? add();
-      known.delete(row);
+      const row = this.body.rows[at + index] ?? this.add();
+      const cells = named(row);
+      this.said.delete(row);
       line.forEach((text, place) => {
-        const cell = cells.get(row)[places[place]];
+        const cell = cells[places[place]];
         if (cell ? !assign(cell, text) : text && !isHead) lost.add(text);
       });
     });
     const some = [...lost].slice(0, 5).join(", ");
     const left = some && ` No column or choice is called ${some}: left out.`;
-    note.textContent = `${lines.length} ${lines.length === 1 ? "row" : "rows"} read.${left}`;
-    settle();
+    this.note.textContent = `${lines.length} row${lines.length === 1 ? "" : "s"} read.${left}`;
+    this.settle();
   }
 
-  async function open(file) {
+  async open(file) {
     try {
       const block = readTable(await file.text());
-      body.replaceChildren();
-      paste(block);
+      this.body.replaceChildren();
+      this.put(block);
     } catch (error) {
-      note.textContent = error.message;
+      this.note.textContent = error.message;
     }
   }
 
-  box.addEventListener("input", (event) => {
+  input(event) {
     event.stopPropagation();
-    const row = event.target.closest("tr");
-    if (!row) return; // it is the file
-    known.delete(row);
-    clearTimeout(waiting);
-    waiting = setTimeout(settle, body.rows.length > long ? pause : 0);
-  });
-  box.addEventListener("focusout", () => waiting && settle());
-  box.addEventListener("change", ({ target: { files } }) => files?.[0] && open(files[0]));
-  dropped(box, ([file]) => open(file));
-  box.addEventListener("paste", (event) => {
+    this.said.delete(event.target.closest("tr"));
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.settle(), PAUSE);
+  }
+
+  focusout() {
+    if (this.waiting) this.settle();
+  }
+
+  paste(event) {
     const text = event.clipboardData.getData("text/plain");
     const cell = event.target.closest("td");
     if (!cell || !/[\t\n]/.test(text.trim())) return;
     event.preventDefault();
-    paste(readTable(text, "\t"), cell.parentElement.sectionRowIndex, cell.cellIndex - 1);
-  });
-  box.addEventListener("click", ({ target }) => {
-    if (target.matches(".add")) cells.get(add())[0].focus();
-    if (target.matches(".remove")) remove(target.closest("tr"));
-  });
-  box.addEventListener("keydown", (event) => {
+    this.put(readTable(text, "\t"), cell.parentElement.sectionRowIndex, cell.cellIndex - 1);
+  }
+
+  click({ target }) {
+    if (target.matches(".add")) named(this.add())[0].focus();
+    if (target.matches(".remove")) this.remove(target.closest("tr"));
+  }
+
+  keydown(event) {
     const cell = event.target.closest("tbody td");
     const step = { ArrowUp: -1, ArrowDown: 1, Enter: 1 }[event.key];
-    if (!step || !cell || event.shiftKey || event.target.matches("button")) return;
-    if (event.target.matches("select") && event.key !== "Enter") return;
+    const isOwn = event.target.matches(event.key === "Enter" ? "button" : "button, select");
+    if (!step || !cell || event.shiftKey || isOwn) return;
     event.preventDefault(); // Enter would send the form
-    const row = body.rows[cell.parentElement.sectionRowIndex + step];
-    (row ?? (event.key === "Enter" ? add() : null))?.cells[cell.cellIndex].firstElementChild.focus();
-  });
+    const next = this.body.rows[cell.parentElement.sectionRowIndex + step];
+    const row = next ?? (event.key === "Enter" && this.add());
+    if (row) row.cells[cell.cellIndex].firstElementChild.focus();
+  }
 
-  const find = (path) => {
+  // The cells of the row that a path leads to, and the rest of the path.
+  inside(path) {
     const [at, ...rest] = path.split(".");
-    const row = filled()[at];
-    return row && leadsTo(cells.get(row), rest.join("."));
-  };
-  return { box, show, write, find };
+    const row = this.filled()[at];
+    return [row ? named(row) : [], rest.join(".")];
+  }
 }

@@ -1,0 +1,112 @@
+// Lists as people read them: plots of their numbers, and a table that can be kept as CSV.
+
+import { csvFile } from "./csv.js";
+import { Digits, isList, isRecord, isScalar, write } from "./json.js";
+import { markup } from "./markup.js";
+import { plot } from "./plot.js";
+import { below, options, said } from "./schema.js";
+
+const ROWS = 200; // of a table; all of them are in its CSV
+
+// A value in a cell: as it came, but a null says what it stands for.
+export function text(value, schema) {
+  if (value === undefined) return "";
+  if (value !== null) return isScalar(value) ? `${value}` : write(value).replace(/\n */g, " ");
+  const nulls = options(schema).filter(({ type }) => type === "null");
+  const [first = "none", ...more] = nulls.map(({ description }) => description ?? "none").reverse();
+  return more.length ? `null: ${[first, ...more].join(", or ")}` : first;
+}
+
+export const named = (name, about) =>
+  markup`<b dir="auto">${name}</b>${about && markup` <small dir="auto">${about}</small>`}`;
+
+const isDate = (item) =>
+  typeof item === "string" && /^\d{4}-\d\d-\d\d/.test(item) && Date.parse(item) > -Infinity;
+const day = (time) => new Date(time).toISOString().slice(0, 10);
+const isNumber = (item) => item === null || item instanceof Digits;
+const number = (item) => (item === null ? NaN : isDate(item) ? Date.parse(item) : +item);
+
+// A list as a column: its name, its unit, its items as they came and as numbers.
+function column(name, items, about) {
+  const [unit, isAxis] = [said(about, "unit"), said(about, "axis") === "x"];
+  const label = items.some(isDate) ? day : String;
+  return { name, unit, items, about, isAxis, label, numbers: items.map(number) };
+}
+
+// The columns of a list: of records, of lists, or of values.
+export function columns(list, name, schema) {
+  const [held, inner] = [list.filter((item) => item !== null), below(schema, 0)];
+  if (!held.length || held.some(isScalar)) return [column(name, list, { ...schema, ...inner })];
+  const keys = [...new Set(held.flatMap(Object.keys))];
+  const title = (key) => (held.some(isRecord) ? key : `${name} ${+key + 1}`);
+  const items = (key) => list.map((item) => item?.[key]);
+  return keys.map((key) => column(title(key), items(key), below(inner, key)));
+}
+
+// Whether a list is drawn, and stands beside others of its length: if it has numbers, or is the
+// axis. A set has no order, and each item of a tuple has a meaning of its own.
+export function isSeries(list, schema) {
+  const isOther = options(schema).some((option) => option["x-unordered"] || option.prefixItems);
+  const isPlain = isList(list) && list.length > 0 && list.every(isScalar);
+  return isPlain && !isOther && (list.every(isNumber) || said(schema, "axis") === "x");
+}
+
+// The axis of a plot, which may be dates or among the inputs, and the columns to draw over it.
+function axes(found, given) {
+  const { length } = found[0].items;
+  const drawn = found.filter(({ items }) => items.every(isNumber));
+  const rises = drawn[1] && drawn[0].numbers.every((one, i, all) => !i || one > all[i - 1]);
+  const isDrawn = (item) => isNumber(item) || isDate(item);
+  const isOver = ({ isAxis, items }) =>
+    isAxis && items.length === length && items.every(isDrawn);
+  const item = column("item", found[0].items.map((_, i) => i + 1), {});
+  const x = [...found, ...given].find(isOver) ?? (rises ? drawn[0] : item);
+  const lines = length > 2 ? drawn.filter((one) => one !== x) : [];
+  return { x, lines, columns: given.includes(x) ? [x, ...found] : found };
+}
+
+// Columns as the rows of a table.
+export function rowsOf(found) {
+  const side = ({ items }) => (items.some((item) => item instanceof Digits) ? "number" : "");
+  const head = found.map(
+    (one) => markup`<th scope="col" class="${side(one)}">${one.name}
+    <small dir="auto">${one.unit}</small></th>`,
+  );
+  const cell = (one, i) =>
+    markup`<td class="${side(one)}" dir="auto">${text(one.items[i], one.about)}</td>`;
+  const row = (_, i) => markup`<tr>${found.map((one) => cell(one, i))}</tr>`;
+  const rows = (found[0]?.items ?? []).slice(0, ROWS).map(row);
+  return markup`<thead><tr>${head}</tr></thead><tbody>${rows}</tbody>`;
+}
+
+function table(found, name) {
+  const { length } = found[0].items;
+  const rows = `${length} row${length === 1 ? "" : "s"}`;
+  return markup`<div class="rows" tabindex="0" role="region" aria-label="Table of ${name}">
+    <table>${rowsOf(found)}</table></div>
+    <p class="under">${length > ROWS ? `The first ${ROWS} of ${rows}` : rows}
+    <button type="button" class="keep">Download CSV</button></p>`;
+}
+
+// Let the browser keep columns as a file.
+function keep(found, name) {
+  const cell = (item) => (item === null ? "" : text(item));
+  const rows = found[0].items.map((_, i) => found.map(({ items }) => cell(items[i])));
+  const href = csvFile([found.map((one) => one.name), ...rows]);
+  Object.assign(document.createElement("a"), { href, download: `${name}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}
+
+// Lists of one length, or of records: a plot for each unit of the numbers, and one table.
+export function figure({ titles, found, isDrawn }, given) {
+  const { x, lines, columns } = isDrawn ? axes(found, given) : { lines: [], columns: found };
+  const units = [...Map.groupBy(lines, ({ unit }) => unit).values()];
+  const name = titles.map(([title]) => title).join(", ");
+  const caption = titles.map((title) => markup`<p>${named(...title)}</p>`);
+  const made = document.createElement("figure");
+  made.innerHTML = markup`<figcaption>${caption}</figcaption>
+    ${units.map(() => markup`<div class="plot"></div>`)}${table(columns, name)}`;
+  made.querySelector(".keep").addEventListener("click", () => keep(columns, name));
+  made.querySelectorAll(".plot").forEach((part, i) => plot(part, x, units[i]));
+  return made;
+}
