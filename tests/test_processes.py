@@ -855,7 +855,7 @@ def test_service_processes_of_another_user_are_refused_at_the_start(bake):
     if os.geteuid() != 0:
         pytest.skip("only root may start processes of another user")
     said = refused_start(bake(), GUNICORN_CMD_ARGS="--user 65534 --group 65534")
-    assert "--user is not for this service: run gunicorn as that user" in said
+    assert "--user is not for this service: start it as that user" in said
     assert "Traceback" not in said
 
 

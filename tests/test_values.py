@@ -315,6 +315,32 @@ def test_an_output_that_holds_itself_is_a_row_with_json_in_its_cell(cookies, ser
     assert json.loads(row.pop("below")) == [{"below": []}] and row == {"error": ""}
 
 
+OPEN = """
+from pydantic import BaseModel, Field
+
+class Input(BaseModel, extra="allow"):
+    x: float = Field(1, examples=[1])
+
+class Output(BaseModel):
+    x: float = Field(exclude_if=lambda value: value > 8)
+
+def predict(inputs: Input) -> Output:
+    return Output(x=inputs.x)
+"""
+
+
+def test_a_table_whose_names_are_long_takes_no_more_room_than_it_is_worth(cookies, serve):
+    with serve(swapped(cookies.bake().project_path, OPEN)) as server:
+        status, text = post(
+            server, "/api/batch", f"x,{'n' * 400_000}\n" + "1,1\n" * 2000, "text/csv"
+        )
+        assert (status, "send fewer rows" in text) == (413, True), text[:200]
+        assert post(server, "/api/batch", "x,more\n" + "1,1\n" * 2000, "text/csv")[0] == 200
+        # An answer without members has none to stand between those that are kept.
+        kept = post(server, "/api/batch?keep=id", '[{"x": 9, "id": 1}, {"x": 8, "id": 2}]')[1]
+        assert json.loads(kept) == [{"id": 1}, {"id": 2, "x": 8.0}]
+
+
 ERRS = """
 class Output(BaseModel):
     energy: float

@@ -129,7 +129,7 @@ def on_starting(server) -> None:
     So too if service processes would run as another user than the model, who may not ask it.
     """
     if server.cfg.uid != os.geteuid():
-        sys.exit("--user is not for this service: run gunicorn as that user, as the image does.")
+        sys.exit("--user is not for this service: start it as that user, as the image does.")
     os.register_at_fork(after_in_parent=lambda: hold_back_stops(signal.SIG_UNBLOCK))
     if server.cfg.bind != [bind] or "GUNICORN_PID" in os.environ:
         return  # another address, or the heir of a server that is there

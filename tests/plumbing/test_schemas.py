@@ -17,7 +17,7 @@ class Input(BaseModel):
 
 class Output(BaseModel):
     mass: float
-    count: int
+    count: int = Field(json_schema_extra={"units": "cells"})
     picture: bytes
 
 
@@ -36,6 +36,10 @@ def test_a_number_is_finite_in_a_request_and_may_be_null_in_an_answer():
     kinds = [option["type"] for option in GIVES["properties"]["mass"]["anyOf"]]
     assert kinds == ["number", "null"]
     assert GIVES["properties"]["count"]["type"] == "integer"
+
+
+def test_a_unit_may_be_called_units():
+    assert GIVES["properties"]["count"]["unit"] == "cells"
 
 
 def test_bytes_are_base64_not_empty_in_a_request_and_their_lengths_are_those_of_the_text():

@@ -17,6 +17,7 @@ from service.words import ROOM, whole
 
 CSV = "text/csv"
 LINE = re.compile(r"[^\r\n]{0,N}+(?:\r\n?|\n)|[^\r\n]{1,N}".replace("N", str(ROOM + 1)))
+GROWTH = 25  # times a table, which its rows may take as JSON with a name for each cell
 PLAIN = {str, int, float, type(None)}  # what a cell says as it is
 Row = tuple[bytes | InvalidInput, list[str]]
 
@@ -27,6 +28,7 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
     An empty line is None: it is no row, but counts for how many there may be.
 
     :raise 400: if the body is not CSV in UTF-8
+    :raise 413: if the rows are too long as JSON
     :raise 422: if the header does not fit `Input`
     """
     found = lines(body)
@@ -35,9 +37,14 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
         raise model.refusal(wrong, {"header": header})
     # No field where a column is only handed through
     fields = {name: model.named.get(name, None if name in keep else model.more) for name in header}
+    room = model.settings["MAX_CONTENT_LENGTH"] + GROWTH * len(body)
     for line in found:
         # Under one name, an empty line is an empty cell.
-        yield row(model, fields, line or [""], keep) if line or len(header) == 1 else None
+        one = row(model, fields, line or [""], keep) if line or len(header) == 1 else None
+        room -= len(one[0]) if one and isinstance(one[0], bytes) else 0
+        if room < 0:
+            abort(413, "With a name for each cell, as JSON, it is too long: send fewer rows.")
+        yield one
 
 
 def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, str]:

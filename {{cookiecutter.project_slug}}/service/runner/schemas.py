@@ -12,12 +12,12 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.fields import values
 from service.runner.contract import Contract
-from service.runner.values import DATE, DIGITS, INTEGER, NUMBER, PATTERN, TIME, encode
+from service.runner.values import DATE, DIGITS, NUMBER, PATTERN, TIME, encode, integers
 from service.schema import OTHER, REQUIRED
 from service.words import text
 
 # The names in JSON of keys that are no texts
-PATTERNS = {"integer": f"^({INTEGER})$", "number": f"^({NUMBER})$", "decimal": DIGITS}
+PATTERNS = {"number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 # What pydantic writes of the bounds of another type, and what JSON Schema calls them
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
@@ -32,6 +32,8 @@ class Schemas(GenerateJsonSchema):
     def generate_inner(self, schema: dict) -> dict:
         """A part of a schema; the bounds behind a validator or of a union are those of numbers."""
         found = super().generate_inner(schema)
+        if isinstance(unit := found.get("units"), str):  # as many write it
+            found.setdefault("unit", unit)
         bounds = {BOUNDS[key]: found.pop(key) for key in BOUNDS if key in found}
         bounds = {key: bounds[key] for key in bounds if type(bounds[key]) in (int, float)}
         for option in found.get("anyOf", [found]):
@@ -103,8 +105,7 @@ class Schemas(GenerateJsonSchema):
         if known := [text(one) for one in values(keys) if one is not None]:
             keys = {key: keys[key] for key in keys if key != "const"}
             return keys | {"type": "string", "enum": known}
-        if form in PATTERNS:
-            pattern = integers(keys) if kind == "integer" else PATTERNS[form]
+        if pattern := integers(keys) if kind == "integer" else PATTERNS.get(form):
             return keys | {"type": "string", "format": form, "pattern": pattern}
         return {} if keys.keys() <= {"type", "title"} else keys
 
@@ -183,15 +184,6 @@ class Schemas(GenerateJsonSchema):
         except ValueError:
             return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
-
-
-def integers(keys: dict) -> str:
-    """The pattern of the names that are integers: where there are but few, of these."""
-    least = keys.get("minimum", keys.get("exclusiveMinimum", -math.inf) + 1)
-    most = keys.get("maximum", keys.get("exclusiveMaximum", math.inf) - 1)
-    if most - least < 100:
-        return f"^({'|'.join(map(str, range(int(least), int(most) + 1)))})$"
-    return PATTERNS["integer"].replace("-?", "" if least >= 0 else "-?")
 
 
 def in_base64(found: dict) -> dict:

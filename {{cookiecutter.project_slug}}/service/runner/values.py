@@ -117,6 +117,15 @@ def unquoted(pattern: str, name: object) -> object:
     return json.loads(name) if isinstance(name, str) and re.fullmatch(pattern, name) else name
 
 
+def integers(schema: dict) -> str:
+    """The pattern of the names that are integers: where there are but few, of these."""
+    least = schema.get("minimum", schema.get("exclusiveMinimum", -math.inf) + 1)
+    most = schema.get("maximum", schema.get("exclusiveMaximum", math.inf) - 1)
+    if most - least < 100:
+        return f"^({'|'.join(map(str, range(int(least), int(most) + 1)))})$"
+    return f"^({INTEGER})$".replace("-?", "" if least >= 0 else "-?")
+
+
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MOMENT = "a date and time such as 2024-02-29T08:30:00"
 DATES = {"date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29")}
