@@ -24,6 +24,7 @@ def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask
     provenance.identity()  # which stops at weights that are missing or changed
     app = commands()
     app.url_map.merge_slashes = False  # by a redirect to whatever host the caller names
+    app.json.ensure_ascii = False
     app.json.sort_keys = False  # an answer reads in the order in which it was written
     app.config.from_mapping(found)
     model = app.extensions["model"] = ServedModel(pool or started(found), found)

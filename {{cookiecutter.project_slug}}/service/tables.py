@@ -18,6 +18,8 @@ from service.words import ROOM, whole
 CSV = "text/csv"
 LINE = re.compile(r"[^\r\n]{0,N}+(?:\r\n?|\n)|[^\r\n]{1,N}".replace("N", str(ROOM + 1)))
 GROWTH = 25  # times a table, which its rows may take as JSON with a name for each cell
+READER = json.JSONDecoder(parse_int=whole)
+MANY = 1000  # cells of a line that cost time
 PLAIN = {str, int, float, type(None)}  # what a cell says as it is
 Row = tuple[bytes | InvalidInput, list[str]]
 
@@ -92,8 +94,9 @@ def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: lis
         told = f"{len(line)} under {len(fields)} names; quote commas in texts, write decimal points"
         return model.refusal({"cells": told}, {"cells": line}), []
     kept = [cells.get(name, "") for name in keep]
-    own = ((fields[name], name, text) for name, text in turns(cells.items()))
-    given = {name: [text] for field, name, text in own if field and not field.is_blank(text)}
+    pairs = cells.items() if len(cells) < MANY else turns(cells.items())
+    own = [(name, text) for name, text in pairs if fields[name]]
+    given = {name: [text] for name, text in own if not fields[name].is_blank(text)}
     try:
         return written(model, given, are_cells=True).encode(), kept
     except InvalidInput as error:
@@ -109,7 +112,7 @@ def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> str:
         if isinstance(answer, HTTPException):
             found = {error: f"row {number}: {in_row(answer, number)['detail']}"}
         else:
-            members = json.loads(answer, parse_int=whole)
+            members = READER.decode(answer.decode())
             found = {name: cell(value) for name, value in members.items()}
         writer.writerow(dict(zip(keep, kept, strict=False)) | found)
     return table.getvalue()

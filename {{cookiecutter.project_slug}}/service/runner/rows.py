@@ -24,13 +24,14 @@ def apart(body: bytes, most: int) -> Frame:
     The body has the names to keep, those of them that the rows lose, and the array.
     """
     *names, data = frames.split(body)
+    keep, lost = map(json.loads, names)
     gc.disable()  # it would look through millions of items again and again
     try:
         if not isinstance(from_json(data, allow_inf_nan=False), list):  # the reader of inputs
             return frames.INVALID, b"", b""
         text = data.decode()
         rows = (text[start:end] for _, start, end in islice(spans(text, "["), most + 1))
-        parts = [part for row in rows for part in beside(row, *map(json.loads, names))]
+        parts = [part for row in rows for part in beside(row, keep, lost)]
     except ValueError as error:
         return frames.MALFORMED, b"", str(error).encode()
     finally:
