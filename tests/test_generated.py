@@ -750,6 +750,7 @@ FAILED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FAILED.values(), ids=FAILED)
 def test_a_model_that_failed_once_fails_no_more(services, case):
     ask(services, case)
@@ -877,6 +878,7 @@ def predict(inputs: Input) -> Output:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize(
     ("other", "text"),
@@ -1033,6 +1035,7 @@ Tagged = Annotated[Cows | Annotated[Dog, Tag("dog")], Discriminator(lambda given
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
@@ -1128,6 +1131,7 @@ BEHIND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BEHIND)
 def test_a_bound_behind_a_validator_is_told_like_any_other(services, kind):
     told, bad, reason = BEHIND[kind]
@@ -1172,6 +1176,7 @@ class Input(BaseModel):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("good", "bad", "errors"),
     [
@@ -1231,6 +1236,7 @@ def test_a_text_that_should_hold_json_is_refused_by_its_name(services):
         assert response.json["errors"]["x"].startswith(reason), response.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "value", "reason"),
     [
@@ -1275,6 +1281,7 @@ ALL_KEYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", ALL_KEYS)
 def test_the_names_of_an_object_are_described_as_its_keys_are_read(services, keys):
     fields = f"    x: dict[{keys}, int]\n    y: list[dict[{keys}, bool]] = []\n"
