@@ -1255,6 +1255,23 @@ def test_a_refusal_has_no_words_of_python(services, kind, value, reason):
     assert client.post("/api", json={"x": value}).json["errors"]["x"].startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("value", "place", "hint"),
+    [
+        ([{"day": "2024-02-29", "mass": "3,5"}], "x.0.mass", "point and not a comma"),
+        ([{"day": "29.02.2024", "mass": 3.5}], "x.0.day", "a date such as 2024-02-29"),
+        ([{"day": "2024-02-29", "mass": -1}], "x.0.mass", "Input should be greater than 0"),
+    ],
+)
+def test_what_is_wrong_in_a_row_gets_the_hint_for_its_member(services, value, place, hint):
+    source = "class Row(BaseModel):\n    day: date\n    mass: Mass\n"
+    source += "class Input(BaseModel):\n    x: list[Row]\n"
+    client = services(source)[0].test_client()
+    assert client.post("/api", json={"x": value}).json["errors"][place].endswith(hint)
+    link = client.get("/api", query_string={"x": json.dumps(value)})
+    assert link.json["errors"][place].endswith(hint)
+
+
 def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):
     client = services("class Input(BaseModel):\n    x: Mass | dict[str, Mass]\n")[0].test_client()
     errors = client.post("/api", json={"x": {"a": -1}}).json["errors"]

@@ -14,7 +14,7 @@ from service.fields import Field, fields_of
 from service.frames import Frame
 from service.pool import InProcess, Pool
 from service.schema import OTHER, Schemas
-from service.words import Texts, shorten
+from service.words import Texts, shorten, text
 
 logger = logging.getLogger("model")
 
@@ -100,14 +100,17 @@ class ServedModel:
 
     def told(self, place: str, reason: str, texts: Texts) -> str:
         """Add to a reason what to write in the place of a text that is no value of its field."""
-        name, _, item = place.partition(".")
-        supplied = texts.get(name, [])
-        if item.isdecimal():
-            with contextlib.suppress(ValueError, TypeError, RecursionError):  # a list in JSON
-                supplied = list(map(str, json.loads(*supplied)))
-            supplied = supplied[int(item) :][:1]
         if place in self.others and reason.startswith("No such field"):
             return f"Another name of {self.others[place]}: give the field by one name"
-        is_own = name in self.named and (not item or item.isdecimal())  # and not of a member
-        hint = self.named[name].expected(supplied) if is_own else ""
+        name, *steps = place.split(".")
+        field, found = self.named.get(name), texts.get(name, [])
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            found = json.loads(*found) if steps else found
+        try:
+            for step in steps:
+                field = field if step.isdecimal() else field.members[step]
+                found = found[int(step) if step.isdecimal() else step]
+        except (AttributeError, LookupError, TypeError):  # the field takes more than one kind
+            field = None
+        hint = field.expected([text(found)] if steps else found) if field else ""
         return f"{reason}; {hint}" if hint and "such as" not in reason else reason
