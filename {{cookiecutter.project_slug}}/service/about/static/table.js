@@ -22,7 +22,10 @@ export class Table {
   constructor(control, box) {
     const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
     [this.control, this.body, this.template, this.note] = [control, ...parts];
-    this.columns = named(this.template.content).map(({ dataset }) => dataset.name);
+    const heads = box.querySelectorAll("thead th[id]");
+    const unit = (at) => heads[at].querySelector(".unit")?.textContent ?? "";
+    const cells = named(this.template.content);
+    this.columns = cells.map(({ dataset: { name } }, at) => ({ name, unit: unit(at) }));
     for (const kind of ["input", "focusout", "paste", "click", "keydown"])
       box.addEventListener(kind, (event) => this[kind](event));
     picked(box, (file) => this.open(file));
@@ -71,42 +74,67 @@ export class Table {
     this.settle();
   }
 
-  // The place of the column of this name, or else of one that differs in capitals alone.
-  columnOf(name) {
-    const isSame = (one) => one.toLowerCase() === name.toLowerCase();
-    const at = this.columns.indexOf(name);
-    return at < 0 ? this.columns.findIndex(isSame) : at;
+  // The place of the column of a name, which may stand in other capitals or before its unit; the
+  // same name with another unit has none.
+  columnOf(found) {
+    const bare = (text) => text.replace(/[\s_,;:()[\]]/g, "");
+    const isCalled = ({ name, unit }) => {
+      const rest = found.slice(name.length);
+      const isSame = found.slice(0, name.length).toLowerCase() === name.toLowerCase();
+      return isSame && (!rest || (/^[\s_,;:([]/.test(rest) && bare(rest) === bare(unit)));
+    };
+    const at = this.columns.findIndex(({ name }) => name === found);
+    return at < 0 ? this.columns.findIndex(isCalled) : at;
   }
 
-  // Put a block of texts into the cells from one on; a header, if there is one, names the columns.
-  put(block, at = 0, column = 0) {
-    const head = block[0].map((name) => this.columnOf(name.trim()));
+  // The lines of a block of texts without its header, the column of each text in a line, and the
+  // names in the header that have no column of their own.
+  parts(block, column) {
+    const found = block[0].map((name) => this.columnOf(name.trim()));
+    const head = found.map((place, index) => (found.indexOf(place) < index ? -1 : place));
     const isHead = head.some((place) => place >= 0);
-    const places = isHead ? head : head.map((_, index) => column + index);
-    const lost = new Set(isHead ? block[0].filter((_, index) => head[index] < 0) : []);
-    const lines = isHead ? block.slice(1) : block;
+    const width = Math.max(...block.map(({ length }) => length));
+    const places = Array.from({ length: width }, (_, i) => (isHead ? head[i] : column + i));
+    const others = isHead ? block[0].filter((_, index) => head[index] < 0) : [];
+    return { lines: isHead ? block.slice(1) : block, places, others };
+  }
+
+  // Put a block of texts into the cells from one on; from the first one on, in the place of all
+  // rows. No old value stays beside those of a block that does not fit.
+  put(block, at = 0, column = 0) {
+    const { lines, places, others } = this.parts(block, column);
+    const isWhole = !(at + column) && lines.length > 0;
+    const before = isWhole && this.filled().length;
+    if (isWhole) this.body.replaceChildren();
+    const lost = new Set(others);
     lines.forEach((line, index) => {
       const row = this.body.rows[at + index] ?? this.add();
       const cells = named(row);
       this.said.delete(row);
-      line.forEach((text, place) => {
-        const cell = cells[places[place]];
-        if (cell ? !assign(cell, text) : text && !isHead) lost.add(text);
+      if (others.length) for (const cell of cells) type(cell, "");
+      places.forEach((place, i) => {
+        const text = line[i] ?? "";
+        const isPut = place in cells ? assign(cells[place], text) : !text || place < 0;
+        if (!isPut) lost.add(text);
       });
     });
     const some = [...lost].slice(0, 5).join(", ");
-    const left = some && ` No column or choice is called ${some}: left out.`;
-    this.note.textContent = `${lines.length} row${lines.length === 1 ? "" : "s"} read.${left}`;
+    const left = some && ` There is no column or choice for ${some}: left out.`;
+    const instead = before ? `, in the place of ${before}` : "";
+    this.tell(`${lines.length} row${lines.length === 1 ? "" : "s"} read${instead}.${left}`, some);
     this.settle();
+  }
+
+  tell(text, isFault) {
+    this.note.textContent = text;
+    this.note.classList.toggle("bad", Boolean(isFault));
   }
 
   async open(file) {
     try {
-      const block = readTable(await file.text());
-      this.body.replaceChildren();
-      this.put(block);
+      this.put(readTable(await file.text()));
     } catch (error) {
-      this.note.textContent = error.message;
+      this.tell(error.message, true);
     }
   }
 

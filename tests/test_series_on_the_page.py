@@ -1,0 +1,152 @@
+"""Dated records and series on the page: tables that are pasted, and plots over times."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from conftest import swapped
+from playwright.sync_api import Page, expect
+from test_form_on_the_page import cell, drop, paste
+from test_page import browser, check, run, visit  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.browser
+
+# Rain that runs off, and a series over what the caller asks for.
+RUNOFF = """
+from datetime import date, datetime, timedelta
+
+from pydantic import BaseModel, Field
+
+DAYS = [{"day": f"2024-05-0{n}", "depth": n} for n in range(1, 8)]
+
+
+class Rain(BaseModel):
+    day: date
+    depth: float = Field(ge=0, json_schema_extra={"unit": "mm"})
+    gauge: str = ""
+
+
+class Hour(BaseModel):
+    moment: datetime
+    level: float = 0
+
+
+class Input(BaseModel):
+    rains: list[Rain] = Field(examples=[DAYS])
+    hours: list[Hour] = [Hour(moment=datetime(2024, 5, 1, 6))]
+    start: datetime = datetime(2024, 5, 1)
+    minutes: float = Field(1440, gt=0, description="Between two points of the series")
+    points: int = Field(10, ge=1, le=1000)
+
+
+class Output(BaseModel):
+    peak: float = Field(description="The largest discharge", json_schema_extra={"unit": "m³/s"})
+    share: float = Field(description="Of the rain", json_schema_extra={"unit": "1"})
+    area: float = Field(description="Of the catchment", json_schema_extra={"unit": "km²"})
+    rains: list[Rain]
+    days: list[date]
+    discharge: list[float] = Field(json_schema_extra={"unit": "m³/s"})
+    excess: list[float] = Field(json_schema_extra={"unit": "mm"})
+    moments: list[datetime]
+    level: list[float] = Field(json_schema_extra={"unit": "m"})
+
+
+def predict(inputs: Input) -> Output:
+    points = range(inputs.points)
+    moments = [inputs.start + timedelta(minutes=inputs.minutes * n) for n in points]
+    days = [one.day for one in inputs.rains]
+    return Output(
+        peak=1.3161248969773889,
+        share=0.019427804748617494,
+        area=12345.678,
+        rains=inputs.rains,
+        days=days,
+        discharge=[one.depth**0.5 for one in inputs.rains],
+        excess=[1000 * one.depth for one in inputs.rains],
+        moments=moments,
+        level=[n * n for n in points],
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def ports(bake, serve) -> Iterator[dict[str, int]]:
+    """The port of the model, for `visit`."""
+    project = swapped(bake(project_slug="runoff"), RUNOFF)
+    with serve(project, MODEL_PROCESSES="1") as server:
+        yield {"square": server.port}
+
+
+DAYS = [{"day": f"2024-05-0{n}", "depth": float(n), "gauge": ""} for n in range(1, 8)]
+NOTE = ".records:has([data-name=depth]) > .note"
+
+
+def rains(page: Page) -> list[dict]:
+    """Run the model, and return the rains that it was given."""
+    return json.loads(run(page))["rains"]
+
+
+@pytest.mark.parametrize(
+    "name", ["depth", "Depth", "depth (mm)", "depth [mm]", "depth mm", "DEPTH (mm)", "depth_mm"]
+)
+def test_the_unit_in_a_header_is_that_of_the_column(visit, name):  # noqa: F811
+    page = visit()
+    lines = "".join(f"2025-06-0{n}\t{n}.5\n" for n in range(1, 8))
+    paste(cell(page, 1, "day"), f"day\t{name}\n{lines}")
+    expect(page.locator(NOTE)).to_have_text("7 rows read, in the place of 7.")
+    due = [{"day": f"2025-06-0{n}", "depth": n + 0.5, "gauge": ""} for n in range(1, 8)]
+    assert rains(page) == due
+
+
+@pytest.mark.parametrize("row", [1, 3])
+@pytest.mark.parametrize("name", ["depth (cm)", "Depth (MM)", "depths", "Tiefe"])
+def test_no_old_value_stays_beside_those_of_a_block_that_does_not_fit(visit, name, row):  # noqa: F811
+    page = visit()
+    paste(cell(page, row, "day"), f"day\t{name}\n2025-06-01\t9\n2025-06-02\t9\n")
+    expect(page.locator(f"{NOTE}.bad")).to_contain_text(f"no column or choice for {name}: left out")
+    for at in row, row + 1:
+        expect(cell(page, at, "day")).to_have_value(f"2025-06-0{at - row + 1}")
+        expect(cell(page, at, "depth")).to_have_value("")
+    page.get_by_role("button", name="Run the model").click()
+    expect(page.locator("#status")).to_have_text("422 Unprocessable Entity")
+    expect(page.locator(f"{NOTE}.bad")).to_be_visible()
+    check(page)
+
+
+def test_two_columns_of_a_block_that_are_one_of_the_table_are_named(visit):  # noqa: F811
+    page = visit()
+    paste(cell(page, 2, "day"), "day\tdepth\tdepth (mm)\n2025-06-01\t8\t9\n")
+    expect(page.locator(f"{NOTE}.bad")).to_contain_text("no column or choice for depth (mm)")
+    expect(cell(page, 2, "depth")).to_have_value("8")
+
+
+def test_a_row_of_a_block_that_is_too_short_empties_the_rest(visit):  # noqa: F811
+    page = visit()
+    paste(cell(page, 2, "day"), "day\tdepth\n2025-06-01\n2025-06-02\t5")
+    expect(cell(page, 2, "depth")).to_have_value("")
+    expect(cell(page, 3, "depth")).to_have_value("5")
+
+
+def test_a_csv_file_names_what_has_no_column(visit):  # noqa: F811
+    page = visit()
+    drop(page.locator(".records").first, "day,depth (mm),depth (cm)\n2025-06-01,5,6\n")
+    told = "1 row read, in the place of 7. There is no column or choice for depth (cm): left out."
+    expect(page.locator(f"{NOTE}.bad")).to_have_text(told)
+    assert rains(page) == [{"day": "2025-06-01", "depth": 5.0, "gauge": ""}]
+
+
+def test_a_block_from_the_first_cell_on_takes_the_place_of_the_rows(visit):  # noqa: F811
+    page = visit()
+    paste(cell(page, 1, "day"), "2025-06-01\t1\n2025-06-02\t2\n")
+    expect(page.locator(NOTE)).to_have_text("2 rows read, in the place of 7.")
+    assert [one["day"] for one in rains(page)] == ["2025-06-01", "2025-06-02"]
+
+
+def test_a_block_elsewhere_changes_its_cells_alone(visit):  # noqa: F811
+    page = visit()
+    paste(cell(page, 1, "depth"), "11\n12\n")
+    expect(page.locator(NOTE)).to_have_text("2 rows read.")
+    paste(cell(page, 7, "day"), "2025-06-07\t1\n2025-06-08\t2\n")
+    depths = [one | {"depth": at + 11.0} for at, one in enumerate(DAYS[:2])]
+    last = [{"day": f"2025-06-0{n}", "depth": n - 6.0, "gauge": ""} for n in (7, 8)]
+    assert rains(page) == depths + DAYS[2:6] + last
