@@ -1,7 +1,10 @@
 """Dated records and series on the page: tables that are pasted, and plots over times."""
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from conftest import swapped
@@ -150,3 +153,89 @@ def test_a_block_elsewhere_changes_its_cells_alone(visit):  # noqa: F811
     depths = [one | {"depth": at + 11.0} for at, one in enumerate(DAYS[:2])]
     last = [{"day": f"2025-06-0{n}", "depth": n - 6.0, "gauge": ""} for n in (7, 8)]
     assert rains(page) == depths + DAYS[2:6] + last
+
+
+def drawn(page: Page, unit: str = "m"):
+    """The plot of the level, or that of another unit."""
+    page.wait_for_timeout(200)  # until it is drawn
+    return (
+        page.locator(".plot").filter(has=page.get_by_text(f"({unit})", exact=False)).locator("svg")
+    )
+
+
+# What each tick and each label below a plot says and where; the place of a time on the axis.
+PLACES = """drawing => {
+    const path = drawing.querySelector(".curve").getAttribute("d");
+    const points = [...path.matchAll(/[ML]([-0-9.]+),/g)].map((found) => +found[1]);
+    const labels = [...drawing.querySelectorAll("text:not(.row, .axis)")];
+    const edges = drawing.getBoundingClientRect();
+    return {
+        marks: [...drawing.querySelectorAll(".mark")].map(
+            (mark) => +mark.getAttribute("d").match(/M([-0-9.]+)/)[1]),
+        ends: [points[0], points.at(-1)],
+        labels: labels.map((label) => {
+            const box = label.getBoundingClientRect();
+            const is = box.left >= edges.left && box.right <= edges.right;
+            return {text: label.textContent, left: box.left, right: box.right, is};
+        }),
+    };
+}"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize(
+    ("start", "minutes", "points", "due"),
+    [
+        ("2024-05-01T06:00", 1, 13, r"05-01 06:(00|05|10|15)"),
+        ("2024-05-01T06:00", 60, 25, r"05-0[12] (00|06|12|18):00"),
+        ("2024-05-01T06:00:00Z", 360, 9, r"05-0[123] (00|12):00|2024-05-0[1-3]"),
+        ("2024-05-01T00:00", 1440, 10, r"2024-05-\d\d"),
+        ("2024-01-15T00:00", 1440 * 7, 60, r"2024-(04|07|10|01)|2025-(01|02)"),
+        ("2019-12-31T00:00", 1440 * 30, 60, r"202[0-4]"),
+        ("1850-01-01T00:00", 1440 * 365.25, 175, r"(18|19|20)[05]0|1950"),
+    ],
+)
+def test_the_ticks_of_times_stand_at_round_times_in_utc(
+    visit,  # noqa: F811
+    width,
+    start,
+    minutes,
+    points,
+    due,
+):
+    page = visit(viewport={"width": width, "height": 800}, timezone_id="America/New_York")
+    for name, value in {"start": start, "minutes": minutes, "points": points}.items():
+        page.get_by_label(name, exact=True).fill(str(value))
+    moments = json.loads(run(page))["moments"]
+    found = drawn(page).evaluate(PLACES)
+    labels = found["labels"]
+    assert len(labels) >= 2
+    first, last = (utc(moment) for moment in (moments[0], moments[-1]))
+    left, right = found["ends"]
+    for one in labels:
+        assert re.fullmatch(due, one["text"]), one
+        assert one["is"], one
+        moment = utc(one["text"] if len(one["text"]) != 11 else f"2024-{one['text']}")
+        place = left + (moment - first) / (last - first) * (right - left)
+        assert min(abs(place - mark) for mark in found["marks"]) < 0.2
+    for one, other in pairwise(labels):
+        assert one["right"] < other["left"]
+
+
+def utc(text: str) -> float:
+    """The seconds of a time, or of the beginning of a day, a month or a year."""
+    whole = text + "2000-01-01"[len(text) :]
+    return datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
+
+
+def test_the_first_list_of_dates_that_rises_is_the_axis(visit):  # noqa: F811
+    page = visit()
+    run(page)
+    names = [one.get_attribute("aria-label") for one in page.locator("svg").all()]
+    due = ["discharge over days", "excess over days", "level over moments"]
+    assert names == [f"Plot of {name}" for name in due]
+    captions = [one.all_inner_texts() for one in page.locator("figcaption").all()]
+    assert len(captions) == 3  # the records, and each axis with its lists
+    paste(cell(page, 1, "day"), "2025-06-03\t1\n2025-06-02\t2\n2025-06-04\t3")
+    run(page)
+    expect(page.get_by_role("img", name="Plot of discharge over item")).to_be_visible()
