@@ -239,3 +239,27 @@ def test_the_first_list_of_dates_that_rises_is_the_axis(visit):  # noqa: F811
     paste(cell(page, 1, "day"), "2025-06-03\t1\n2025-06-02\t2\n2025-06-04\t3")
     run(page)
     expect(page.get_by_role("img", name="Plot of discharge over item")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_a_number_stays_in_its_card_beside_its_name(visit, width):  # noqa: F811
+    page = visit(viewport={"width": width, "height": 800})
+    run(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    card = page.locator("#outcome").bounding_box()
+    for one in page.locator(".values td").all():
+        box = one.bounding_box()
+        assert box["x"] + box["width"] <= card["x"] + card["width"] + 0.5
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_column_is_as_wide_as_a_date_or_a_time(visit, width):  # noqa: F811
+    page = visit(viewport={"width": width, "height": 800})
+    for name in "day", "moment":
+        control = page.locator(f".records tbody tr:first-child [data-name={name}]")
+        if name == "moment":
+            control.fill("2024-05-01T06:00:00")
+        assert control.evaluate("one => one.scrollWidth <= one.clientWidth"), name
+    frame = page.locator(".records .rows").last
+    assert frame.evaluate("one => one.querySelector('tr').scrollWidth >= one.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
