@@ -263,3 +263,10 @@ def test_a_column_is_as_wide_as_a_date_or_a_time(visit, width):  # noqa: F811
     frame = page.locator(".records .rows").last
     assert frame.evaluate("one => one.querySelector('tr').scrollWidth >= one.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_plots_over_the_same_dates_are_in_line(visit):  # noqa: F811
+    page = visit()
+    run(page)
+    plots = [drawn(page, unit).first.evaluate(PLACES) for unit in ("m³/s", "mm")]
+    assert plots[0]["ends"] == plots[1]["ends"]

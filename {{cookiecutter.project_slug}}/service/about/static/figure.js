@@ -3,7 +3,7 @@
 import { csvFile } from "./csv.js";
 import { Digits, isList, isRecord, isScalar, write } from "./json.js";
 import { markup } from "./markup.js";
-import { plot } from "./plot.js";
+import { margin, plot, titled } from "./plot.js";
 import { below, options, said } from "./schema.js";
 
 const ROWS = 200; // of a table; all of them are in its CSV
@@ -97,11 +97,12 @@ function table(found, name) {
 }
 
 // Let the browser keep columns as a file.
-function keep(found, name) {
+function keep(found) {
+  const title = document.title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-");
   const cell = (item) => (item === null ? "" : text(item));
   const rows = found[0].items.map((_, i) => found.map(({ items }) => cell(items[i])));
-  const href = csvFile([found.map((one) => one.name), ...rows]);
-  Object.assign(document.createElement("a"), { href, download: `${name}.csv` }).click();
+  const href = csvFile([found.map(titled), ...rows]);
+  Object.assign(document.createElement("a"), { href, download: `${title}-answer.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
@@ -114,7 +115,8 @@ export function figure({ titles, found, isDrawn }, given) {
   const made = document.createElement("figure");
   made.innerHTML = markup`<figcaption>${caption}</figcaption>
     ${units.map(() => markup`<div class="plot"></div>`)}${table(columns, name)}`;
-  made.querySelector(".keep").addEventListener("click", () => keep(columns, name));
-  made.querySelectorAll(".plot").forEach((part, i) => plot(part, x, units[i]));
+  made.querySelector(".keep").addEventListener("click", () => keep(columns));
+  const left = Math.max(...units.map(margin)); // of all, so that points of one x are in line
+  made.querySelectorAll(".plot").forEach((part, i) => plot(part, x, units[i], left));
   return made;
 }

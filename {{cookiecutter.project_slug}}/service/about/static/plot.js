@@ -36,7 +36,7 @@ function line(points) {
   return path;
 }
 
-const titled = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
+export const titled = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
 
 // The labels below an axis: each within the drawing, and none that would meet the one before.
 function labels({ isTime }, across, toX, [left, right]) {
@@ -52,10 +52,15 @@ function labels({ isTime }, across, toX, [left, right]) {
   });
 }
 
+// The pixels to the left of columns, in which the labels of their numbers stand.
+export function margin(columns) {
+  const rows = numberTicks(range(columns.flatMap(({ numbers }) => numbers)), 5);
+  return RIGHT + DIGIT * Math.max(1, ...rows.map(({ name }) => name.length));
+}
+
 // Draw all that depends on the width; give the scale from numbers to pixels across.
-function draw(drawing, { x, lines, order, across, up }) {
+function draw(drawing, { x, lines, order, across, up, left }) {
   const rows = numberTicks(up, 5);
-  const left = RIGHT + DIGIT * Math.max(1, ...rows.map(({ name }) => name.length));
   const right = drawing.clientWidth - RIGHT;
   const [toX, toY] = [scale(across, [left, right]), scale(up, [BOTTOM, TOP])];
   const curves = lines.map((numbers, i) => {
@@ -75,8 +80,8 @@ function draw(drawing, { x, lines, order, across, up }) {
   return toX;
 }
 
-// Draw into a place. A column has a name, a unit, its items as they came and as numbers.
-export function plot(place, x, columns) {
+// Draw into a place, beside a margin. A column has a name, a unit, its items as they came and as numbers.
+export function plot(place, x, columns, left) {
   const lines = columns.map(({ numbers }) => numbers);
   const order = [...x.numbers.keys()].filter((i) => Number.isFinite(x.numbers[i]));
   order.sort((a, b) => x.numbers[a] - x.numbers[b]);
@@ -91,7 +96,7 @@ export function plot(place, x, columns) {
   const [drawing, readout] = place.querySelectorAll("svg, .readout");
   let toX;
   new ResizeObserver(() => {
-    toX = draw(drawing, { x, lines, order, across, up });
+    toX = draw(drawing, { x, lines, order, across, up, left });
   }).observe(drawing);
 
   // The point that is nearest to the pointer, with every digit.
