@@ -142,6 +142,12 @@ def test_an_answer_with_the_name_of_an_input_gets_another(visit):
     ]
 
 
+def test_the_comments_above_a_table_are_no_rows(visit):
+    page = visit()
+    give(page, "# of the lab, 2024; daily\n# more\nid,value\n#1,3\n")
+    assert finish(page) == [["id", "value", "Value Squared", "error"], ["#1", "3", "9", ""]]
+
+
 @pytest.mark.parametrize("sign", [";", "\t"])
 def test_the_separators_of_spreadsheets_are_read(visit, sign):
     page = visit("lens")

@@ -270,3 +270,44 @@ def test_plots_over_the_same_dates_are_in_line(visit):  # noqa: F811
     run(page)
     plots = [drawn(page, unit).first.evaluate(PLACES) for unit in ("m³/s", "mm")]
     assert plots[0]["ends"] == plots[1]["ends"]
+
+
+BLOCKS = {
+    "commas": ("2025-06-01,1,a\n2025-06-02,2,b\n", "ab"),
+    "commas and a header": ("day,depth (mm),gauge\n2025-06-01,1,a\n2025-06-02,2,b\n", "ab"),
+    "a comment above tabs": ("# of gauges, daily\nday\tdepth\n2025-06-01\t1\n2025-06-02\t2", ""),
+    "a comment above commas": ("# daily\n#\n2025-06-01,1,#a\n2025-06-02,2,b\n", ["#a", "b"]),
+    "a header that is a comment": ("# depth\tday\n1\t2025-06-01\n2\t2025-06-02", ""),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_of_a_text_editor_is_read_without_its_comments(visit, name):  # noqa: F811
+    page = visit()
+    text, gauges = BLOCKS[name]
+    paste(cell(page, 1, "day"), text)
+    expect(page.locator(NOTE)).to_have_text("2 rows read, in the place of 7.")
+    due = [{"day": f"2025-06-0{n}", "depth": float(n), "gauge": ""} for n in (1, 2)]
+    assert rains(page) == [
+        one | {"gauge": g} for one, g in zip(due, gauges or ["", ""], strict=True)
+    ]
+
+
+def test_a_csv_file_is_read_without_its_comments(visit):  # noqa: F811
+    page = visit()
+    text = "# of gauges; daily\n# and more\nday,depth,gauge\n2025-06-01,5,#1\n"
+    drop(page.locator(".records").first, text)
+    assert rains(page) == [{"day": "2025-06-01", "depth": 5.0, "gauge": "#1"}]
+
+
+def test_a_block_that_is_no_table_changes_nothing(visit):  # noqa: F811
+    page = visit()
+    paste(cell(page, 1, "day"), '"2025-06-01\t1\n2025-06-02\t2')
+    expect(page.locator(f"{NOTE}.bad")).to_contain_text("a quote does not end with its cell")
+    assert rains(page) == DAYS
+
+
+def test_a_remark_with_commas_stays_whole(visit):  # noqa: F811
+    page = visit()
+    paste(cell(page, 2, "gauge"), "a, b, c\nd, e, f\n")
+    assert [one["gauge"] for one in rains(page)[:3]] == ["", "a, b, c", "d, e, f"]

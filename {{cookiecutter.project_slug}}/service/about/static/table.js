@@ -28,7 +28,7 @@ export class Table {
     this.columns = cells.map(({ dataset: { name } }, at) => ({ name, unit: unit(at) }));
     for (const kind of ["input", "focusout", "paste", "click", "keydown"])
       box.addEventListener(kind, (event) => this[kind](event));
-    picked(box, (file) => this.open(file));
+    picked(box, (file) => this.take(file.text()));
   }
 
   // The rows, but for those that say nothing.
@@ -90,7 +90,7 @@ export class Table {
   // The lines of a block of texts without its header, the column of each text in a line, and the
   // names in the header that have no column of their own.
   parts(block, column) {
-    const found = block[0].map((name) => this.columnOf(name.trim()));
+    const found = block[0].map((name) => this.columnOf(name.replace(/^#/, "").trim()));
     const head = found.map((place, index) => (found.indexOf(place) < index ? -1 : place));
     const isHead = head.some((place) => place >= 0);
     const width = Math.max(...block.map(({ length }) => length));
@@ -130,12 +130,20 @@ export class Table {
     this.note.classList.toggle("bad", Boolean(isFault));
   }
 
-  async open(file) {
+  async take(text, sign, row, column) {
     try {
-      this.put(readTable(await file.text()));
+      this.put(readTable(await text, sign), row, column);
     } catch (error) {
       this.tell(error.message, true);
     }
+  }
+
+  // The sign between the cells of a text that is pasted: of a spreadsheet, or of CSV if each line
+  // has all columns.
+  separator(text) {
+    const lines = text.trim().split(/[\r\n]+/).filter((line) => !line.startsWith("#"));
+    const isAll = (line) => line.split(",").length === this.columns.length;
+    return !text.includes("\t") && lines.every(isAll) ? "," : "\t";
   }
 
   input(event) {
@@ -154,7 +162,8 @@ export class Table {
     const cell = event.target.closest("td");
     if (!cell || !/[\t\n]/.test(text.trim())) return;
     event.preventDefault();
-    this.put(readTable(text, "\t"), cell.parentElement.sectionRowIndex, cell.cellIndex - 1);
+    const [row, column] = [cell.parentElement.sectionRowIndex, cell.cellIndex - 1];
+    this.take(text, column ? "\t" : this.separator(text), row, column);
   }
 
   click({ target }) {
