@@ -311,3 +311,11 @@ def test_a_remark_with_commas_stays_whole(visit):  # noqa: F811
     page = visit()
     paste(cell(page, 2, "gauge"), "a, b, c\nd, e, f\n")
     assert [one["gauge"] for one in rains(page)[:3]] == ["", "a, b, c", "d, e, f"]
+
+
+def test_a_column_of_a_block_without_a_name_is_said(visit):  # noqa: F811
+    page = visit()
+    paste(cell(page, 1, "day"), "\tday\tdepth\nfirst\t2025-06-01\t5\n")
+    told = "1 row read, in the place of 7. There is no column or choice for first: left out."
+    expect(page.locator(f"{NOTE}.bad")).to_have_text(told)
+    assert rains(page) == [{"day": "2025-06-01", "depth": 5.0, "gauge": ""}]

@@ -91,11 +91,11 @@ export class Table {
   // names in the header that have no column of their own.
   parts(block, column) {
     const found = block[0].map((name) => this.columnOf(name.replace(/^#/, "").trim()));
-    const head = found.map((place, index) => (found.indexOf(place) < index ? -1 : place));
+    const head = found.map((place, i) => (found.indexOf(place) < i ? -1 : place));
     const isHead = head.some((place) => place >= 0);
     const width = Math.max(...block.map(({ length }) => length));
     const places = Array.from({ length: width }, (_, i) => (isHead ? head[i] : column + i));
-    const others = isHead ? block[0].filter((_, index) => head[index] < 0) : [];
+    const others = isHead ? block[0].filter((name, i) => head[i] < 0 && name.trim()) : [];
     return { lines: isHead ? block.slice(1) : block, places, others };
   }
 
@@ -114,7 +114,7 @@ export class Table {
       if (others.length) for (const cell of cells) type(cell, "");
       places.forEach((place, i) => {
         const text = line[i] ?? "";
-        const isPut = place in cells ? assign(cells[place], text) : !text || place < 0;
+        const isPut = place in cells ? assign(cells[place], text) : !text || others.length;
         if (!isPut) lost.add(text);
       });
     });

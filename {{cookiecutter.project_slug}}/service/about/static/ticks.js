@@ -3,18 +3,19 @@
 const [SECOND, MINUTE, HOUR, DAY, MONTH] = [1e3, 6e4, 36e5, 864e5, 2629746e3]; // milliseconds
 const MONDAY = 4 * DAY; // the first one since 1970
 
-// Steps from short to long: their sizes, and the part of a time that names a tick.
+// Steps from short to long: their sizes, their months, and the part of a time that names a tick.
 const STEPS = [
-  ...[1, 10, 100].map((size) => ({ size, part: [11, 23] })),
-  ...[1, 5, 15, 30].map((count) => ({ size: count * SECOND, part: [11, 19] })),
-  ...[1, 5, 15, 30].map((count) => ({ size: count * MINUTE, part: [5, 16] })),
-  ...[1, 3, 6, 12].map((count) => ({ size: count * HOUR, part: [5, 16] })),
-  ...[1, 2, 7, 14].map((count) => ({ size: count * DAY, part: [0, 10] })),
-  ...[1, 3, 6].map((months) => ({ size: months * MONTH, months, part: [0, 7] })),
-  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000].map((years) => {
-    return { size: 12 * years * MONTH, months: 12 * years, part: [0, 4] };
-  }),
-];
+  [1, [1, 10, 100], [11, 23]],
+  [SECOND, [1, 5, 15, 30], [11, 19]],
+  [MINUTE, [1, 5, 15, 30], [5, 16]],
+  [HOUR, [1, 3, 6, 12], [5, 16]],
+  [DAY, [1, 2, 7, 14], [0, 10]],
+  [MONTH, [1, 3, 6], [0, 7]],
+  [12 * MONTH, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000], [0, 4]],
+].flatMap(([unit, counts, part]) => {
+  const months = unit < MONTH ? 0 : unit / MONTH;
+  return counts.map((count) => ({ size: count * unit, months: count * months, part }));
+});
 
 // The ticks of a step, each with its name.
 function stand({ size, months, part }, [low, high]) {
