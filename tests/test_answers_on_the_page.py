@@ -230,9 +230,10 @@ def test_lists_are_plotted_over_the_axis_and_kept_as_csv(visit):  # noqa: F811
     expect(found.locator("th").nth(1)).to_have_text("intensity counts")
     with page.expect_download() as download:
         found.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "square-api-answer.csv"
     rows = list(csv.DictReader(download.value.path().read_text("utf-8").splitlines()))
-    assert [one["wavelength"] for one in rows] == list(map(str, answer["wavelength"]))
-    assert [one["intensity"] for one in rows][1] == ""
+    assert [one["wavelength (nm)"] for one in rows] == list(map(str, answer["wavelength"]))
+    assert [one["intensity (counts)"] for one in rows][1] == ""
 
 
 def test_a_list_is_plotted_over_the_axis_among_the_inputs(visit):  # noqa: F811

@@ -93,6 +93,26 @@ def test_answers_stand_beside_their_inputs_in_order(visit):
     expect(page.get_by_text("3,000 of 3,000 rows sent: 2,997 answered, 3 refused.")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_first_reasons_of_refusals_stand_below_the_status(visit, width):
+    page = visit("lens", viewport={"width": width, "height": 800})
+    give(page, "focus\n50\n-1\n50\nx\n0\n-2\n-3\n")
+    finish(page)
+    reasons = page.locator("[data-part=reasons]")
+    lines = reasons.inner_text().splitlines()
+    assert [line.partition(": focus: Input should be ")[0] for line in lines[:-1]] == [
+        "row 2",
+        "row 4",
+        "row 5",
+    ]
+    assert lines[-1] == "and 2 more, in the last column of the answers"
+    box = reasons.bounding_box()
+    assert box["x"] + box["width"] <= width
+    give(page, "focus\n50\n")
+    finish(page)
+    expect(reasons).to_be_empty()
+
+
 def test_an_uneven_row_and_an_empty_one_are_refused_in_their_place(visit):
     page = visit()
     give(page, 'value\n\n3\n""\n')
@@ -120,6 +140,12 @@ def test_an_answer_with_the_name_of_an_input_gets_another(visit):
         ["label", "focus", "power", "label_answer", "error"],
         ["a\n\"b\", 'c'", "50", "20.0", "a\n\"b\", 'c'", ""],
     ]
+
+
+def test_the_comments_above_a_table_are_no_rows(visit):
+    page = visit()
+    give(page, "# of the lab, 2024; daily\n# more\nid,value\n#1,3\n")
+    assert finish(page) == [["id", "value", "Value Squared", "error"], ["#1", "3", "9", ""]]
 
 
 @pytest.mark.parametrize("sign", [";", "\t"])

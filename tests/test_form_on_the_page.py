@@ -250,7 +250,7 @@ def test_a_block_of_a_spreadsheet_is_pasted_where_the_cell_is(visit):
 def test_a_header_that_is_pasted_names_the_columns(visit):
     page = visit("trial")
     paste(cell(page, 1, "left"), "smokes\tLeft\tname\tarm\ntrue\t160\tAda\t7\n\t161\tBob\t2")
-    told = "2 rows read. No column or choice is called name, 7: left out."
+    told = "2 rows read, in the place of 2. There is no column or choice for name, 7: left out."
     expect(page.locator(".records .note")).to_have_text(told)
     given = [{"left": 160, "smokes": True}, {"left": 161, "arm": 2}]
     assert sent(page)["patients"] == [FIRST | one for one in given]
@@ -265,7 +265,7 @@ def test_a_csv_file_takes_the_place_of_the_rows(visit, is_dropped):
     else:
         file = {"name": "a.csv", "mimeType": "text/csv", "buffer": text.encode()}
         page.get_by_label("Open CSV for patients").set_input_files(file)
-    expect(page.locator(".records .note")).to_contain_text("3 rows read.")
+    expect(page.locator(".records .note")).to_have_text("3 rows read, in the place of 2.")
     rows = [{"left": 170, "note": "a;b"}, {"left": 171}, {"left": 172, "note": "c"}]
     assert sent(page)["patients"] == [FIRST | row for row in rows]
 

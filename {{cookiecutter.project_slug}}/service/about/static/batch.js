@@ -58,7 +58,7 @@ async function open(file) {
   stopper.abort();
   const { signal } = (stopper = new AbortController());
   table = undefined;
-  [panel.dataset.state, part("fault").textContent] = ["", ""];
+  panel.dataset.state = part("fault").textContent = part("reasons").textContent = "";
   try {
     table = await read(file, signal);
   } catch (error) {
@@ -120,7 +120,10 @@ async function run({ rows: [head, ...rows], answers: found }, signal) {
 // Say how far it is after so many milliseconds.
 function tell(total, found, passed) {
   const done = found.length;
-  const refused = found.filter((row) => row.at(-1)).length;
+  const reasons = found.map((row) => row.at(-1)).filter(Boolean);
+  const refused = reasons.length;
+  const more = refused > 3 ? `\nand ${count(refused - 3)} more, in the last column of the answers` : "";
+  part("reasons").textContent = reasons.slice(0, 3).join("\n") + more;
   Object.assign(part("progress"), { max: total, value: done });
   const left = Math.ceil((passed / done / 1000) * (total - done));
   const rest = left ? `, about ${left} s left` : "";
@@ -131,7 +134,7 @@ function tell(total, found, passed) {
 part("run").addEventListener("click", async () => {
   const mine = Object.assign(table, { answers: [] });
   stopper = new AbortController();
-  panel.dataset.state = "busy";
+  [panel.dataset.state, part("reasons").textContent] = ["busy", ""];
   Object.assign(part("progress"), { max: mine.rows.length - 1, value: 0 });
   part("stop").focus();
   const fault = ({ name, message }) => (name === "AbortError" ? "Stopped." : message);

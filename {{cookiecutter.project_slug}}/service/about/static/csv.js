@@ -7,9 +7,23 @@ function separator(text) {
   return [",", ";", "\t"].toSorted((one, other) => count(other) - count(one))[0];
 }
 
+// The text without the comments above its table: first lines that begin with #. One with as many
+// cells as the table stays: the last one may be the header, and "#1" a value.
+function uncommented(text, given) {
+  const lines = text.startsWith("#") ? text.split(/(?<=\n|\r(?!\n))/) : [text];
+  const first = lines.findIndex((line) => !line.startsWith("#"));
+  const sign = given ?? separator(lines.at(first));
+  const cells = (line) => line.split(sign).length;
+  const isLike = (line) => cells(line) === cells(lines[first]);
+  const isKept = (line, at) => at === first - 1 || !/^#\s/.test(line);
+  const isOf = (line, at) => at >= first || (isLike(line) && isKept(line, at));
+  return lines.filter(isOf).join("");
+}
+
 // The rows of a table, each a list of texts; empty lines are none.
 export function readTable(found, given) {
-  const text = found.replace(/^\uFEFF/, "").replace(/^[\r\n]+|[\r\n]+$/g, "");
+  const bare = found.replace(/^\uFEFF/, "").replace(/^[\r\n]+|[\r\n]+$/g, "");
+  const text = uncommented(bare, given);
   const sign = given ?? separator(text);
   const [quoted, plain] = [`"([^"]*(?:""[^"]*)*)"`, `([^"${sign}\\r\\n][^${sign}\\r\\n]*|)`];
   const cell = new RegExp(`(?:${quoted}|${plain})(${sign}|\\r\\n?|\\n|$)`, "gy");

@@ -3,7 +3,7 @@
 import { csvFile } from "./csv.js";
 import { Digits, isList, isRecord, isScalar, write } from "./json.js";
 import { markup } from "./markup.js";
-import { plot } from "./plot.js";
+import { margin, plot, titled } from "./plot.js";
 import { below, options, said } from "./schema.js";
 
 const ROWS = 200; // of a table; all of them are in its CSV
@@ -20,17 +20,22 @@ export function text(value, schema) {
 export const named = (name, about) =>
   markup`<b dir="auto">${name}</b>${about && markup` <small dir="auto">${about}</small>`}`;
 
-const isDate = (item) =>
-  typeof item === "string" && /^\d{4}-\d\d-\d\d/.test(item) && Date.parse(item) > -Infinity;
-const day = (time) => new Date(time).toISOString().slice(0, 10);
+// The milliseconds of a date, or of a time, which is in UTC if it names no zone; else NaN.
+function time(text) {
+  const [, day, clock = "00:00", zone = "Z"] =
+    /^(\d{4}-\d\d-\d\d)(?:[T ]([\d:.]+)(Z|[+-]\d\d:?\d\d)?)?$/i.exec(text) ?? [];
+  return Date.parse(`${day}T${clock}${zone}`);
+}
+
+const isDate = (item) => typeof item === "string" && time(item) > -Infinity;
 const isNumber = (item) => item === null || item instanceof Digits;
-const number = (item) => (item === null ? NaN : isDate(item) ? Date.parse(item) : +item);
+const number = (item) => (item === null ? NaN : typeof item === "string" ? time(item) : +item);
 
 // A list as a column: its name, its unit, its items as they came and as numbers.
 function column(name, items, about) {
   const [unit, isAxis] = [said(about, "unit"), said(about, "axis") === "x"];
-  const label = items.some(isDate) ? day : String;
-  return { name, unit, items, about, isAxis, label, numbers: items.map(number) };
+  const isTime = items.some(isDate);
+  return { name, unit, items, about, isAxis, isTime, numbers: items.map(number) };
 }
 
 // The columns of a list: of records, of lists, or of values.
@@ -43,24 +48,27 @@ export function columns(list, name, schema) {
   return keys.map((key) => column(title(key), items(key), below(inner, key)));
 }
 
-// Whether a list is drawn, and stands beside others of its length: if it has numbers, or is the
-// axis. A set has no order, and each item of a tuple has a meaning of its own.
+// Whether a list is drawn, and stands beside others of its length: if it has numbers or dates, or
+// is the axis. A set has no order, and each item of a tuple has a meaning of its own.
 export function isSeries(list, schema) {
   const isOther = options(schema).some((option) => option["x-unordered"] || option.prefixItems);
   const isPlain = isList(list) && list.length > 0 && list.every(isScalar);
-  return isPlain && !isOther && (list.every(isNumber) || said(schema, "axis") === "x");
+  const isDrawn = list.every(isNumber) || list.every(isDate) || said(schema, "axis") === "x";
+  return isPlain && !isOther && isDrawn;
 }
 
 // The axis of a plot, which may be dates or among the inputs, and the columns to draw over it.
 function axes(found, given) {
   const { length } = found[0].items;
   const drawn = found.filter(({ items }) => items.every(isNumber));
-  const rises = drawn[1] && drawn[0].numbers.every((one, i, all) => !i || one > all[i - 1]);
+  const [first] = found.filter(({ items }) => items.every(isNumber) || items.every(isDate));
+  const isAlone = drawn.every((one) => one === first);
+  const rises = !isAlone && first.numbers.every((one, i, all) => !i || one > all[i - 1]);
   const isDrawn = (item) => isNumber(item) || isDate(item);
   const isOver = ({ isAxis, items }) =>
     isAxis && items.length === length && items.every(isDrawn);
   const item = column("item", found[0].items.map((_, i) => i + 1), {});
-  const x = [...found, ...given].find(isOver) ?? (rises ? drawn[0] : item);
+  const x = [...found, ...given].find(isOver) ?? (rises ? first : item);
   const lines = length > 2 ? drawn.filter((one) => one !== x) : [];
   return { x, lines, columns: given.includes(x) ? [x, ...found] : found };
 }
@@ -89,11 +97,12 @@ function table(found, name) {
 }
 
 // Let the browser keep columns as a file.
-function keep(found, name) {
+function keep(found) {
+  const title = document.title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-");
   const cell = (item) => (item === null ? "" : text(item));
   const rows = found[0].items.map((_, i) => found.map(({ items }) => cell(items[i])));
-  const href = csvFile([found.map((one) => one.name), ...rows]);
-  Object.assign(document.createElement("a"), { href, download: `${name}.csv` }).click();
+  const href = csvFile([found.map(titled), ...rows]);
+  Object.assign(document.createElement("a"), { href, download: `${title}-answer.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
@@ -106,7 +115,8 @@ export function figure({ titles, found, isDrawn }, given) {
   const made = document.createElement("figure");
   made.innerHTML = markup`<figcaption>${caption}</figcaption>
     ${units.map(() => markup`<div class="plot"></div>`)}${table(columns, name)}`;
-  made.querySelector(".keep").addEventListener("click", () => keep(columns, name));
-  made.querySelectorAll(".plot").forEach((part, i) => plot(part, x, units[i]));
+  made.querySelector(".keep").addEventListener("click", () => keep(columns));
+  const left = Math.max(...units.map(margin)); // of all, so that points of one x are in line
+  made.querySelectorAll(".plot").forEach((part, i) => plot(part, x, units[i], left));
   return made;
 }

@@ -1,19 +1,12 @@
 // A plot of columns of numbers over one of them: drawn here, since a library weighs 50 KB.
 
 import { markup } from "./markup.js";
+import { numberTicks, timeTicks } from "./ticks.js";
 
 const [TOP, BOTTOM, RIGHT] = [10, 236, 14]; // pixels, as is all below
 const DIGIT = 7.5; // the width of one
+const GAP = 8; // between two labels
 const WIDEST = 100_000; // more than any screen
-
-// Round numbers between two others.
-function ticks([low, high], count) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / count));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power * count >= high - low);
-  const first = Math.ceil(low / step) * step;
-  const number = Math.max(0, Math.floor((high - first) / step + 1e-9)) + 1 || 0;
-  return Array.from({ length: number }, (_, i) => +(first + i * step).toPrecision(12));
-}
 
 function range(numbers) {
   const found = Float64Array.from(numbers.filter(Number.isFinite)).sort();
@@ -43,12 +36,31 @@ function line(points) {
   return path;
 }
 
-const titled = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
+export const titled = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
+
+// The labels below an axis: each within the drawing, and none that would meet the one before.
+function labels({ isTime }, across, toX, [left, right]) {
+  const ticks = isTime ? timeTicks : numberTicks;
+  let end = -GAP;
+  return ticks(across, Math.max(2, (right - left) / 90)).map(({ tick, name }) => {
+    const half = (name.length * DIGIT) / 2;
+    const middle = Math.max(half, Math.min(toX(tick), right + RIGHT - half));
+    const isFree = middle - half >= end + GAP;
+    if (isFree) end = middle + half;
+    return markup`<path class="mark" d="M${toX(tick)},${BOTTOM}v5"/>
+      ${isFree && markup`<text x="${middle}" y="${BOTTOM + 18}">${name}</text>`}`;
+  });
+}
+
+// The pixels to the left of columns, in which the labels of their numbers stand.
+export function margin(columns) {
+  const rows = numberTicks(range(columns.flatMap(({ numbers }) => numbers)), 5);
+  return RIGHT + DIGIT * Math.max(1, ...rows.map(({ name }) => name.length));
+}
 
 // Draw all that depends on the width; give the scale from numbers to pixels across.
-function draw(drawing, { x, lines, order, across, up }) {
-  const rows = ticks(up, 5);
-  const left = RIGHT + DIGIT * Math.max(1, ...rows.map((tick) => `${tick}`.length));
+function draw(drawing, { x, lines, order, across, up, left }) {
+  const rows = numberTicks(up, 5);
   const right = drawing.clientWidth - RIGHT;
   const [toX, toY] = [scale(across, [left, right]), scale(up, [BOTTOM, TOP])];
   const curves = lines.map((numbers, i) => {
@@ -58,20 +70,18 @@ function draw(drawing, { x, lines, order, across, up }) {
       <path class="dots series-${i % 6}" d="${dots}"/>`;
   });
   const grid = rows.map(
-    (tick) => markup`<path class="grid" d="M${left},${toY(tick)}H${right}"/>
-      <text class="row" x="${left - 8}" y="${toY(tick) + 4}">${tick}</text>`,
+    ({ tick, name }) => markup`<path class="grid" d="M${left},${toY(tick)}H${right}"/>
+      <text class="row" x="${left - GAP}" y="${toY(tick) + 4}">${name}</text>`,
   );
-  const below = ticks(across, Math.max(2, right / 90)).map(
-    (tick) => markup`<text x="${toX(tick)}" y="${BOTTOM + 18}">${x.label(tick)}</text>`,
-  );
+  const below = labels(x, across, toX, [left, right]);
   const middle = (left + right) / 2;
   const title = markup`<text class="axis" x="${middle}" y="${BOTTOM + 38}">${titled(x)}</text>`;
   drawing.innerHTML = markup`${grid}${below}${title}${curves}<path class="cursor"/>`;
   return toX;
 }
 
-// Draw into a place. A column has a name, a unit, its items as they came and as numbers.
-export function plot(place, x, columns) {
+// Draw into a place, beside a margin. A column has a name, a unit, its items as they came and as numbers.
+export function plot(place, x, columns, left) {
   const lines = columns.map(({ numbers }) => numbers);
   const order = [...x.numbers.keys()].filter((i) => Number.isFinite(x.numbers[i]));
   order.sort((a, b) => x.numbers[a] - x.numbers[b]);
@@ -86,7 +96,7 @@ export function plot(place, x, columns) {
   const [drawing, readout] = place.querySelectorAll("svg, .readout");
   let toX;
   new ResizeObserver(() => {
-    toX = draw(drawing, { x, lines, order, across, up });
+    toX = draw(drawing, { x, lines, order, across, up, left });
   }).observe(drawing);
 
   // The point that is nearest to the pointer, with every digit.

@@ -22,10 +22,13 @@ export class Table {
   constructor(control, box) {
     const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
     [this.control, this.body, this.template, this.note] = [control, ...parts];
-    this.columns = named(this.template.content).map(({ dataset }) => dataset.name);
+    const heads = box.querySelectorAll("thead th[id]");
+    const unit = (at) => heads[at].querySelector(".unit")?.textContent ?? "";
+    const cells = named(this.template.content);
+    this.columns = cells.map(({ dataset: { name } }, at) => ({ name, unit: unit(at) }));
     for (const kind of ["input", "focusout", "paste", "click", "keydown"])
       box.addEventListener(kind, (event) => this[kind](event));
-    picked(box, (file) => this.open(file));
+    picked(box, (file) => this.take(file.text()));
   }
 
   // The rows, but for those that say nothing.
@@ -71,43 +74,76 @@ export class Table {
     this.settle();
   }
 
-  // The place of the column of this name, or else of one that differs in capitals alone.
-  columnOf(name) {
-    const isSame = (one) => one.toLowerCase() === name.toLowerCase();
-    const at = this.columns.indexOf(name);
-    return at < 0 ? this.columns.findIndex(isSame) : at;
+  // The place of the column of a name, which may stand in other capitals or before its unit; the
+  // same name with another unit has none.
+  columnOf(found) {
+    const bare = (text) => text.replace(/[\s_,;:()[\]]/g, "");
+    const isCalled = ({ name, unit }) => {
+      const rest = found.slice(name.length);
+      const isSame = found.slice(0, name.length).toLowerCase() === name.toLowerCase();
+      return isSame && (!rest || (/^[\s_,;:([]/.test(rest) && bare(rest) === bare(unit)));
+    };
+    const at = this.columns.findIndex(({ name }) => name === found);
+    return at < 0 ? this.columns.findIndex(isCalled) : at;
   }
 
-  // Put a block of texts into the cells from one on; a header, if there is one, names the columns.
-  put(block, at = 0, column = 0) {
-    const head = block[0].map((name) => this.columnOf(name.trim()));
+  // The lines of a block of texts without its header, the column of each text in a line, and the
+  // names in the header that have no column of their own.
+  parts(block, column) {
+    const found = block[0].map((name) => this.columnOf(name.replace(/^#/, "").trim()));
+    const head = found.map((place, i) => (found.indexOf(place) < i ? -1 : place));
     const isHead = head.some((place) => place >= 0);
-    const places = isHead ? head : head.map((_, index) => column + index);
-    const lost = new Set(isHead ? block[0].filter((_, index) => head[index] < 0) : []);
-    const lines = isHead ? block.slice(1) : block;
+    const width = Math.max(...block.map(({ length }) => length));
+    const places = Array.from({ length: width }, (_, i) => (isHead ? head[i] : column + i));
+    const others = isHead ? block[0].filter((name, i) => head[i] < 0 && name.trim()) : [];
+    return { lines: isHead ? block.slice(1) : block, places, others };
+  }
+
+  // Put a block of texts into the cells from one on; from the first one on, in the place of all
+  // rows. No old value stays beside those of a block that does not fit.
+  put(block, at = 0, column = 0) {
+    const { lines, places, others } = this.parts(block, column);
+    const isWhole = !(at + column) && lines.length > 0;
+    const before = isWhole && this.filled().length;
+    if (isWhole) this.body.replaceChildren();
+    const lost = new Set(others);
     lines.forEach((line, index) => {
       const row = this.body.rows[at + index] ?? this.add();
       const cells = named(row);
       this.said.delete(row);
-      line.forEach((text, place) => {
-        const cell = cells[places[place]];
-        if (cell ? !assign(cell, text) : text && !isHead) lost.add(text);
+      if (others.length) for (const cell of cells) type(cell, "");
+      places.forEach((place, i) => {
+        const text = line[i] ?? "";
+        const isPut = place in cells ? assign(cells[place], text) : !text || others.length;
+        if (!isPut) lost.add(text);
       });
     });
     const some = [...lost].slice(0, 5).join(", ");
-    const left = some && ` No column or choice is called ${some}: left out.`;
-    this.note.textContent = `${lines.length} row${lines.length === 1 ? "" : "s"} read.${left}`;
+    const left = some && ` There is no column or choice for ${some}: left out.`;
+    const instead = before ? `, in the place of ${before}` : "";
+    this.tell(`${lines.length} row${lines.length === 1 ? "" : "s"} read${instead}.${left}`, some);
     this.settle();
   }
 
-  async open(file) {
+  tell(text, isFault) {
+    this.note.textContent = text;
+    this.note.classList.toggle("bad", Boolean(isFault));
+  }
+
+  async take(text, sign, row, column) {
     try {
-      const block = readTable(await file.text());
-      this.body.replaceChildren();
-      this.put(block);
+      this.put(readTable(await text, sign), row, column);
     } catch (error) {
-      this.note.textContent = error.message;
+      this.tell(error.message, true);
     }
+  }
+
+  // The sign between the cells of a text that is pasted: of a spreadsheet, or of CSV if each line
+  // has all columns.
+  separator(text) {
+    const lines = text.trim().split(/[\r\n]+/).filter((line) => !line.startsWith("#"));
+    const isAll = (line) => line.split(",").length === this.columns.length;
+    return !text.includes("\t") && lines.every(isAll) ? "," : "\t";
   }
 
   input(event) {
@@ -126,7 +162,8 @@ export class Table {
     const cell = event.target.closest("td");
     if (!cell || !/[\t\n]/.test(text.trim())) return;
     event.preventDefault();
-    this.put(readTable(text, "\t"), cell.parentElement.sectionRowIndex, cell.cellIndex - 1);
+    const [row, column] = [cell.parentElement.sectionRowIndex, cell.cellIndex - 1];
+    this.take(text, column ? "\t" : this.separator(text), row, column);
   }
 
   click({ target }) {
