@@ -23,44 +23,43 @@ PRODUCT = [
 ]
 FILES = """
 .dockerignore .gitattributes .github/workflows/check.yml .github/workflows/publish.yml
-.github/workflows/reproduce.yml .gitignore
-AGENTS.md CITATION.cff Dockerfile LICENSE Makefile README.md app.py compose.yaml deploy/Caddyfile
-deploy/kubernetes.yaml docs/calling.md docs/deployment.md docs/images-and-locks.md docs/model.md
-docs/proof.md docs/publishing.md docs/settings.md docs/troubleshooting.md environment.yml
-gunicorn.conf.py locks/lock.py model/__init__.py model/examples/two.json
-model/examples/very-large.json model/square.py pyproject.toml service/__init__.py
-service/about/__init__.py service/about/citation.py service/about/citation.yaml
-service/about/headers.py service/about/openapi.py service/about/openapi.yaml service/about/page.py
-service/about/provenance.py service/about/sample.cff service/about/static/answer.js
-service/about/static/ask.js service/about/static/batch.js service/about/static/calls.js
-service/about/static/csv.js service/about/static/dom.js service/about/static/figure.js
-service/about/static/form.js
+.github/workflows/reproduce.yml .gitignore AGENTS.md CITATION.cff Dockerfile LICENSE Makefile
+README.md app.py compose.yaml deploy/Caddyfile deploy/kubernetes.yaml docs/calling.md
+docs/deployment.md docs/images-and-locks.md docs/model.md docs/proof.md docs/publishing.md
+docs/settings.md docs/troubleshooting.md environment.yml gunicorn.conf.py locks/lock.py
+model/__init__.py model/examples/two.json model/examples/very-large.json model/square.py
+pyproject.toml service/__init__.py service/about/__init__.py service/about/citation.py
+service/about/citation.yaml service/about/headers.py service/about/openapi.py
+service/about/openapi.yaml service/about/page.py service/about/provenance.py
+service/about/sample.cff service/about/static/answer.js service/about/static/ask.js
+service/about/static/batch.js service/about/static/calls.js service/about/static/csv.js
+service/about/static/dom.js service/about/static/figure.js service/about/static/form.js
 service/about/static/json.js service/about/static/markup.js service/about/static/page.js
 service/about/static/plot.js service/about/static/schema.js service/about/static/style.css
-service/about/static/table.js service/about/static/values.js service/about/static/views.js
-service/about/templates/about.html service/about/templates/answer.html
-service/about/templates/batch.html service/about/templates/calls.html
-service/about/templates/citation.bib service/about/templates/citation.json
-service/about/templates/citation.txt service/about/templates/cite.html
-service/about/templates/examples.html service/about/templates/facts.html
-service/about/templates/field.html service/about/templates/form.html
-service/about/templates/index.html service/about/templates/prose.html
-service/about/templates/reproduction.txt service/application.py service/batch.py service/bodies.py
-service/errors.py service/fields.py service/forms.py service/frames.py service/health.py
-service/keeper/__init__.py service/keeper/__main__.py service/keeper/process.py service/logs.py
-service/inprocess.py service/machine.py service/packages.txt service/pictures.py service/pool.py
-service/predictions.py service/proof/__init__.py service/question.py
-service/proof/comparison.py service/proof/examples.py service/proof/record.py
-service/proof/replay.py service/proof/reproduce.py service/proof/shown.py service/proof/weights.py
+service/about/static/table.js service/about/static/ticks.js service/about/static/values.js
+service/about/static/views.js service/about/templates/about.html
+service/about/templates/answer.html service/about/templates/batch.html
+service/about/templates/calls.html service/about/templates/citation.bib
+service/about/templates/citation.json service/about/templates/citation.txt
+service/about/templates/cite.html service/about/templates/examples.html
+service/about/templates/facts.html service/about/templates/field.html
+service/about/templates/form.html service/about/templates/index.html
+service/about/templates/prose.html service/about/templates/reproduction.txt service/application.py
+service/batch.py service/bodies.py service/errors.py service/fields.py service/forms.py
+service/frames.py service/health.py service/keeper/__init__.py service/keeper/__main__.py
+service/keeper/process.py service/logs.py service/inprocess.py service/machine.py
+service/packages.txt service/pictures.py service/pool.py service/predictions.py
+service/proof/__init__.py service/question.py service/proof/comparison.py
+service/proof/examples.py service/proof/record.py service/proof/replay.py
+service/proof/reproduce.py service/proof/shown.py service/proof/weights.py
 service/runner/__init__.py service/runner/__main__.py service/runner/answers.py
-service/runner/contract.py service/runner/loose.py
-service/runner/refusals.py service/runner/rows.py service/runner/schemas.py
-service/runner/strict.py service/runner/values.py service/schema.py
-service/served.py service/settings.py service/slots.py service/tables.py service/watch.py
-service/words.py service/words.toml service/worker.py tests/conftest.py tests/test_examples.py
-tests/test_identity.py tests/test_model.py tests/test_openapi.py tests/test_packages.py
-tests/test_page.py tests/test_provenance.py tools/environment.py tools/packages.py tools/trial.py
-tools/version.py
+service/runner/contract.py service/runner/loose.py service/runner/refusals.py
+service/runner/rows.py service/runner/schemas.py service/runner/strict.py service/runner/values.py
+service/schema.py service/served.py service/settings.py service/slots.py service/tables.py
+service/watch.py service/words.py service/words.toml service/worker.py tests/conftest.py
+tests/test_examples.py tests/test_identity.py tests/test_model.py tests/test_openapi.py
+tests/test_packages.py tests/test_page.py tests/test_provenance.py tools/environment.py
+tools/packages.py tools/trial.py tools/version.py
 """.split()
 
 # As published: https://www.gnu.org/licenses/gpl-3.0.txt, https://www.apache.org/licenses/LICENSE-2.0.txt
