@@ -773,6 +773,15 @@ def test_it_is_not_ready_while_the_only_process_loads(start):
 
 
 @pytest.mark.slow
+def test_a_model_hears_an_interrupt_also_where_a_script_has_started_the_service(start):
+    """A shell that is no terminal lets `gunicorn &` ignore SIGINT."""
+    launch = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    launch += "os.execv(sys.executable, [sys.executable, '-m', 'gunicorn'])"
+    with start(RUNS, "-c", launch, **ONE) as server:
+        assert json.loads(answer(server, FACTS))["SIGINT"]
+
+
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_ends_the_service(bake):
     """Gunicorn reloads at SIGHUP, and would go on where nobody sees it."""
     ours, theirs = pty.openpty()

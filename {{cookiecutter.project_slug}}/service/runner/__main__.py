@@ -9,6 +9,7 @@ import gc
 import inspect
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -45,6 +46,7 @@ def main() -> None:
     """Load the model, say that it is ready, and answer one request after the other."""
     queue, keeper = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     end_with(keeper)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which `gunicorn &` would ignore
     for file in (queue, keeper):
         os.set_inheritable(file.fileno(), False)  # programs that the model starts get none
     told = json.loads(sys.argv[3])
