@@ -47,6 +47,7 @@ MANY = "64 connections: answers/s"
 AFTER = "PSS after batches of up to 100,000 rows (MB)"
 HELD = "a batch is held whole; the 10,000 rows that the default takes leave 120 MB"
 WAY = "the way to a model process and back: a connection and two wake-ups for each request"
+HALVES = "HTTP alone takes 0.35 ms, as /healthz does; the way to a model process and back the rest"
 ROWS = "a row costs the model process as much CPU time as FastAPI; a second one halves the wait"
 LINEAR = "100,000 rows: rows/s"
 IN_PARTS = "after 0.1 s the rest goes in parts, so that others have turns: rows are split as text"
@@ -88,8 +89,8 @@ def works(kind: str) -> Iterator[Goal]:
 
 
 GOALS = [
-    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, tuple(FASTAPI), "", 2, WAY),
-    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, tuple(TOOLS), "", 2, WAY),
+    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, tuple(FASTAPI), "", 2, HALVES),
+    Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, tuple(TOOLS), "", 2, HALVES),
     Goal("1 connection: p50 (ms)", DEFAULT, "1 p50", "<=", 1, ("Cog",), "", 2, COG),
     Goal(MANY, "ours, 1", "64 rate", ">=", 1, ("FastAPI def, 1",), reason=HTTP),
     Goal(MANY, DEFAULT, "64 rate", ">=", 0.8, ("FastAPI def, 2",), reason=HTTP),

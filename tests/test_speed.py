@@ -62,7 +62,7 @@ def test_a_goal_is_the_median_of_the_ratios_within_the_rounds():
 def test_a_goal_that_is_not_met_says_why_and_by_whom():
     records = [record("ours, 2", _1_p50=0.6), record("FastAPI async, 2", _1_p50=0.3)]
     line = goal([*records, record("FastAPI def, 1", _1_p50=0.5)], "1 connection")
-    assert "(FastAPI async, 2)" in line and "**no**: the way to a model process" in line
+    assert "(FastAPI async, 2)" in line and "**no**: HTTP alone takes" in line
 
 
 def test_who_refuses_is_not_the_one_to_beat():
