@@ -27,10 +27,11 @@ def apart(body: bytes, most: int) -> Frame:
     keep, lost = map(json.loads, names)
     gc.disable()  # it would look through millions of items again and again
     try:
-        # By the reader of inputs. NaN is the fault of its row, but no answer may keep it.
-        if not isinstance(from_json(data, allow_inf_nan=not keep), list):
-            return frames.INVALID, b"", b""
+        if keep:  # else it has been read as a batch before; and no answer may keep NaN
+            from_json(data, allow_inf_nan=False)
         text = data.decode()
+        if text[SPACES.match(text).end()] != "[":
+            return frames.INVALID, b"", b""
         rows = (text[start:end] for _, start, end in islice(spans(text, "["), most + 1))
         parts = [part for row in rows for part in beside(row, keep, lost)]
     except ValueError as error:
