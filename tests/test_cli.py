@@ -277,6 +277,7 @@ def test_the_last_words_lead_into_the_project_wherever_it_is(template, person):
     assert Path(arrived.rstrip("\n")) == person.desk / AWKWARD_FOLDER / "square-api"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Gunicorn does not run on Windows")
 def test_two_projects_serve_at_their_own_ports_and_know_nothing_of_each_other(bake, serve):
     ports = free_port(), free_port()

@@ -371,6 +371,7 @@ def test_an_answer_that_is_not_finite_is_null(model):
     assert answer == {"period": None, "note": "overflow"}
 
 
+@pytest.mark.slow
 def test_a_nested_model_takes_a_body_and_json_in_a_link_and_a_cell(model):
     body = {"sample": {"taken": "2026-01-02T03:04:05+01:00", "values": [1, 2.5]}, "kind": "largest"}
     with model("nested") as server:
@@ -409,6 +410,7 @@ def test_a_date_is_no_number_of_seconds(model, taken, status):
     assert code == status, text
 
 
+@pytest.mark.slow
 def test_a_list_is_a_repeated_key(model):
     with model("lists") as server:
         answer = server.get("/api?x=-3&x=4&power=1&absolute=true")

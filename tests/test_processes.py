@@ -434,6 +434,7 @@ def test_a_bad_row_costs_no_other_row_its_answer(two, code, status):
     assert [row.get("answer") for row in rows] == ["1", "2", None, "4", "5"]
 
 
+@pytest.mark.slow
 def test_where_predict_batch_raises_each_row_is_tried_alone(start):
     with start(BATCH, MODEL_PROCESSES="1") as server:
         rows = batch(server, ["answer = 1", "1 / 0", "answer = 3"])
@@ -632,6 +633,7 @@ def predict(inputs: Input) -> Output:
 """
 
 
+@pytest.mark.slow
 def test_a_short_request_never_waits_while_long_bodies_are_read(start):
     with start(READS, MODEL_PROCESSES="2") as server:
         long = [post(server, 200_000 * "r") for _ in range(4)]

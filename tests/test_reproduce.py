@@ -61,6 +61,7 @@ def servers(project: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 def test_a_faithful_project_is_ok_and_leaves_nothing_running(project):
     outcome, said, report = reproduce(project, "--local", http_proxy="http://127.0.0.1:9")
     assert outcome == "OK", said
