@@ -163,7 +163,7 @@ def drawn(page: Page, unit: str = "m"):
     )
 
 
-# What each tick and each label below a plot says and where; the place of a time on the axis.
+# The text and the place of each tick and each label below a plot; the place of a time.
 PLACES = """drawing => {
     const path = drawing.querySelector(".curve").getAttribute("d");
     const points = [...path.matchAll(/[ML]([-0-9.]+),/g)].map((found) => +found[1]);

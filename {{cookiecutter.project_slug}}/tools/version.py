@@ -16,7 +16,7 @@ import yaml
 from packaging.version import InvalidVersion, Version
 from pydantic import ValidationError
 
-from service.about.provenance import names
+from service.files import names
 from service.pool import opened
 from service.proof import weights
 from service.proof.examples import STRICT, Example, examples, worst

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import glob
 import hashlib
 import json
 import logging
@@ -16,13 +15,11 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from service.about.citation import cited
+from service.files import PROJECT, names
 from service.proof import weights
 
-PROJECT = Path(__file__).parents[2]
 UNKNOWN = "unknown"
 LARGE = 50_000_000  # bytes; git warns of a longer file, and none is a text
-# The image has no such files; and the examples prove the model, but are no part of it.
-APART = re.compile(r"/__pycache__/|\.ipynb$|^model/(data|examples)/")
 # These change the last digits of an answer, or the order of a set.
 SWITCHES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED")
 
@@ -112,14 +109,6 @@ def model_files() -> dict[str, dict]:
             logging.warning("%s is large for git: list it in model/weights.json.", name)
         found[name] = {"sha256": digest(PROJECT / name), "bytes": size}
     return dict(sorted(found.items()))
-
-
-def names(folder: str) -> list[str]:
-    """The files of a folder that belong to the service."""
-    # Unlike pathlib, this glob leaves out hidden files and follows links to folders.
-    found = glob.glob(f"{folder}/**", root_dir=PROJECT, recursive=True)  # noqa: PTH207
-    files = [Path(name).as_posix() for name in found if (PROJECT / name).is_file()]
-    return [name for name in files if not APART.search(name)]
 
 
 def digest(path: Path) -> str:

@@ -8,23 +8,19 @@ import contextlib
 import json
 import logging
 import os
-import re
 import socket
 import sys
 import threading
 import time
 from collections import deque
-from pathlib import Path
 
 from service import frames, logs, machine
+from service.files import PROJECT, names
 from service.frames import Connection
 from service.keeper.process import NotReady, Process, Refused
 
 logger = logging.getLogger("service")
 
-PROJECT = Path(__file__).parents[2]
-# Examples are read at each start; data and caches are not the model's code.
-APART = re.compile(r"/__pycache__/|/model/(data|examples)/")
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds between the tries to start a process that ends while it loads
 TURN = 0.2  # seconds between two looks for predictions that take too long
 PATIENCE = 5  # seconds until the end of a process is known
@@ -37,7 +33,7 @@ class Keeper:
     def __init__(self, settings: dict, queue: socket.socket, door: socket.socket) -> None:
         self.settings, self.queue, self.door = settings, queue, door
         # A process that takes the place of another must run what the fingerprint says.
-        self.files = {path: stamp(path) for path in files()}
+        self.files = {name: stamp(name) for name in names("model") + names("service")}
         self.processes: set[Process] = set()
         self.ended: deque[Process] = deque(maxlen=100)
         self.cancelled: deque[str] = deque(maxlen=10_000)  # requests for which nobody waits
@@ -146,9 +142,8 @@ class Keeper:
         :raise NotReady: if it does not get ready
         :raise OSError, RuntimeError: if it cannot be started
         """
-        if changed := [path for path, seen in self.files.items() if stamp(path) != seen]:
-            name = changed[0].relative_to(PROJECT)
-            raise NotReady(f"{name} has changed since the start: start the service again.")
+        if changed := [name for name, seen in self.files.items() if stamp(name) != seen]:
+            raise NotReady(f"{changed[0]} has changed since the start: start the service again.")
         process = Process(self.settings, self.queue.fileno(), address(self.door))
         self.processes.add(process)
         try:
@@ -176,16 +171,10 @@ class Keeper:
             threading.Thread(target=self.keep, daemon=True).start()
 
 
-def files() -> list[Path]:
-    """List the files that a model process reads: those of model/ and service/, as far as known."""
-    found = [path for folder in ("model", "service") for path in (PROJECT / folder).rglob("*")]
-    return [path for path in found if path.is_file() and not APART.search(path.as_posix())]
-
-
-def stamp(path: Path) -> tuple[float, int] | None:
+def stamp(name: str) -> tuple[float, int] | None:
     """When a file was changed (s), and its size (bytes); nothing where it has gone."""
     try:
-        found = path.stat()
+        found = (PROJECT / name).stat()
     except OSError:
         return None
     return found.st_mtime, found.st_size

@@ -19,7 +19,7 @@ from service.words import text
 # The names in JSON of keys that are no texts
 PATTERNS = {"number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
-# What pydantic writes of the bounds of another type, and what JSON Schema calls them
+# The names that pydantic gives to the bounds of another type, and those of JSON Schema
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 BOUNDS |= {"multiple_of": "multipleOf"}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
@@ -46,7 +46,7 @@ class Schemas(GenerateJsonSchema):
         return found | (in_base64(sizes) if "contentEncoding" in found else sizes)
 
     def chain_schema(self, schema: dict) -> dict:
-        """What a chain takes: with the pattern behind a validator, if both are of one type."""
+        """The input of a chain: with the pattern behind a validator, if both are of one type."""
         found = super().chain_schema(schema)
         for step in map(self.generate_inner, schema["steps"]):
             found = step | found if step.get("type") == found.get("type") else found

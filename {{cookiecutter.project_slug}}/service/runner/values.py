@@ -12,7 +12,7 @@ from functools import partial
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-# What base64 looks like: padded, and with no bit set that says nothing.
+# The look of base64: padded, and with no bit set that says nothing.
 PATTERN = "^(X{4})*(X{2}[AEIMQUYcgkosw048]=|X[AQgw]==)?$".replace("X", "[A-Za-z0-9+/]")
 
 
@@ -134,7 +134,7 @@ DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOME
 INTEGER = "0|-?[1-9][0-9]*"
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
 NAMES = {"int": INTEGER, "float": NUMBER, "bool": "true|false"}
-# What a decimal, a date and a time of day look like in a description
+# The look of a decimal, a date and a time of day in a description
 DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
 LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
 DATE = f"(?!(?!{LEAP})[0-9]{{4}}-02-29)"

@@ -122,7 +122,8 @@ function tell(total, found, passed) {
   const done = found.length;
   const reasons = found.map((row) => row.at(-1)).filter(Boolean);
   const refused = reasons.length;
-  const more = refused > 3 ? `\nand ${count(refused - 3)} more, in the last column of the answers` : "";
+  const others = `\nand ${count(refused - 3)} more, in the last column of the answers`;
+  const more = refused > 3 ? others : "";
   part("reasons").textContent = reasons.slice(0, 3).join("\n") + more;
   Object.assign(part("progress"), { max: total, value: done });
   const left = Math.ceil((passed / done / 1000) * (total - done));

@@ -80,7 +80,8 @@ function draw(drawing, { x, lines, order, across, up, left }) {
   return toX;
 }
 
-// Draw into a place, beside a margin. A column has a name, a unit, its items as they came and as numbers.
+// Draw into a place, beside a margin. A column has a name, a unit, its items as they came and as
+// numbers.
 export function plot(place, x, columns, left) {
   const lines = columns.map(({ numbers }) => numbers);
   const order = [...x.numbers.keys()].filter((i) => Number.isFinite(x.numbers[i]));

@@ -2,7 +2,7 @@
 
 import { isList, isRecord, read, write } from "./json.js";
 
-// What a control says, as a text: a check box says true or false.
+// The text in a control: a check box says true or false.
 export const typed = (control) =>
   control.type === "checkbox" ? `${control.checked}` : control.value;
 
