@@ -656,6 +656,12 @@ def same(one: object, other: object) -> bool:
 
 
 FAILED = {
+    "keys of a type that has a name, after a validator": Case(
+        "class Input(BaseModel):\n    x: dict[Mass, int] | int | list[dict[Mass, int] | int]\n"
+        "    y: list[dict[Mass, int]] = []\n" + BEFORE,
+        ({"x": {"0.5": 1}, "y": [{"5": 1}]}, {"x": [{"2": 1}, 3]}),
+        ({"x": {"one": 1}}, {"x": [{"-2": 1}]}),
+    ),
     "a validator before": Case(
         "Same = BeforeValidator(lambda given: given)\n"
         "class Input(BaseModel):\n    x: tuple[float, float] = (1, 2)\n"

@@ -19,7 +19,9 @@ from service.words import text
 def compiled(into: Callable, kind: object, change: Callable = lambda schema: schema) -> object:
     """What reads a type strictly from JSON, or writes it, after a change of its core schema."""
     classes = []
-    schema = change(stricter(TypeAdapter(kind).core_schema, classes))
+    schema = TypeAdapter(kind).core_schema
+    named = {one["ref"]: one for one in schema.get("definitions", ())}
+    schema = change(stricter(spelled(schema, named), classes))
     with unused(classes):
         return into(schema)
 
@@ -151,6 +153,15 @@ def exact(part: dict) -> tuple[int, dict]:
 def keyed(part: dict) -> dict:
     """An object by name, whose keys may be numbers."""
     return part | {"keys_schema": by_name(part.get("keys_schema", {"type": "str"}))}
+
+
+def spelled(part: object, named: dict[str, dict], is_key: bool = False) -> object:
+    """A part of a core schema in which the types of keys stand in the place of their names."""
+    while is_key and kind_of(part) == "definition-ref":
+        part = {key: found for key, found in named[part["schema_ref"]].items() if key != "ref"}
+    keys = part.get("keys_schema") if kind_of(part) == "dict" else None
+    part = within(part, partial(spelled, named=named, is_key=is_key))
+    return part | {"keys_schema": spelled(keys, named, is_key=True)} if keys else part
 
 
 def by_name(part: object) -> object:
