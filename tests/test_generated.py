@@ -282,10 +282,11 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     """Draw a model and what to ask it."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
-    lines, kinds, required, several = [], {}, set(), {}
+    lines, taken, required, several = [], {}, set(), {}
     head = draw(st.sampled_from(["", ", populate_by_name=True", ", extra='allow'"]))
     for place, name in enumerate(names):
-        found = kinds[name] = draw(KINDS)
+        found = draw(KINDS)
+        taken[name] = found.values
         default = draw(st.sampled_from(["", *found.defaults]))
         if not default:
             required.add(name)
@@ -298,10 +299,11 @@ def cases(draw: st.DrawFn) -> Case:
         lines.append(f"    f{place}: {found.source} = Field({', '.join(options)})")
         if draw(st.integers(0, 9)) == 0:
             lines.append(f"    _check{place} = field_validator('f{place}')(refused_if_unlucky)")
+            taken[name] = found.values.filter(lambda value: value != 13)
     lines += draw(st.sampled_from([[], [COMPUTED], [BEFORE]]))
     given = st.fixed_dictionaries(
-        {name: kinds[name].values for name in required},
-        optional={name: kinds[name].values for name in set(names) - required},
+        {name: taken[name] for name in required},
+        optional={name: taken[name] for name in set(names) - required},
     )
     requests = draw(st.lists(given, min_size=1, max_size=3))
     wrong = draw(st.lists(st.tuples(st.sampled_from(names), ANYTHING), max_size=3))
