@@ -658,6 +658,11 @@ def same(one: object, other: object) -> bool:
 
 
 FAILED = {
+    "bytes beside anything": Case(
+        "class Input(BaseModel):\n    x: Any | bytes | list[Any | bytes] | None\n"
+        "    y: bytes | Any = None\n    z: dict[str, Any | date] = {}\n",
+        ({"x": "YWI=", "y": "YWI="}, {"x": ["YWI=", "b", 1.5]}, {"x": 1, "z": {"a": "2024-02-29"}}),
+    ),
     "keys of a type that has a name, after a validator": Case(
         "class Input(BaseModel):\n    x: dict[Mass, int] | int | list[dict[Mass, int] | int]\n"
         "    y: list[dict[Mass, int]] = []\n" + BEFORE,
@@ -1341,12 +1346,16 @@ def test_digits_without_end_are_refused_at_once(services):
 def ask(services, case: Case, client: Wire | None = None) -> Asked:
     """Ask a model everything."""
     asked = Asked(*services(case.source), case.source, client)
-    for request in case.requests:
-        asked.request(request)
-    for other in case.others:
-        asked.other(other)
-    for query in case.texts:
-        asked.texts(query)
+    try:
+        for request in case.requests:
+            asked.request(request)
+        for other in case.others:
+            asked.other(other)
+        for query in case.texts:
+            asked.texts(query)
+    except Exception as error:
+        error.add_note(str(case))
+        raise
     return asked
 
 
@@ -1383,4 +1392,9 @@ def test_a_model_that_nobody_wrote_is_served_as_it_is(services, case, data):
     asked = ask(services, case)
     schemas = asked.described["components"]["schemas"]
     for _ in range(3):
-        asked.allowed(data.draw(allowed_by(asked.takes.schema, schemas)))
+        allowed = data.draw(allowed_by(asked.takes.schema, schemas))
+        try:
+            asked.allowed(allowed)
+        except Exception as error:
+            error.add_note(f"{case.source}\n{allowed}")
+            raise

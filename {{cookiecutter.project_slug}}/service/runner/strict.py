@@ -141,11 +141,14 @@ def texts_first(part: dict) -> dict:
 
 
 def exact(part: dict) -> tuple[int, dict]:
-    """The place of a choice, and the choice: a text first, then a reference, which may be one."""
+    """The place of a choice, and the choice: a text first, then a reference, which may be one.
+
+    What takes anything is last: it would write also what another choice has read.
+    """
     if part["type"] == "str":
         return 0, read_by(lambda text: text)(part)
     if part["type"] not in WRAPS:
-        return 1 if part["type"] == "definition-ref" else 2, part
+        return {"definition-ref": 1, "any": 3}.get(part["type"], 2), part
     place, inner = exact(part["schema"])
     return place, part | {"schema": inner}
 
