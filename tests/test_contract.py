@@ -21,6 +21,7 @@ PRODUCT = [
     dict(zip([*CHOICES, *OPTIONAL], answers, strict=True))
     for answers in itertools.product(*CHOICES.values(), *OPTIONAL.values())
 ]
+CODE = {".py", ".js", ".css", ".toml"}
 FILES = """
 .dockerignore .gitattributes .github/workflows/check.yml .github/workflows/publish.yml
 .github/workflows/reproduce.yml .gitignore AGENTS.md CITATION.cff Dockerfile LICENSE Makefile
@@ -147,6 +148,15 @@ def test_every_combination_of_choices_parses(bake, answers):
     for path in files(project):
         if parse := PARSERS.get(path.suffix or path.name):
             parse(path.read_text("utf-8"))
+
+
+def test_cookiecutter_leaves_code_as_it_is(bake):
+    project, source = bake(), TEMPLATE / "{{cookiecutter.project_slug}}"
+    files = [path.relative_to(source) for path in source.rglob("*") if path.suffix in CODE]
+    changed = {
+        str(path) for path in files if (project / path).read_bytes() != (source / path).read_bytes()
+    }
+    assert changed == {"service/settings.py", "model/square.py"}  # which hold answers
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from service.application import create_app
 from service.served import ServedModel
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> Flask:
     """The service as `flask run` has it for a debugger."""
     return create_app({"PROCESSES": 0, "CHECK": False})

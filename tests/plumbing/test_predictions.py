@@ -87,8 +87,8 @@ def test_a_caller_who_takes_json_among_others_is_answered(client, sample, types)
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/batch"])
-def test_a_body_over_the_limit_is_refused(app, client, path):
-    app.config["MAX_CONTENT_LENGTH"] = 1
+def test_a_body_over_the_limit_is_refused(app, client, monkeypatch, path):
+    monkeypatch.setitem(app.config, "MAX_CONTENT_LENGTH", 1)
     assert client.post(path, json={}).status_code == 413
 
 
