@@ -191,6 +191,15 @@ def test_a_body_that_nobody_reads_is_not_taken_for_a_request(server):
     assert exchange(server, head + smuggled).count("HTTP/1.1 200") == 1
 
 
+@pytest.mark.parametrize("wish", ["close", "Upgrade, HTTP2-Settings, Close", "close,te"])
+def test_a_connection_is_closed_where_this_is_one_of_several_wishes(server, wish):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(f"GET /healthz {HOST}Connection: {wish}\r\n\r\n".encode())
+        begun = time.monotonic()
+        assert b"Connection: close" in connection.makefile("rb").read()
+        assert time.monotonic() - begun < 1
+
+
 def test_a_request_that_names_no_host_is_refused(server):
     assert exchange(server, "GET /healthz HTTP/1.1\r\n\r\n").startswith("HTTP/1.1 400")
     assert exchange(server, "GET /healthz HTTP/1.0\r\n\r\n").startswith("HTTP/1.0 200")

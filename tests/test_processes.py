@@ -705,6 +705,55 @@ def test_health_is_told_at_once_also_while_the_model_holds_its_interpreter(patie
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("end", ["pass", "sys.exit(3)", "raise KeyError", "os.setsid()"])
+def test_a_process_that_the_model_forks_answers_nobody(start, end):
+    with start(RUNS, **ONE) as server:
+        (model,) = runners(server, 1)
+        for _ in range(3):
+            assert int(answer(server, f"if not os.fork():\n    {end}\ntime.sleep(0.3)")) == model
+        assert {int(answer(server)) for _ in range(20)} == {model}
+        wait_until(lambda: processes(server, "service.runner") == [model])
+
+
+@pytest.mark.slow
+def test_a_process_that_the_model_has_left_holds_no_answer_back(start):
+    with start(RUNS, **ONE) as server:
+        left = "if not os.fork():\n    os.setsid()\n    time.sleep(9)\nelse:\n    os._exit(3)"
+        begun = time.monotonic()
+        response = ask(server, left)
+        assert response.status == 500 and "exit code 3" in logged(server, response, "message")
+        assert answer(server, "answer = 1") == "1" and time.monotonic() - begun < 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "left",
+    [
+        "import socket; socket.socket = None",
+        "import _thread; threading.Timer(0.3, _thread.interrupt_main).start()",
+        "signal.signal(signal.SIGALRM, lambda *_: sys.exit()); signal.setitimer(0, 0.3)",
+    ],
+)
+def test_what_a_prediction_leaves_behind_costs_no_other_request_its_answer(start, left):
+    with start(RUNS, **ONE) as server:
+        for number in range(3):
+            answer(server, left)
+            time.sleep(0.3 * (number % 2))
+            assert answer(server, f"answer = {number}") == str(number)
+
+
+@pytest.mark.slow
+def test_a_keeper_that_stands_still_stops_no_stop(start):
+    with start(RUNS, **ONE) as server:
+        models = processes(server, "service.runner")
+        (keeper,) = processes(server, "service.keeper")
+        os.kill(keeper, signal.SIGSTOP)
+        server.process.terminate()
+        server.process.wait(12)
+        wait_until(lambda: not any(map(command, [keeper, *models])))
+
+
+@pytest.mark.slow
 def test_no_request_waits_while_a_model_process_is_free(start):
     with start(RUNS, WEB_CONCURRENCY="2", MODEL_PROCESSES="2") as server:
         models = runners(server, 2)

@@ -34,9 +34,13 @@ pytestmark = [
 FAULT = re.compile(r"ERROR|WARNING|CRITICAL|Traceback")
 
 
-def test_no_service_processes_is_one_clear_sentence(bake):
-    said = refused_start(bake(), WEB_CONCURRENCY="0")
-    assert said == "WEB_CONCURRENCY='0' is no number of service processes: write one such as 2.\n"
+@pytest.mark.parametrize("number", ["0", "1000", 30 * "9"])
+def test_no_service_processes_or_too_many_is_one_clear_sentence(bake, number):
+    said = refused_start(bake(), WEB_CONCURRENCY=number)
+    assert (
+        said
+        == f"WEB_CONCURRENCY={number!r} is no number of service processes: write one such as 2.\n"
+    )
 
 
 @pytest.mark.parametrize("number", ["-1", "many", "1.5"])

@@ -8,6 +8,7 @@ import contextlib
 import gc
 import itertools
 import os
+import re
 import resource
 import shutil
 import signal
@@ -48,8 +49,8 @@ preload_app = True
 # Service processes, which do no more than HTTP. Two, because one goes on when the other ends, and
 # answers more than most models can: some 2,000 requests a second (benchmarks of the template).
 workers = os.environ.get("WEB_CONCURRENCY") or 2
-if not str(workers).isdecimal() or int(workers) < 1:
-    sys.exit(f"WEB_CONCURRENCY={workers!r} is no number of service processes: write one such as 2.")
+if not re.fullmatch("[1-9][0-9]{0,2}", str(workers)):
+    sys.exit(f"WEB_CONCURRENCY={workers!r:.100} is no number of service processes: write one such as 2.")
 
 worker_class, logger_class = Worker, Log  # of service/worker.py
 

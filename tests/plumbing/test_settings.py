@@ -10,7 +10,7 @@ HERE = "https://pages.example"
 
 
 @pytest.mark.parametrize("name", ["MAX_CONTENT_LENGTH", "BATCH_ROWS", "TIMEOUT", "WAIT"])
-@pytest.mark.parametrize("value", [0, -1, 1.5, "many", True, None])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "many", True, None, 10**9 + 1])
 def test_a_limit_that_is_no_positive_integer_stops_the_start(name, value):
     said = re.escape(f"MODEL_{name}={value!r} is not a value like {SETTINGS[name]}.")
     with pytest.raises(SystemExit, match=f"^{said}$"):
@@ -27,6 +27,12 @@ def test_what_is_no_number_of_processes_stops_the_start(value):
 @pytest.mark.parametrize("value", [None, 0, 1, 1000])
 def test_a_number_of_processes_may_be_left_open(value):
     assert settings({"PROCESSES": value})["PROCESSES"] == value
+
+
+def test_a_long_value_is_told_by_its_beginning():
+    with pytest.raises(SystemExit) as stopped:
+        settings({"TIMEOUT": 5000 * "9"})
+    assert len(str(stopped.value)) < 200
 
 
 def test_a_wait_of_more_than_an_hour_stops_the_start():

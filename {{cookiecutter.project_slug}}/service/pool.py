@@ -26,6 +26,7 @@ WAITING = 1000  # requests that may wait for a process
 PROBES = 50  # connections without a request, by which a service process sees whether more may wait
 # Seconds that the keeper may take to answer: it waits for the model, or for the end of a process.
 PATIENCE, BRIEF = {frames.FACTS: None, frames.ENDED: 10}, 2
+ENDING = 5  # seconds that it may take to end
 SILENT = "The keeper of the model processes does not answer"
 HELD = 50_000_000  # bytes of large bodies that a service process holds for the model processes
 
@@ -141,7 +142,11 @@ class Pool:
     def close(self) -> None:
         """End the keeper, and with it the model processes."""
         self.keeper.stdin.close()
-        self.keeper.wait()
+        try:
+            self.keeper.wait(ENDING)
+        except subprocess.TimeoutExpired:  # it stands still; the model processes end with it
+            self.keeper.kill()
+            self.keeper.wait()
 
 
 def started(settings: dict) -> Pool | InProcess:

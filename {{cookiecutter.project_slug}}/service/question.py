@@ -44,20 +44,24 @@ class Question:
         self.seconds = FOREVER if kind == frames.PART else pool.settings["WAIT"]
 
     def ask(self) -> Frame:
-        """Send the request to the queue, and give the frame that answers it."""
-        try:
-            with connected(self.pool.queue) as connection:
-                connection.settimeout(self.seconds)
-                try:
+        """Send the request to the queue, and give the frame that answers it.
+
+        A process may end before it begins a request that it has taken. It is sent once more then.
+        """
+        end = time.monotonic() + self.seconds
+        for _ in range(2):
+            try:
+                with connected(self.pool.queue) as connection:
+                    connection.settimeout(self.seconds)
                     connection.sendall(frames.pack(self.kind, self.body, self.name))
-                except ConnectionError as error:  # no process has begun it
-                    raise TimeoutError from error
-                return self.answer(connection, time.monotonic() + self.seconds)
-        except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
-            return frames.BUSY, b"", b""
-        except ConnectionError:
-            kind, note, body = self.pool.told(frames.ENDED, self.name)
-            return kind, note, body or b"The model's process ended"
+                    return self.answer(connection, end)
+            except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
+                return frames.BUSY, b"", b""
+            except ConnectionError:
+                kind, note, body = self.pool.told(frames.ENDED, self.name)
+                if body:
+                    return kind, note, body
+        return frames.ENDED, b"", b"The model's process ended"
 
     def answer(self, connection: Connection, end: float) -> Frame:
         """Wait for the answer.

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 
 IS_WINDOWS = sys.platform == "win32"
-HOUR = 3600  # seconds
+HOUR, MOST = 3600, 10**9  # seconds; the largest of all numbers
 PORT = "{{ cookiecutter.port }}"  # where the service listens, if the variable PORT says nothing
 
 SETTINGS = {
@@ -62,11 +62,11 @@ def port() -> int:
 
 def check(name: str, value: object) -> None:
     """Stop with a sentence if a value is not possible."""
-    default, said = SETTINGS[name], f"MODEL_{name}={value!r}"
+    default, said = SETTINGS[name], f"MODEL_{name}={value!r:.100}"
     if name == "PROCESSES":
         if value is not None and (type(value) is not int or not 0 <= value <= 1000):
             sys.exit(f"{said} is no number of processes: write one such as 2.")
-    elif type(value) is not type(default) or (type(value) is int and value < 1):
+    elif type(value) is not type(default) or (type(value) is int and not 1 <= value <= MOST):
         sys.exit(f"{said} is not a value like {default!r}.")
     if name == "WAIT" and value > HOUR:
         sys.exit(f"{said} is more than an hour: write seconds.")

@@ -23,7 +23,7 @@ logger = logging.getLogger("service")
 
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds between the tries to start a process that ends while it loads
 TURN = 0.2  # seconds between two looks for predictions that take too long
-PATIENCE = 5  # seconds until the end of a process is known
+PATIENCE = 2  # seconds until the end of a process is known
 GRACE = 0.5  # seconds for the model processes to end by themselves at the end of the service
 
 
@@ -99,7 +99,7 @@ class Keeper:
             connection.sendall(frames.pack(kind, told.encode()))
 
     def outcome(self, request: str) -> tuple[bytes, str]:
-        """Say how the process ended that had a request at hand."""
+        """Say how the process ended that had a request at hand; nothing if none had."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             for process in list(self.ended):
@@ -107,7 +107,7 @@ class Keeper:
                     kind = frames.TIMEOUT if process.is_late else frames.ENDED
                     return kind, process.manner()
             time.sleep(0.01)
-        return frames.ENDED, "The model's process ended"
+        return frames.ENDED, ""
 
     def state(self) -> dict:
         """Count the processes that are ready, name their requests, or say why none is ready."""

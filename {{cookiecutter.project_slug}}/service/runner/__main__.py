@@ -64,12 +64,21 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
     keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
+    own = [queue, keeper]
+    os.register_at_fork(after_in_child=partial(forget, own))
     kind, is_over = b"", contextlib.suppress(ConnectionError, TimeoutError)
     while kind != frames.END:
         with is_over, frames.accepted(queue) as connection:  # the service process may be gone
             kind, note, body = frames.receive(connection)
             if kind != frames.END:
+                own[2:] = [connection]
                 serve(connection, told["door"], model, log, (kind, note, body))
+
+
+def forget(own: list[socket.socket]) -> None:
+    """Close the sockets in a process that the model forks: it answers nobody."""
+    for one in own:
+        one.close()
 
 
 def serve(connection: Connection, door: str, model: Model, log: Log, request: Frame) -> None:
@@ -85,6 +94,8 @@ def serve(connection: Connection, door: str, model: Model, log: Log, request: Fr
         is_late = time.monotonic() > begun + frames.BRIEF and was_late(door, name)
     except KeyboardInterrupt:  # the prediction had just ended
         is_late = was_late(door, name)
+    if connection.fileno() < 0:  # this is a process that the model has forked, at its end
+        os._exit(0)
     log.end()
     kind, note, body = (frames.TIMEOUT, b"", b"") if is_late else answer
     connection.sendall(frames.pack(kind, body, note))
