@@ -50,7 +50,8 @@ preload_app = True
 # answers more than most models can: some 2,000 requests a second (benchmarks of the template).
 workers = os.environ.get("WEB_CONCURRENCY") or 2
 if not re.fullmatch("[1-9][0-9]{0,2}", str(workers)):
-    sys.exit(f"WEB_CONCURRENCY={workers!r:.100} is no number of service processes: write one such as 2.")
+    said = f"WEB_CONCURRENCY={workers!r:.100}"
+    sys.exit(f"{said} is no number of service processes: write one such as 2.")
 
 worker_class, logger_class = Worker, Log  # of service/worker.py
 

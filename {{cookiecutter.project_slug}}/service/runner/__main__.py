@@ -43,7 +43,7 @@ class Log:
 
 
 def main() -> None:
-    """Load the model, say that it is ready, and answer one request after the other."""
+    """Load the model, say that it is ready, and answer requests."""
     queue, keeper = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     end_with(keeper)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which `gunicorn &` would ignore
@@ -64,6 +64,11 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
     keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
+    answer_all(queue, keeper, (told["door"], model, log))
+
+
+def answer_all(queue: socket.socket, keeper: socket.socket, means: tuple) -> None:
+    """Answer one request after the other, until the service ends."""
     own = [queue, keeper]
     os.register_at_fork(after_in_child=partial(forget, own))
     kind, is_over = b"", contextlib.suppress(ConnectionError, TimeoutError)
@@ -72,7 +77,7 @@ def main() -> None:
             kind, note, body = frames.receive(connection)
             if kind != frames.END:
                 own[2:] = [connection]
-                serve(connection, told["door"], model, log, (kind, note, body))
+                serve(connection, *means, (kind, note, body))
 
 
 def forget(own: list[socket.socket]) -> None:
