@@ -61,9 +61,8 @@ class Request(message.Request):
         """Whether this is the last request of its connection."""
         reader = self.body.reader
         is_unread = getattr(reader, "length", 0) or getattr(reader, "parser", None)
-        wished = ",".join(value for name, value in self.headers if name == "CONNECTION").lower()
-        is_last = "close" in map(str.strip, wished.split(","))
-        return bool(is_unread) or is_last or super().should_close()
+        wishes = dict(self.headers).get("CONNECTION", "").lower().replace(" ", "").split(",")
+        return bool(is_unread) or "close" in wishes or super().should_close()
 
 
 class Client:

@@ -104,6 +104,8 @@ def serve(connection: Connection, door: str, model: Model, log: Log, request: Fr
     log.end()
     kind, note, body = (frames.TIMEOUT, b"", b"") if is_late else answer
     connection.sendall(frames.pack(kind, body, note))
+    if len(request[2]) >= frames.LARGE:
+        machine.give_back()
 
 
 def was_late(door: str, name: bytes) -> bool:

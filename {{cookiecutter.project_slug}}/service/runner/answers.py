@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer
 
 from service import frames
 from service.frames import Frame
+from service.machine import undisturbed
 from service.runner.contract import Contract
 from service.runner.loose import nulls, plain
 from service.runner.refusals import Reader, Stop, hasty, malformed, told
@@ -29,7 +30,7 @@ class Model:
         self.contract, self.check = contract, contract.Output.model_validate
         rows = Annotated[list[contract.Input], Field(max_length=most_rows)]
         self.reader = Reader(contract.Input)
-        self.read_rows = reader(rows, hasty).validate_json
+        self.read_rows = undisturbed()(reader(rows, hasty).validate_json)
         self.write = partial(write, writer(contract.Output))
         self.write_rows = partial(write, writer(list[contract.Output]))
         self.seeds = seeds(contract.Input)

@@ -11,6 +11,7 @@ from pydantic_core import core_schema, from_json
 
 from service import frames
 from service.frames import Frame
+from service.machine import undisturbed
 from service.runner.strict import kind_of, reader, within
 from service.runner.values import infinite
 from service.words import LONGEST, MOST, quoted
@@ -65,10 +66,11 @@ def hasty(part: object, stops: bool = True) -> object:
     would take all the memory. A choice of a union does not stop: another choice may fit.
     """
     kind = kind_of(part)
-    if kind in CHOOSE or (
-        kind == "definitions" and any(f"'{one}'" in repr(part) for one in CHOOSE)
-    ):
-        stops = False
+    if kind == "definitions":  # what has a name may stand in a choice
+        chosen = any(f"'{one}'" in repr(part) for one in CHOOSE)
+        named = [hasty(one, stops and not chosen) for one in part["definitions"]]
+        return part | {"schema": hasty(part["schema"], stops), "definitions": named}
+    stops = stops and kind not in CHOOSE
     part = within(part, partial(hasty, stops=stops))
     if kind in LISTS:
         return part | {"fail_fast": True}
@@ -106,7 +108,7 @@ class Reader:
     """Reads inputs; on a fault, it reads a short one again for all faults."""
 
     def __init__(self, kind: type[BaseModel]) -> None:
-        self.read = reader(kind, hasty).validate_json
+        self.read = undisturbed()(reader(kind, hasty).validate_json)
         self.read_whole = reader(kind).validate_json
         fields = [one for one in kind.model_fields.items() if one[1].is_required()]
         aliases = [(own, found.validation_alias or own) for own, found in fields]
@@ -115,6 +117,7 @@ class Reader:
         # An item takes three bytes, as in {}, and may lack each field of its class.
         self.long = 3 * FAULTS // max(1, repr(kind.__pydantic_core_schema__).count("-field'"))
 
+    @undisturbed()
     def refusal(self, error: ValidationError | Stop, body: bytes | str, is_row: bool) -> Frame:
         """Say what is wrong with an input: the first faults, how many there are, what was sent.
 
@@ -141,7 +144,8 @@ class Reader:
 
 def malformed(error: ValidationError | Stop) -> Frame | None:
     """Say why a body is no JSON, if that is what is wrong."""
-    fault = error.errors(include_input=False)[0] if isinstance(error, ValidationError) else {}
+    is_one = isinstance(error, ValidationError) and error.error_count() == 1
+    fault = error.errors(include_input=False)[0] if is_one else {}
     reason = fault.get("msg", "").replace(
         "number out of range", "more than 4300 digits in a number"
     )
@@ -151,7 +155,7 @@ def malformed(error: ValidationError | Stop) -> Frame | None:
 
 def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, str]:
     """Give the reason of each fault by its place in what was sent, for a union all reasons."""
-    faults = error.errors(include_url=False, include_context=False)
+    faults = error.errors(include_url=False, include_context=False)[:FAULTS]
     paths = [path(fault, given) for fault in faults]
     # Where a list is wrong within, nobody asks for the number that may stand in its place.
     above = {found[:length] for found in paths for length in range(len(found))}

@@ -3,7 +3,6 @@
 A model process does so: for a body of 10 MB, a service process could answer nobody for a second.
 """
 
-import gc
 import json
 import re
 from collections.abc import Iterator
@@ -13,11 +12,13 @@ from pydantic_core import from_json
 
 from service import frames
 from service.frames import Frame
+from service.machine import undisturbed
 
 BLANK = " \t\n\r"
 SPACES = re.compile(f"[{BLANK}]*")
 
 
+@undisturbed()
 def apart(body: bytes, most: int) -> Frame:
     """Give rows by turns with the members to keep; of too many rows, one more than may be sent.
 
@@ -25,7 +26,6 @@ def apart(body: bytes, most: int) -> Frame:
     """
     *names, data = frames.split(body)
     keep, lost = map(json.loads, names)
-    gc.disable()  # it would look through millions of items again and again
     try:
         if keep:  # else it has been read as a batch before; and no answer may keep NaN
             from_json(data, allow_inf_nan=False)
@@ -36,8 +36,6 @@ def apart(body: bytes, most: int) -> Frame:
         parts = [part for row in rows for part in beside(row, keep, lost)]
     except ValueError as error:
         return frames.MALFORMED, b"", str(error).encode()
-    finally:
-        gc.enable()
     return frames.ANSWER, b"", frames.join([part.encode() for part in parts])
 
 
