@@ -12,7 +12,6 @@ BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
 poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
 
 STALL = 5  # seconds without a byte, after which half a frame is given up
-LONGEST, SHORT = 2**30, 2**16  # bytes of a frame; of a question for the keeper
 PIECE = 2**18  # bytes of a frame that are sent or received at once
 LARGE = 100_000  # bytes; of a longer body a process says when it has read it
 
@@ -100,16 +99,14 @@ def split(body: bytes) -> list[bytes]:
     return [rest[start:end] for start, end in pairwise(ends)]
 
 
-def receive(connection: socket.socket, most: int = LONGEST) -> Frame:
+def receive(connection: socket.socket) -> Frame:
     """Read a frame: its kind, its note and its body.
 
-    :raise ConnectionError: if the other side has gone away, stops half way or sends too much
+    :raise ConnectionError: if the other side has gone away, or stops half way
     :raise TimeoutError: if the frame does not begin within the timeout of the connection
     """
     begun = connection.recv(HEADER.size)
     kind, noted, size = HEADER.unpack(begun + rest(connection, HEADER.size - len(begun)))
-    if noted + size > most:
-        raise ConnectionError("the other side sends too much")
     data = rest(connection, noted + size)
     return kind, data[:noted], data[noted:]
 

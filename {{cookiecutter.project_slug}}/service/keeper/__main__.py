@@ -78,7 +78,7 @@ class Keeper:
     def tell(self, connection: socket.socket) -> None:
         """Answer one question."""
         with connection, contextlib.suppress(ConnectionError, TimeoutError):
-            kind, note, body = frames.receive(connection, frames.SHORT)
+            kind, note, body = frames.receive(connection)
             if kind == frames.FACTS:
                 self.is_known.wait()
                 kind = frames.READY if self.facts else frames.ABSENT
