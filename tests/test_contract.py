@@ -53,7 +53,7 @@ service/keeper/process.py service/logs.py service/inprocess.py service/machine.p
 service/packages.txt service/pictures.py service/pool.py service/predictions.py
 service/proof/__init__.py service/question.py service/proof/comparison.py
 service/proof/examples.py service/proof/record.py service/proof/replay.py
-service/proof/reproduce.py service/proof/shown.py service/proof/weights.py
+service/proof/reproduce.py service/proof/weights.py
 service/runner/__init__.py service/runner/__main__.py service/runner/answers.py
 service/runner/contract.py service/runner/loose.py service/runner/refusals.py
 service/runner/rows.py service/runner/schemas.py service/runner/strict.py service/runner/values.py

@@ -5,10 +5,12 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, IntEnum
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import SchemaValidator
 from typing_extensions import TypeAliasType, TypedDict
 
 from service.runner import strict
@@ -296,7 +298,7 @@ def test_this_pydantic_reads_as_it_must():
 
 
 def test_the_service_is_refused_where_nothing_is_read_strictly(monkeypatch):
-    monkeypatch.setattr(strict, "stricter", lambda part, classes: part)
+    monkeypatch.setattr(strict, "stricter", lambda part: part)
     with pytest.raises(SystemExit, match="take another"):
         probe()
 
@@ -310,6 +312,8 @@ def test_the_service_is_refused_where_one_kind_is_read_as_by_pydantic(monkeypatc
 
 def test_the_service_is_refused_where_only_the_outermost_class_is_read_strictly(monkeypatch):
     """As where pydantic takes what it has compiled of a nested class in the place of its schema."""
-    monkeypatch.setattr(strict, "unused", lambda classes: strict.contextmanager(iter)([None]))
+    loose = partial(SchemaValidator, config=strict.STRICT)
+    compiled = partial(strict.compiled, lambda schema, **_: loose(schema))
+    monkeypatch.setattr(strict, "reader", compiled)
     with pytest.raises(SystemExit, match="take another"):
         probe()

@@ -7,6 +7,8 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
+from service import logs
+
 REFUSED = ["", "a b", 'a"b', "a\\b", "a,b", "é", "a\tb", "x" * 129, "<script>", "$(id)", "%0a"]
 
 
@@ -74,7 +76,9 @@ def test_predictions_and_rows_are_counted(client, sample, added):
 @pytest.fixture
 def line(client, capfd):
     """The line of the log for a request, where the log is set up."""
-    logger = logging.getLogger("service")
+    logger, handler = logging.getLogger("service"), logs.LineHandler()
+    handler.setFormatter(logs.JSONFormatter())
+    logger.addHandler(handler)
     level = logger.level
     logger.setLevel(logging.INFO)
 
@@ -86,6 +90,7 @@ def line(client, capfd):
 
     yield of
     logger.setLevel(level)
+    logger.removeHandler(handler)
 
 
 @pytest.mark.parametrize("supplied", ["x", "x" * 128, "6f3a-Z_9.:/+=@"], ids=len)

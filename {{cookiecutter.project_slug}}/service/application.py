@@ -7,7 +7,6 @@ from flask import Flask
 from service import batch, errors, health, predictions
 from service.about import citation, headers, openapi, page, provenance
 from service.pool import InProcess, Pool, started
-from service.proof import shown
 from service.proof.record import record
 from service.proof.reproduce import reproduce
 from service.served import ServedModel
@@ -28,7 +27,7 @@ def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask
     app.json.sort_keys = False  # an answer reads in the order in which it was written
     app.config.from_mapping(found)
     model = app.extensions["model"] = ServedModel(pool or started(found), found)
-    for part in (predictions, batch, shown, citation, openapi, page, health):
+    for part in (predictions, batch, citation, openapi, page, health):
         part.register(app, model)
     errors.register(app)
     app.wsgi_app = Watch(app, headers.constant(), headers.links(), found["CORS_ORIGINS"])

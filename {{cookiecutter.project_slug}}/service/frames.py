@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import struct
+from contextlib import suppress
 from itertools import accumulate, pairwise
 
 BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
@@ -11,7 +12,7 @@ BRIEF = 0.1  # seconds; only a prediction that takes longer is ever interrupted
 poll = getattr(select, "poll", None)  # as it is before gevent puts its own in the place
 
 STALL = 5  # seconds without a byte, after which half a frame is given up
-LONGEST, SHORT = 2**30, 2**16  # bytes of a frame; of a question for the keeper
+PIECE = 2**18  # bytes of a frame that are sent or received at once
 LARGE = 100_000  # bytes; of a longer body a process says when it has read it
 
 Frame = tuple[bytes, bytes, bytes]  # kind, note and body
@@ -45,62 +46,12 @@ ENDED = b"E"  # how the process ended; as a question, the one with the request i
 ABSENT = b"N"  # no process can answer, and why
 
 
-class Connection(socket.SocketType):
-    """A connection to another process of the service, at two thirds of the cost of gevent's.
-
-    Its class is the one that Python has before gevent puts its own in the place; to wait, it calls
-    select.poll, in the place of which gevent puts its own in a service process.
-    """
-
-    seconds = None  # that a wait may take
-
-    def __enter__(self) -> "Connection":
-        """Be closed at the end of a block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the connection."""
-        self.close()
-
-    def settimeout(self, seconds: float | None) -> None:
-        """Let each wait take so long, or as long as it takes."""
-        self.seconds = seconds
-
-    def wait(self, event: int) -> None:
-        """Wait until the connection can be read from, or written to.
-
-        :raise TimeoutError: if this takes too long
-        """
-        watched = select.poll()
-        watched.register(self.fileno(), event)
-        if not watched.poll(None if self.seconds is None else 1000 * self.seconds):
-            raise TimeoutError
-
-    def sendall(self, data: bytes) -> None:
-        """Send all of it."""
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[self.send(rest) :]
-            except BlockingIOError:
-                self.wait(select.POLLOUT)
-
-    def recv(self, *arguments: int) -> bytes:
-        """Receive what there is, or what comes in time."""
-        try:
-            return super().recv(*arguments)
-        except BlockingIOError:
-            self.wait(select.POLLIN)
-        return super().recv(*arguments)
-
-
-def accepted(listener: socket.socket) -> Connection:
+def accepted(listener: socket.socket) -> socket.socket:
     """Take the next connection; its other end may pause for STALL seconds.
 
     :raise ConnectionError: if another user has made it, who may do so on Linux
     """
-    connection = Connection(fileno=listener.accept()[0].detach())
-    connection.setblocking(False)
+    connection, _ = listener.accept()
     connection.settimeout(STALL)
     if hasattr(socket, "SO_PEERCRED"):
         data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
@@ -130,6 +81,12 @@ def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:
     return HEADER.pack(kind, len(note), len(body)) + note + body
 
 
+def send(connection: socket.socket, frame: bytes) -> None:
+    """Send a frame in parts, each of which may take as long as the timeout of the connection."""
+    for start in range(0, len(frame), PIECE):
+        connection.sendall(frame[start : start + PIECE])
+
+
 def join(texts: list[bytes]) -> bytes:
     """Put texts into one body, behind a line with their lengths."""
     return b"%b\n%b" % (b" ".join(b"%d" % len(text) for text in texts), b"".join(texts))
@@ -142,31 +99,31 @@ def split(body: bytes) -> list[bytes]:
     return [rest[start:end] for start, end in pairwise(ends)]
 
 
-def receive(connection: socket.socket, most: int = LONGEST, begun: bytes = b"") -> Frame:
-    """Read a frame: its kind, its note and its body, with all that came behind it.
+def receive(connection: socket.socket) -> Frame:
+    """Read a frame: its kind, its note and its body.
 
-    What came behind the frame before it is how this one has begun.
-
-    :raise ConnectionError: if the other side has gone away, stops half way or sends too much
+    :raise ConnectionError: if the other side has gone away, or stops half way
     :raise TimeoutError: if the frame does not begin within the timeout of the connection
     """
-    data = begun or connection.recv(65536)  # nearly always the whole frame
-    parts, length, whole = [data], len(data), HEADER.size
-    while data:
-        if whole == HEADER.size and length >= whole:
-            parts = [b"".join(parts)]
-            kind, noted, size = HEADER.unpack_from(parts[0])
-            whole += noted + size
-            if whole > most:
-                break
-        if length >= whole:
-            frame, start = b"".join(parts), HEADER.size + noted
-            return kind, frame[HEADER.size : start], frame[start:]
+    begun = connection.recv(HEADER.size)
+    kind, noted, size = HEADER.unpack(begun + rest(connection, HEADER.size - len(begun)))
+    data = rest(connection, noted + size)
+    return kind, data[:noted], data[noted:]
+
+
+def rest(connection: socket.socket, size: int) -> bytes:
+    """Read so many bytes of a frame that has begun.
+
+    :raise ConnectionError: if they do not come
+    """
+    parts = []
+    while size:
         connection.settimeout(STALL)
-        try:
-            data = connection.recv(2**18)
-        except TimeoutError:
-            break
+        data = b""
+        with suppress(TimeoutError):
+            data = connection.recv(min(size, PIECE))
+        if not data:
+            raise ConnectionError("the other side has gone away")
         parts.append(data)
-        length += len(data)
-    raise ConnectionError("the other side has gone away")
+        size -= len(data)
+    return b"".join(parts)

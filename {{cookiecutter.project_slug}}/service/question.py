@@ -11,7 +11,7 @@ import time
 from werkzeug.exceptions import HTTPException
 
 from service import frames
-from service.frames import Connection, Frame
+from service.frames import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Question:
             try:
                 with connected(self.pool.queue) as connection:
                     connection.settimeout(self.seconds)
-                    connection.sendall(frames.pack(self.kind, self.body, self.name))
+                    frames.send(connection, frames.pack(self.kind, self.body, self.name))
                     return self.answer(connection, end)
             except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
                 return frames.BUSY, b"", b""
@@ -63,7 +63,7 @@ class Question:
                     return kind, note, body
         return frames.ENDED, b"", b"The model's process ended"
 
-    def answer(self, connection: Connection, end: float) -> Frame:
+    def answer(self, connection: socket.socket, end: float) -> Frame:
         """Wait for the answer.
 
         :raise TimeoutError: if no process takes the request before the end
@@ -92,17 +92,17 @@ class Question:
                 connection.shutdown(socket.SHUT_WR)
                 is_offered = False
 
-    def received(self, connection: Connection, begun: bytes = b"") -> Frame:
+    def received(self, connection: socket.socket) -> Frame:
         """Receive the answer; before it comes the news that a long body has been read.
 
         :raise TimeoutError: if it does not come within the timeout of the connection
         """
-        frame = frames.receive(connection, begun=begun)
+        frame = frames.receive(connection)
         if frame[0] != frames.READ:
             return frame
         if self.slot:
             self.slot.close()
-        return self.received(connection, frame[2])  # the answer may have come with the news
+        return self.received(connection)
 
     def look(self) -> None:
         """Let the prediction be stopped if its caller has gone.
@@ -114,12 +114,12 @@ class Question:
             raise CallerHasGone
 
 
-def connected(address: str | bytes) -> Connection:
+def connected(address: str | bytes) -> socket.socket:
     """Connect to a listening socket; if it is gone, the service ends.
 
     :raise BlockingIOError: if too many connections wait there
     """
-    connection = Connection(socket.AF_UNIX)
+    connection = socket.socket(socket.AF_UNIX)
     connection.setblocking(False)
     try:
         connection.connect(address)

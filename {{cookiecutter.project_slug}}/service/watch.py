@@ -3,6 +3,7 @@
 On plain tuples, since this is done for each request; Flask is for what differs by route.
 """
 
+import logging
 import random
 import re
 import time
@@ -13,6 +14,8 @@ from flask import Flask
 
 from service import logs
 from service.errors import PROBLEM, unread
+
+logger = logging.getLogger("service")
 
 METHODS = {"GET", "HEAD", "OPTIONS", "POST"}
 OTHER = "other"  # stands for what a caller made up, which could be anything and be endless
@@ -108,7 +111,8 @@ class Watch:
         seconds = round(seconds, 6)
         members = {"request_id": request, "method": method, "route": route, "status": status}
         members |= {"duration": seconds, "fingerprint": self.fingerprint}
-        logs.say(f"{method} {route} {status} in {seconds} s [{request}]", members)
+        said = f"{method} {route} {status} in {seconds} s [{request}]"
+        logger.info("%s", said, extra={"members": members})
 
 
 def check_headers(environ: dict) -> None:

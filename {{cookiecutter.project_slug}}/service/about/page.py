@@ -1,4 +1,4 @@
-"""GET / and /service-info: the pages that a person sees."""
+"""GET /, /service-info and /examples: the pages that a person sees, and what they show."""
 
 import json
 import shlex
@@ -25,10 +25,12 @@ LONGEST = 8000  # bytes of a link; Gunicorn takes 8190
 
 
 def register(app: Flask, model: ServedModel) -> None:
-    """Add the route to a service."""
+    """Add the routes to a service."""
     page = app.extensions["page"] = Page(model)
     app.add_url_rule("/", "page", page.index, methods=["GET"])
     app.add_url_rule("/service-info", "service_info", page.service_info, methods=["GET"])
+    known = {name: one.model_dump(exclude_unset=True) for name, one in page.examples.items()}
+    app.add_url_rule("/examples", "examples", lambda: known, methods=["GET"])
     app.add_template_filter(pretty)
 
 

@@ -16,7 +16,6 @@ from collections import deque
 
 from service import frames, logs, machine
 from service.files import PROJECT, names
-from service.frames import Connection
 from service.keeper.process import NotReady, Process, Refused
 
 logger = logging.getLogger("service")
@@ -76,10 +75,10 @@ class Keeper:
             except (OSError, RuntimeError):  # there is no file, or no thread, to be had
                 time.sleep(TURN)
 
-    def tell(self, connection: Connection) -> None:
+    def tell(self, connection: socket.socket) -> None:
         """Answer one question."""
         with connection, contextlib.suppress(ConnectionError, TimeoutError):
-            kind, note, body = frames.receive(connection, frames.SHORT)
+            kind, note, body = frames.receive(connection)
             if kind == frames.FACTS:
                 self.is_known.wait()
                 kind = frames.READY if self.facts else frames.ABSENT

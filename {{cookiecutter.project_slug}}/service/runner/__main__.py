@@ -16,7 +16,7 @@ import time
 from functools import partial
 
 from service import frames, machine
-from service.frames import Connection, Frame
+from service.frames import Frame
 from service.proof import examples
 from service.runner.answers import Model, traced
 from service.runner.contract import exported
@@ -86,7 +86,7 @@ def forget(own: list[socket.socket]) -> None:
         one.close()
 
 
-def serve(connection: Connection, door: str, model: Model, log: Log, request: Frame) -> None:
+def serve(connection: socket.socket, door: str, model: Model, log: Log, request: Frame) -> None:
     """Answer a request."""
     if frames.has_ended(connection):
         return
@@ -103,7 +103,7 @@ def serve(connection: Connection, door: str, model: Model, log: Log, request: Fr
         os._exit(0)
     log.end()
     kind, note, body = (frames.TIMEOUT, b"", b"") if is_late else answer
-    connection.sendall(frames.pack(kind, body, note))
+    frames.send(connection, frames.pack(kind, body, note))
     if len(request[2]) >= frames.LARGE:
         machine.give_back()
 

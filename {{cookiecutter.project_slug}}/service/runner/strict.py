@@ -5,8 +5,8 @@ nested model would have to repeat them. The researcher's own classes stay as the
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from pydantic import TypeAdapter, ValidationError, create_model
@@ -18,12 +18,10 @@ from service.words import text
 
 def compiled(into: Callable, kind: object, change: Callable = lambda schema: schema) -> object:
     """What reads a type strictly from JSON, or writes it, after a change of its core schema."""
-    classes = []
     schema = TypeAdapter(kind).core_schema
     named = {one["ref"]: one for one in schema.get("definitions", ())}
-    schema = change(stricter(spelled(schema, named), classes))
-    with unused(classes):
-        return into(schema)
+    # Without this setting, pydantic takes what it has compiled of a class in the place of a schema.
+    return into(change(stricter(spelled(schema, named))), _use_prebuilt=False)
 
 
 # The author's own `strict=False` is stronger than this setting.
@@ -32,23 +30,8 @@ reader = partial(compiled, partial(SchemaValidator, config=STRICT))
 writer = partial(compiled, SchemaSerializer)
 
 
-@contextmanager
-def unused(classes: list[type]) -> Iterator[None]:
-    """Keep pydantic from taking what it has compiled of these classes in the place of a schema."""
-    complete = [found for found in classes if found.__pydantic_complete__]
-    for found in complete:
-        found.__pydantic_complete__ = False
-    try:
-        yield
-    finally:
-        for found in complete:
-            found.__pydantic_complete__ = True
-
-
-def stricter(
-    part: object, classes: list[type], has_float: bool = False, is_later: bool = False
-) -> object:
-    """A part of a core schema that reads JSON strictly; it lists the classes in it.
+def stricter(part: object, has_float: bool = False, is_later: bool = False) -> object:
+    """A part of a core schema that reads JSON strictly.
 
     Beside a float, in a union, 8.0 is no integer. A later part is one that comes after a validator
     of the author's, which makes lists and texts of Python out of JSON, and numbers of its own.
@@ -57,12 +40,9 @@ def stricter(
     has_float = has_float or (kind == "union" and holds(part, "float"))
     if kind == "function-after" and "serialization" in part:
         return part  # Base64Bytes, which reads base64 by itself
-    if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
-        classes.append(part["cls"])
     is_first = kind in AUTHORS and not is_later
     is_later = is_later or is_first
-    inner = partial(stricter, classes=classes, has_float=has_float, is_later=is_later)
-    part = within(part, inner)
+    part = within(part, partial(stricter, has_float=has_float, is_later=is_later))
     part = LATER[kind](part) if is_later and kind in LATER else part
     if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
         return part
