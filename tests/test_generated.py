@@ -42,7 +42,8 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator, AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, NaiveDatetime,
-    BeforeValidator, Json, PlainValidator, WrapValidator, computed_field, field_validator,
+    Base64Bytes, BeforeValidator, Json, PlainSerializer, PlainValidator, RootModel, WrapSerializer,
+    WrapValidator, computed_field, field_serializer, field_validator, model_serializer,
     model_validator,
 )
 from typing_extensions import Required, TypeAliasType, TypedDict
@@ -81,6 +82,15 @@ def refused_if_unlucky(value):
     if value == 13:
         raise ValueError("13 is not taken here")
     return value
+
+def type_of(value) -> str:
+    return type(value).__name__
+
+def unchanged(value, write):
+    return write(value)
+
+def listed(value, write) -> list[Any]:
+    return [write(value)]
 
 """
 TAIL = """
@@ -208,6 +218,9 @@ def distinct(inner: Kind) -> Kind:
     return Kind(f"set[{inner.source}]", values, ("set()",))
 
 
+SERIALIZERS = ["PlainSerializer(type_of)", "WrapSerializer(unchanged)", "WrapSerializer(listed)"]
+
+
 def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
     """Kinds that are made of others."""
     return st.one_of(
@@ -221,6 +234,9 @@ def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
                 f"dict[{two[0]}, {two[1].source}]",
                 st.dictionaries(KEYS[two[0]], two[1].values, max_size=2),
             )
+        ),
+        st.tuples(inner, st.sampled_from(SERIALIZERS)).map(
+            lambda two: Kind(f"Annotated[{two[0].source}, {two[1]}]", two[0].values)
         ),
         inner.map(
             lambda one: Kind(
@@ -268,6 +284,13 @@ BEFORE = """
 """
 
 
+WRITTEN_BY = """
+    @model_serializer(mode="wrap")
+    def written(self, write):
+        return write(self)
+"""
+
+
 @dataclass(frozen=True)
 class Case:
     """A model as the source of its `Input`, with requests that it takes, others, and texts."""
@@ -305,7 +328,7 @@ def cases(draw: st.DrawFn) -> Case:
         if draw(st.integers(0, 9)) == 0:
             lines.append(f"    _check{place} = field_validator('f{place}')(refused_if_unlucky)")
             taken[name] = found.values.filter(lambda value: value != 13)
-    lines += draw(st.sampled_from([[], [COMPUTED], [BEFORE]]))
+    lines += draw(st.sampled_from([[], [COMPUTED], [BEFORE], [WRITTEN_BY]]))
     given = st.fixed_dictionaries(
         {name: taken[name] for name in required},
         optional={name: taken[name] for name in set(names) - required},
@@ -1265,6 +1288,75 @@ def test_an_answer_is_json_as_described_whatever_its_author_wants_of_nan(service
     answer = asked.post({}).json  # which is checked against the description
     assert (answer["size"], answer["sizes"]) == (None, [None])
     assert (answer["pairs"], answer["years"]) == ({"1,2": 3}, {"None": 1, "1990": 2})
+
+
+ANSWERS = """
+class Input(BaseModel):
+    x: int = 0
+{0}
+class Output(BaseModel):
+    v: {1}
+    {2}
+
+def predict(inputs: Input) -> Output:
+    return Output(v={3})
+"""
+HALF, TELL = (
+    "PlainSerializer(lambda v: v / 2)",
+    "PlainSerializer(lambda v: str(v), return_type=str)",
+)
+INSIDE = """
+class Inner(BaseModel):
+    v: float
+    @model_serializer{0}
+    def written(self{1}) -> dict[str, float]:
+        return {{"v": self.v / 2, "w": math.nan}}
+"""
+# What an author lets pydantic write: classes, the type of a field, serializers of it, a value
+SERIALIZED = {
+    "float": ("", f"Annotated[float, {HALF}]", "", "1.5"),
+    "int to str": ("", f"Annotated[int, {TELL}]", "", "3"),
+    "str": ("", "Annotated[str, PlainSerializer(str.upper)]", "", "'a'"),
+    "date": ("", f"Annotated[date, {TELL}]", "", "date(2024, 2, 29)"),
+    "Decimal": ("", "Annotated[Decimal, PlainSerializer(float, return_type=float)]", "", "'1.5'"),
+    "list": ("", "Annotated[list[int], PlainSerializer(sum, return_type=int)]", "", "[1, 2]"),
+    "set": ("", "Annotated[set[str], PlainSerializer(sorted)]", "", "{'b', 'a', 'c'}"),
+    "bytes": ("", "Annotated[bytes, PlainSerializer(bytes.hex, return_type=str)]", "", "b'+'"),
+    "base64": ("", f"Annotated[Base64Bytes, {TELL}]", "", "b'YWI='"),
+    "in a list": ("", f"list[Annotated[float, {HALF}]]", "", "[1, 2]"),
+    "in a dict": ("", f"dict[str, Annotated[float, {TELL}]]", "", "{'a': 1}"),
+    "or null": ("", f"Annotated[float, {HALF}] | None", "", "1.5"),
+    "or a text": ("", f"float | Annotated[str, {TELL}] | None", "", "1.5"),
+    "a field": ("", "float", "@field_serializer('v')\n    def w(self, v) -> str: return 'w'", "1"),
+    "a wrap": ("", "int", "@field_serializer('v', mode='wrap')\n"
+               "    def w(self, v, write) -> list[int]: return [write(v)]", "1"),
+    "a date in a list": ("", "Annotated[date, WrapSerializer(listed)]", "", "date(2024, 2, 29)"),
+    "a set in a list": ("", "Annotated[set[int], WrapSerializer(listed)]", "", "{1, 2}"),
+    "computed": ("", "float", f"@computed_field\n    def w(self) -> Annotated[float, {HALF}]:"
+                 " return self.v", "1.5"),
+    "encoders": ("", "float", "model_config = {'json_encoders': {float: lambda v: v / 2}}", "1.5"),
+    "a model": (INSIDE.format("", ""), "Inner", "", "Inner(v=1)"),
+    "models": (INSIDE.format("(mode='wrap')", ", write"), "list[Inner]", "", "[Inner(v=1)]"),
+    "NaN": ("", "Annotated[float, PlainSerializer(lambda v: math.nan)]", "", "1.5"),
+    "NaN within": ("", "Annotated[Any, PlainSerializer(lambda v: {'a': [math.nan]})]", "", "1.5"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:`json_encoders` is deprecated")
+@pytest.mark.parametrize("name", SERIALIZED)
+def test_a_serializer_of_the_author_writes_the_answer(services, name):
+    asked = Asked(*services(ANSWERS.format(*SERIALIZED[name]), tail=""))
+    assert asked.post({}).json == asked.directly({})  # which is checked against the description
+
+
+def test_a_serializer_gives_bytes_in_base64(services):
+    for kind in (
+        "Annotated[bytes, WrapSerializer(listed)]",
+        "list[Annotated[bytes, PlainSerializer(bytes, return_type=bytes)]]",
+    ):
+        given = "b'\\xff'" if "Wrap" in kind else "[b'\\xff']"
+        asked = Asked(*services(ANSWERS.format("", kind, "", given), tail=""))
+        assert asked.post({}).json == {"v": ["/w=="]}
 
 
 def test_a_text_that_should_hold_json_is_refused_by_its_name(services):

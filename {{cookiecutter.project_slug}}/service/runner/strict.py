@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from pydantic import TypeAdapter, ValidationError, create_model
+from pydantic.types import EncodedBytes
 from pydantic_core import SchemaSerializer, SchemaValidator, core_schema
 
 from service.runner import values
@@ -21,7 +22,8 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
     classes = []
     schema = TypeAdapter(kind).core_schema
     named = {one["ref"]: one for one in schema.get("definitions", ())}
-    schema = change(stricter(spelled(schema, named), classes))
+    is_read = into is not SchemaSerializer
+    schema = change(stricter(spelled(schema, named), classes, is_read))
     with unused(classes):
         return into(schema)
 
@@ -46,7 +48,11 @@ def unused(classes: list[type]) -> Iterator[None]:
 
 
 def stricter(
-    part: object, classes: list[type], has_float: bool = False, is_later: bool = False
+    part: object,
+    classes: list[type],
+    is_read: bool,
+    has_float: bool = False,
+    is_later: bool = False,
 ) -> object:
     """A part of a core schema that reads JSON strictly; it lists the classes in it.
 
@@ -55,18 +61,24 @@ def stricter(
     """
     kind = kind_of(part)
     has_float = has_float or (kind == "union" and holds(part, "float"))
-    if kind == "function-after" and "serialization" in part:
+    function = part["function"]["function"] if kind == "function-after" else None
+    if isinstance(getattr(function, "__self__", None), EncodedBytes):
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
     is_first = kind in AUTHORS and not is_later
     is_later = is_later or is_first
-    inner = partial(stricter, classes=classes, has_float=has_float, is_later=is_later)
+    inner = partial(
+        stricter, classes=classes, is_read=is_read, has_float=has_float, is_later=is_later
+    )
     part = within(part, inner)
+    if kind and "serialization" in part:
+        part["serialization"] = within(part["serialization"], inner)  # what it gives
     part = LATER[kind](part) if is_later and kind in LATER else part
     if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
         return part
     part = CHANGES.get(kind, dict)(part) if kind else part
+    part = ranked(part, is_read) if kind == "union" else part
     return read_by(values.finite)(part) if is_first else part
 
 
@@ -76,21 +88,28 @@ def kind_of(part: object) -> str:
     return kind if isinstance(kind, str) else ""
 
 
+# What may look like a schema and is none. A serializer has the type of a validator.
+OPAQUE = {"default", "metadata", "serialization"}
+
+
 def within(part: object, change: Callable) -> object:
     """A part of a core schema with all parts in it changed."""
     if type(part) in (list, tuple):
         return type(part)(map(change, part))
     if type(part) is not dict:  # such as a member of an Enum, whatever else that is
         return part
-    # These may look like a schema, and are none, except where they are the names of fields.
-    opaque = ("default", "metadata") if kind_of(part) else ()
-    return {name: found if name in opaque else change(found) for name, found in part.items()}
+    is_schema = kind_of(part)  # and no fields by their names
+    return {
+        name: found if is_schema and name in OPAQUE else change(found)
+        for name, found in part.items()
+    }
 
 
 def holds(part: object, kind: str) -> bool:
     """Whether a type is in a core schema."""
     if isinstance(part, dict):
-        return part.get("type") == kind or any(holds(one, kind) for one in part.values())
+        found = [one for name, one in part.items() if name not in OPAQUE or not kind_of(part)]
+        return part.get("type") == kind or any(holds(one, kind) for one in found)
     return isinstance(part, (list, tuple)) and any(holds(one, kind) for one in part)
 
 
@@ -110,9 +129,13 @@ def lenient(part: dict) -> dict:
 
 
 def ordered(part: dict) -> dict:
-    """A set that is written in an order."""
+    """A set that is written in an order, also by a serializer around it."""
     write = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
-    return {"serialization": write} | part
+    if "serialization" not in part:
+        return part | {"serialization": write}
+    own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
+    inner = part | {"serialization": write}
+    return core_schema.no_info_after_validator_function(lambda read: read, inner) | own
 
 
 def timed(part: dict) -> dict:
@@ -130,14 +153,15 @@ def known(part: dict) -> list:
     return [getattr(one, "value", one) for one in part.get("expected", part.get("members"))]
 
 
-def texts_first(part: dict) -> dict:
+def ranked(part: dict, is_read: bool) -> dict:
     """A union in which a text is that text, where this fits, and not the date that it looks like.
 
-    pydantic takes the first choice that a value fits exactly, as a text of Python does.
+    pydantic takes the first choice that a value fits exactly, as a text of Python does. An answer
+    is written by the first choice of the author's, since a serializer may take any value.
     """
     choices = [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
-    ranked = sorted(map(exact, choices), key=lambda found: found[0])
-    return part | {"choices": [choice for _, choice in ranked]}
+    found = sorted(map(exact, choices), key=lambda found: found[0] if is_read else found[0] > 2)
+    return part | {"choices": [choice for _, choice in found]}
 
 
 def exact(part: dict) -> tuple[int, dict]:
@@ -188,7 +212,7 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
     def changed(part: dict) -> dict:
         # The name for references (PEP 695) goes outside, and so does a field_serializer.
         own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
-        return core_schema.no_info_before_validator_function(read, part) | more | own
+        return core_schema.no_info_before_validator_function(read, part | more) | own
 
     return changed
 
@@ -203,7 +227,7 @@ CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
 CHANGES |= {"float": lambda part: part | {"allow_inf_nan": False}}
 CHANGES |= {"generator": lambda part: part | {"type": "list"}}  # or faults would show in predict
 CHANGES |= {"str": lambda part: exact(part)[1] if "ref" in part else part}
-CHANGES |= {"set": ordered, "frozenset": ordered, "dict": keyed, "union": texts_first}
+CHANGES |= {"set": ordered, "frozenset": ordered, "dict": keyed}
 CHANGES |= {"literal": choice, "enum": choice}
 CHANGES |= {"any": read_by(values.finite), "int": read_by(values.integral)}
 CHANGES |= {"bytes": read_by(values.decode, serialization=BASE64)}
