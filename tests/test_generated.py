@@ -1402,6 +1402,52 @@ def test_what_is_wrong_in_a_row_gets_the_hint_for_its_member(services, value, pl
     assert link.json["errors"][place].endswith(hint)
 
 
+SEEDED = """
+import random
+def even(seed):
+    if seed is not None and seed % 2:
+        raise ValueError("not even")
+    return seed
+class Input(BaseModel):
+    seed: {0} = None
+    _source: Any = None
+    def model_post_init(self, context):
+        self._source = random.Random(self.seed)
+class Output(BaseModel):
+    drawn: float
+def predict(inputs: Input) -> Output:
+    return Output(drawn=inputs._source.random())
+"""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "int | None",
+        "Annotated[int, Field(ge=1, multiple_of=10**6)] | None",
+        "Annotated[int | None, AfterValidator(even)]",
+        "Annotated[int | None, AfterValidator(lambda seed: seed and seed + 1)]",
+    ],
+)
+def test_the_seed_that_is_told_gives_the_same_answer_whatever_is_made_of_it(services, kind):
+    client = services(SEEDED.format(kind), tail="")[0].test_client()
+    for sent in "{}", ' { "seed" : null } ':
+        answer = client.post("/api", data=sent, content_type=JSON)
+        assert answer.status_code == HTTPStatus.OK, answer.text
+        again = client.get("/api", query_string={"seed": answer.headers["Model-Seed"]})
+        assert again.json == answer.json
+
+
+def test_an_input_that_takes_no_seed_asks_for_one(services):
+    kind = "Annotated[int, AfterValidator(lambda seed: seed if seed == 7 else 1 / 0)] | None"
+    kind = kind.replace("1 / 0", "refused_if_unlucky(13)")
+    client = services(SEEDED.format(kind), tail="")[0].test_client()
+    answer = client.post("/api", json={})
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert answer.json["errors"]["seed"].startswith("Give a seed")
+    assert client.get("/api?seed=7").status_code == HTTPStatus.OK
+
+
 def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):
     client = services("class Input(BaseModel):\n    x: Mass | dict[str, Mass]\n")[0].test_client()
     errors = client.post("/api", json={"x": {"a": -1}}).json["errors"]
