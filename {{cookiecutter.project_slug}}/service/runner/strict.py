@@ -48,11 +48,7 @@ def unused(classes: list[type]) -> Iterator[None]:
 
 
 def stricter(
-    part: object,
-    classes: list[type],
-    is_read: bool,
-    has_float: bool = False,
-    is_later: bool = False,
+    part: object, classes: list, is_read: bool, has_float: bool = False, is_later: bool = False
 ) -> object:
     """A part of a core schema that reads JSON strictly; it lists the classes in it.
 
@@ -61,8 +57,7 @@ def stricter(
     """
     kind = kind_of(part)
     has_float = has_float or (kind == "union" and holds(part, "float"))
-    function = part["function"]["function"] if kind == "function-after" else None
-    if isinstance(getattr(function, "__self__", None), EncodedBytes):
+    if kind == "function-after" and is_encoded(part["function"]["function"]):
         return part  # Base64Bytes, which reads base64 by itself
     if kind in ("model", "dataclass") and "__pydantic_complete__" in vars(part["cls"]):
         classes.append(part["cls"])
@@ -72,8 +67,6 @@ def stricter(
         stricter, classes=classes, is_read=is_read, has_float=has_float, is_later=is_later
     )
     part = within(part, inner)
-    if kind and "serialization" in part:
-        part["serialization"] = within(part["serialization"], inner)  # what it gives
     part = LATER[kind](part) if is_later and kind in LATER else part
     if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
         return part
@@ -88,8 +81,9 @@ def kind_of(part: object) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-# What may look like a schema and is none. A serializer has the type of a validator.
-OPAQUE = {"default", "metadata", "serialization"}
+def is_encoded(function: Callable) -> bool:
+    """Whether a validator is that of bytes in an encoding."""
+    return isinstance(getattr(function, "__self__", None), EncodedBytes)
 
 
 def within(part: object, change: Callable) -> object:
@@ -98,17 +92,17 @@ def within(part: object, change: Callable) -> object:
         return type(part)(map(change, part))
     if type(part) is not dict:  # such as a member of an Enum, whatever else that is
         return part
-    is_schema = kind_of(part)  # and no fields by their names
-    return {
-        name: found if is_schema and name in OPAQUE else change(found)
-        for name, found in part.items()
-    }
+    # These may look like a schema, and are none, except where they are the names of fields. A
+    # serializer has the type of a validator; what it gives is a schema.
+    own = dict.fromkeys(["default", "metadata"], lambda found: found)
+    own = own | {"serialization": partial(within, change=change)} if kind_of(part) else {}
+    return {name: own.get(name, change)(found) for name, found in part.items()}
 
 
 def holds(part: object, kind: str) -> bool:
     """Whether a type is in a core schema."""
     if isinstance(part, dict):
-        found = [one for name, one in part.items() if name not in OPAQUE or not kind_of(part)]
+        found = (one for name, one in part.items() if name != "serialization")
         return part.get("type") == kind or any(holds(one, kind) for one in found)
     return isinstance(part, (list, tuple)) and any(holds(one, kind) for one in part)
 
