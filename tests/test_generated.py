@@ -16,6 +16,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from importlib.util import find_spec
 from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urljoin
@@ -23,7 +24,7 @@ from urllib.request import Request, urlopen
 
 import jsonschema
 import pytest
-from conftest import swapped
+from conftest import missing, swapped
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -865,6 +866,54 @@ def test_a_field_with_a_path_in_the_place_of_a_name_stops_the_start(services, al
     for source in (inner.replace("Inner", "Input"), inner + "class Input(Inner):\n    n: Inner\n"):
         with pytest.raises(SystemExit, match=r"the field x has an AliasPath"):
             services(source)
+
+
+NO_TIME = """
+from typing import NamedTuple
+from pandas import NaT
+@dataclass(frozen=True)
+class Run:
+    at: datetime | None
+    data: bytes = b"\\xff"
+class Step(NamedTuple):
+    at: datetime | None
+    data: bytes = b"\\xff"
+class Row(TypedDict):
+    at: datetime
+    data: bytes
+class Input(BaseModel):
+    x: int = 0
+class Output(BaseModel):
+    runs: list[Run]
+    step: Step
+    rows: dict[str, Row]
+    pair: tuple[AwareDatetime | Run, bytes]
+    at: datetime
+    several: list[datetime]
+    years: dict[datetime, int]
+def predict(inputs: Input) -> Output:
+    return Output(
+        runs=[Run(NaT)], step=Step(NaT), rows={"a": {"at": NaT, "data": b"\\xff"}},
+        pair=(Run(NaT), b"\\xff"), at=NaT, several=[NaT, datetime(2024, 2, 29)],
+        years={datetime(2024, 2, 29): 1},
+    )
+"""
+
+
+@pytest.mark.slow
+def test_a_time_that_is_missing_in_pandas_is_null_wherever_pydantic_takes_it(services):
+    find_spec("pandas") or missing("pandas")
+    asked = Asked(*services(NO_TIME, tail=""))
+    row = {"at": None, "data": "/w=="}
+    assert asked.post({}).json == {
+        "runs": [row],
+        "step": [None, "/w=="],
+        "rows": {"a": row},
+        "pair": [row, "/w=="],
+        "at": None,
+        "several": [None, "2024-02-29T00:00:00"],
+        "years": {"2024-02-29T00:00:00": 1},
+    }
 
 
 # What a validator of the author's has read, or a default that is checked, is no JSON any more.

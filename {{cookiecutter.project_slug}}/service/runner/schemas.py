@@ -19,6 +19,7 @@ from service.words import text
 # The names in JSON of keys that are no texts
 PATTERNS = {"number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
+MISSING = {"type": "null", "description": "missing (NaT)"}  # which is a datetime for pydantic
 # The names that pydantic gives to the bounds of another type, and those of JSON Schema
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 BOUNDS |= {"multiple_of": "multipleOf"}
@@ -54,8 +55,12 @@ class Schemas(GenerateJsonSchema):
 
     def float_schema(self, schema: dict) -> dict:
         """A number, or the null that stands in an answer for what is not finite."""
-        number = super().float_schema(schema)
-        return number if self.mode == "validation" else {"anyOf": [number, NOT_FINITE]}
+        return self.given(super().float_schema(schema), NOT_FINITE)
+
+    def given(self, found: dict, null: dict) -> dict:
+        """The schema of a value, and in an answer the null that may stand in its place."""
+        options = [*found.get("anyOf", [found]), null]
+        return found if self.mode == "validation" else {"anyOf": options}
 
     def bytes_schema(self, schema: dict) -> dict:
         """A text of base64, four characters for three bytes; in a request at least one byte."""
@@ -97,7 +102,8 @@ class Schemas(GenerateJsonSchema):
             return {}  # such as nan, None and 1,2
         if kind in ("array", "object"):
             raise PydanticInvalidForJsonSchema("a name is a text")
-        options = [one for one in keys.get("anyOf", []) if one != {"type": "null"} or not is_taken]
+        unsaid = [MISSING] + [{"type": "null"}] * is_taken
+        options = [one for one in keys.get("anyOf", []) if one not in unsaid]
         numbers = [one for one in options if one.get("pattern") != DIGITS]
         if found := [self.named(one) for one in numbers or options]:
             several = {"anyOf": found} if all(found) else {}
@@ -135,7 +141,7 @@ class Schemas(GenerateJsonSchema):
 
     def datetime_schema(self, schema: dict) -> dict:
         """A date and time, which has a zone only where the author asks for one."""
-        return zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}")
+        return self.given(zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}"), MISSING)
 
     def time_schema(self, schema: dict) -> dict:
         """A time of day, which has a zone only where the author asks for one."""
