@@ -1217,6 +1217,52 @@ def test_a_number_that_is_not_finite_is_named_where_it_was_sent(services, sent, 
         assert (found, reason.partition(";")[0]) == (place, "Input should be a finite number")
 
 
+NUMBER = "Input should be a valid number; write a number such as 1.5, "
+NUMBER += "with a decimal point and not a comma"
+HURRIED = """
+class Inner(BaseModel):
+    y: float = 0
+    @model_validator(mode="before")
+    @classmethod
+    def doubled(cls, given):
+        return {**given, "y": given["y"] * 2}
+@dataclass
+class Spot:
+    x: float
+class Input(BaseModel):
+    inner: Inner | None = None
+    inners: list[Inner] = []
+    word: Annotated[str, BeforeValidator(lambda given: given.strip())] = ""
+    names: Annotated[list[str], WrapValidator(lambda given, read: read(given[:1]))] = []
+    spot: Annotated[Spot, BeforeValidator(lambda given: given)] = Spot(1)
+    @model_validator(mode="before")
+    @classmethod
+    def filled(cls, given):
+        return {**given, "word": given.get("word", "-")}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "errors"),
+    [
+        ("[]", {"body": "Input should be an object"}),
+        ("null", {"body": "Input should be an object"}),
+        ('{"inner": [1]}', {"inner": "Input should be an object"}),
+        ('{"inners": [{"y": 1}, 5]}', {"inners.1": "Input should be an object"}),
+        ('{"inner": {"y": {}}}', {"inner.y": NUMBER}),
+        ('{"word": 5}', {"word": "Input should be a valid string"}),
+        ('{"names": {"a": 1}}', {"names": "Input should be a valid array"}),
+        ('{"spot": 1}', {"spot": "Input should be an object"}),
+    ],
+)
+def test_a_value_that_a_validator_stumbles_over_is_refused_for_its_type(services, sent, errors):
+    client = services(HURRIED)[0].test_client()
+    found = client.post("/api", data=sent, content_type=JSON).json["errors"]
+    assert found == errors
+    rows = client.post("/api/batch", data=f'[{sent}, {{"word": " a "}}]', content_type=JSON).json
+    assert rows[0]["errors"] == errors and rows[1]["given"]["word"] == "a"
+
+
 UNIT = 'json_schema_extra={"unit": "kg"}'
 BEHIND = {
     f"Annotated[float, Same, Field(gt=0, {UNIT})]": ("number > 0 kg", -1, "greater than 0"),

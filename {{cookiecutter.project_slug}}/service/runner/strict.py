@@ -23,7 +23,7 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
     schema = TypeAdapter(kind).core_schema
     named = {one["ref"]: one for one in schema.get("definitions", ())}
     is_read = into is not SchemaSerializer
-    schema = change(stricter(spelled(schema, named), classes, is_read))
+    schema = guarded(change(stricter(spelled(schema, named), classes, is_read)))
     with unused(classes):
         return into(schema)
 
@@ -67,12 +67,34 @@ def stricter(
         stricter, classes=classes, is_read=is_read, has_float=has_float, is_later=is_later
     )
     part = within(part, inner)
+    part = part | {"metadata": GUARDED} if kind in ("function-before", "function-wrap") else part
     part = LATER[kind](part) if is_later and kind in LATER else part
     if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
         return part
     part = CHANGES.get(kind, dict)(part) if kind else part
     part = ranked(part, is_read) if kind == "union" else part
     return read_by(values.finite)(part) if is_first else part
+
+
+def guarded(part: object) -> object:
+    """A part of a core schema in which a value that a validator stumbles over is read as it is.
+
+    The validator of an author expects a value of the right type. If there is one, it is the fault.
+    """
+    part = within(part, guarded)
+    if not kind_of(part) or part.get("metadata") is not GUARDED:
+        return part
+    check, is_wrap = part["function"]["function"], part["type"] == "function-wrap"
+
+    def read(given: object, inner: Callable, *info: object) -> object:
+        try:
+            made = check(given, inner, *info) if is_wrap else check(given, *info)
+        except (TypeError, AttributeError, LookupError):
+            inner(given)  # raises what is wrong with the value
+            raise
+        return made if is_wrap else inner(made)
+
+    return part | {"type": "function-wrap", "function": part["function"] | {"function": read}}
 
 
 def kind_of(part: object) -> str:
@@ -211,6 +233,7 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
     return changed
 
 
+GUARDED = {"is_guarded": True}  # the metadata of a validator of the author's
 AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
 WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
 BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")
