@@ -236,6 +236,7 @@ def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
                 st.dictionaries(KEYS[two[0]], two[1].values, max_size=2),
             )
         ),
+        inner.map(lambda one: Kind(f"RootModel[{one.source}]", one.values)),
         st.tuples(inner, st.sampled_from(SERIALIZERS)).map(
             lambda two: Kind(f"Annotated[{two[0].source}, {two[1]}]", two[0].values)
         ),
@@ -1353,6 +1354,27 @@ def test_records_of_every_kind_are_described_as_they_are_read(services, good, ba
     assert found.keys() == errors.keys()
     assert all(found[place].startswith(errors[place]) for place in errors), found
     assert not asked.takes.is_valid(bad)
+
+
+ROOTS = """
+class Masses(RootModel[dict[str, float]]):
+    pass
+class Input(BaseModel):
+    masses: Masses = Field(description="Masses")
+    part: RootModel[Part] | None = None
+    roots: list[RootModel[Literal[1, 2]]] = []
+    root: RootModel[RootModel[float]] = RootModel(1)
+"""
+
+
+def test_a_model_of_anything_is_described_as_what_it_holds(services):
+    asked = Asked(*services(ROOTS))
+    asked.request({"masses": {"a": 1.5}, "part": {"size": 1}, "roots": [1, 2], "root": 2})
+    for sent in {"masses": {"a": "x"}}, {"masses": {}, "part": {"sise": 1}}, {"masses": 1}:
+        assert "errors" in asked.post(sent).json and not asked.takes.is_valid(sent)
+    required = asked.post({}).json["required"]
+    assert required["masses"] == "numbers by name, required: Masses"
+    assert required["root"].startswith("number, ")
 
 
 def test_a_list_that_is_read_one_by_one_is_checked_before_the_model_sees_it(services):

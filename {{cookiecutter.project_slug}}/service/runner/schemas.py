@@ -148,8 +148,11 @@ class Schemas(GenerateJsonSchema):
         return zoned(super().time_schema(schema), schema, TIME)
 
     def model_schema(self, schema: dict) -> dict:
-        """An object, which in a request has no unknown members unless its author allows them."""
-        is_open = "extra_fields_behavior" in schema.get("config", {})
+        """An object, which in a request has no unknown members unless its author allows them.
+
+        A RootModel may be anything.
+        """
+        is_open = schema.get("root_model") or "extra_fields_behavior" in schema.get("config", {})
         is_open = is_open or schema.get("extra_behavior", "ignore") != "ignore"
         own = {} if is_open or self.mode != "validation" else {"additionalProperties": False}
         describe = getattr(super(), f"{schema['type'].replace('-', '_')}_schema")
