@@ -943,6 +943,32 @@ def test_a_validator_may_read_a_text_itself(services, text, day):
     assert response.json["given"] == expected
 
 
+CHECKED = """
+class Input(BaseModel, {0}coerce_numbers_to_str=True):
+    dec: Decimal = Field("1.5"{1})
+    pause: timedelta = Field("P1D"{1})
+    at: time = Field("08:30"{1})
+    pair: tuple[int, date] = Field([1, "2024-02-29"]{1})
+    names: set[str] = Field(["a"]{1})
+    word: str = Field(5{1})
+    part: Part = Field({{"size": "1"}}{1})
+    parts: list[Part] = Field(default_factory=lambda: [{{"size": 1}}]{1})
+"""
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "where", [("validate_default=True, ", ""), ("", ", validate_default=True")]
+)
+def test_a_default_that_is_checked_is_read_as_in_python(services, where):
+    client = services(CHECKED.format(*where))[0].test_client()
+    found = client.post("/api", json={}).json["given"]
+    assert (found["dec"], found["pause"], found["at"]) == ("1.5", "P1D", "08:30:00")
+    assert (found["pair"], found["names"], found["word"]) == ([1, "2024-02-29"], ["a"], "5")
+    assert found["part"]["size"] == found["parts"][0]["size"] == 1
+    assert client.post("/api", json={"part": {"size": "1"}}).json["errors"].keys() == {"part.size"}
+
+
 OFFERED = "class Input(BaseModel):\n    x: float | None = 0.3\n    y: str | int = 'a'\n"
 
 

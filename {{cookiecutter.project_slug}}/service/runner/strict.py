@@ -198,13 +198,29 @@ def keyed(part: dict) -> dict:
     return part | {"keys_schema": by_name(part.get("keys_schema", {"type": "str"}))}
 
 
-def spelled(part: object, named: dict[str, dict], is_key: bool = False) -> object:
-    """A part of a core schema in which the types of keys stand in the place of their names."""
+def spelled(part: object, named: dict, is_key: bool = False, config: dict | None = None) -> object:
+    """A part of a core schema in which the types of keys stand in the place of their names.
+
+    A default is read here as pydantic reads it: it is no JSON.
+    """
     while is_key and kind_of(part) == "definition-ref":
         part = {key: found for key, found in named[part["schema_ref"]].items() if key != "ref"}
     keys = part.get("keys_schema") if kind_of(part) == "dict" else None
-    part = within(part, partial(spelled, named=named, is_key=is_key))
+    config = part.get("config", config) if kind_of(part) else config
+    part = defaulted(part, named, config) if kind_of(part) == "default" else part
+    part = within(part, partial(spelled, named=named, is_key=is_key, config=config))
     return part | {"keys_schema": spelled(keys, named, is_key=True)} if keys else part
+
+
+def defaulted(part: dict, named: dict, config: dict | None) -> dict:
+    """A type with a default that its author lets pydantic check, if so by pydantic's own rules."""
+    is_checked = part.get("validate_default", (config or {}).get("validate_default"))
+    if not is_checked or part.get("default_factory_takes_data"):
+        return part
+    whole = core_schema.definitions_schema(part, [*named.values()])
+    check = SchemaValidator(whole, config).get_default_value
+    part = {key: found for key, found in part.items() if key != "default"}
+    return part | {"default_factory": lambda: check().value, "validate_default": False}
 
 
 def by_name(part: object) -> object:
