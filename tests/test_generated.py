@@ -1328,6 +1328,25 @@ def test_a_bound_behind_a_validator_is_told_like_any_other(services, kind):
     assert not {"gt", "ge", "lt", "le", "multiple_of"} & {*asked.served.fields["t"].schema}
 
 
+PATTERNS = {
+    "(?i)^abc$": ("ABC", "Matches (?i)^abc$"),
+    r"\\A[[:alpha:]]+\\z": ("ABC", r"Matches \A[[:alpha:]]+\z"),
+    r"^\\p{L}+$": ("é", r"Matches ^\p{L}+$"),
+    "^[a-z&&[^b]]$": ("a", "Matches ^[a-z&&[^b]]$"),
+    r"^[\\w.-]+--\\d$": ("a--1", r"matches ^[\w.-]+--\d$"),
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_that_a_schema_cannot_say_is_told_in_words(services, pattern):
+    field = f'Annotated[str, Field(pattern="{pattern}")]'
+    source = f"class Input(BaseModel):\n    t: {field}\n    d: dict[{field}, int] = {{}}\n"
+    asked, (good, told) = Asked(*services(source)), PATTERNS[pattern]
+    asked.request({"t": good, "d": {good: 1}})
+    problem = asked.post({"t": "1", "d": {"1": 1}}).json
+    assert told in problem["required"]["t"] and problem["errors"].keys() == {"t", "d.1"}
+
+
 RECORDS = """
 import dataclasses
 from enum import IntFlag

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from enum import Flag
 from itertools import combinations
@@ -12,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.fields import values
 from service.runner.contract import Contract
-from service.runner.values import DATE, DIGITS, NUMBER, PATTERN, TIME, encode, integers
+from service.runner.values import DATE, DIGITS, FOREIGN, NUMBER, PATTERN, TIME, encode, integers
 from service.schema import OTHER, REQUIRED
 from service.words import text
 
@@ -33,6 +34,8 @@ class Schemas(GenerateJsonSchema):
     def generate_inner(self, schema: dict) -> dict:
         """A part of a schema; the bounds behind a validator or of a union are those of numbers."""
         found = super().generate_inner(schema)
+        if re.search(FOREIGN, found.get("pattern", "")):
+            found["description"] = f"Matches {found.pop('pattern')}"
         if isinstance(unit := found.get("units"), str):  # as many write it
             found.setdefault("unit", unit)
         bounds = {BOUNDS[key]: found.pop(key) for key in BOUNDS if key in found}
@@ -231,18 +234,16 @@ def schemas(contract: Contract) -> dict:
         stop_at_fault(kinds)
         raise
     takes, gives = found.values()
-    told = {"input": takes, "output": gives, "named": named.get("$defs", {})}
-    return finite(told)
+    return finite({"input": takes, "output": gives, "named": named.get("$defs", {})})
 
 
 def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
     """Stop with the name of the first field that JSON cannot say."""
-    ours = {"schema_generator": Schemas}
     for kind, mode in kinds:
         for name, field in kind.model_fields.items():
             alone = {name: (field.annotation, field), "__config__": kind.model_config}
             try:
-                create_model("Alone", **alone).model_json_schema(mode=mode, **ours)
+                create_model("One", **alone).model_json_schema(mode=mode, schema_generator=Schemas)
             except PydanticUserError:
                 way_out = "write float, str, list[float], bytes or a pydantic model instead"
                 place = f"model/__init__.py: {kind.__name__}.{name}"
