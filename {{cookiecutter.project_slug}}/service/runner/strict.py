@@ -199,12 +199,16 @@ def keyed(part: dict) -> dict:
 
 
 def spelled(part: object, named: dict, is_key: bool = False, config: dict | None = None) -> object:
-    """A part of a core schema in which the types of keys stand in the place of their names.
+    """A part of a core schema in which types of keys, and texts, stand in the place of their names.
 
     A default is read here as pydantic reads it: it is no JSON.
     """
-    while is_key and kind_of(part) == "definition-ref":
-        part = {key: found for key, found in named[part["schema_ref"]].items() if key != "ref"}
+    while kind_of(part) == "definition-ref":
+        target = named.get(part["schema_ref"], {})
+        if not is_key and target.get("type") != "str":
+            break
+        own = target | part | {"type": target["type"]}  # a serializer of the field
+        part = {key: found for key, found in own.items() if key not in ("ref", "schema_ref")}
     keys = part.get("keys_schema") if kind_of(part) == "dict" else None
     config = part.get("config", config) if kind_of(part) else config
     part = defaulted(part, named, config) if kind_of(part) == "default" else part
