@@ -298,7 +298,7 @@ def test_this_pydantic_reads_as_it_must():
 
 
 def test_the_service_is_refused_where_nothing_is_read_strictly(monkeypatch):
-    monkeypatch.setattr(strict, "stricter", lambda part: part)
+    monkeypatch.setattr(strict, "stricter", lambda part, *_: part)
     with pytest.raises(SystemExit, match="take another"):
         probe()
 

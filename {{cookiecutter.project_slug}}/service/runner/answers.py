@@ -4,6 +4,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from service.runner.rows import apart
 from service.runner.strict import reader, writer
 
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
+TRIES = 20  # seeds that are drawn for a request, until `Input` takes one
+NO_SEED = "Give a seed: `Input` takes none of those that the service has drawn"
 SLICE = 0.1  # seconds, after which only the first rows of a batch are answered
 
 
@@ -70,10 +73,26 @@ class Model:
         if self.seeds:
             if inputs.seed is None and is_row:  # an answer to a batch has no header for a seed
                 return told({"seed": "Field required in a batch"}, 1, {})
-            if inputs.seed is None:
-                inputs = inputs.model_copy(update={"seed": secrets.choice(self.seeds)})
-            note = str(inputs.seed).encode()
+            if inputs.seed is not None:
+                seed = inputs.seed
+            elif not (drawn := self.drawn(body)):
+                return told({"seed": NO_SEED}, 1, {})
+            else:
+                seed, inputs = drawn
+            note = str(seed).encode()
         return frames.ANSWER, note, self.write(self.check(self.contract.predict(inputs)))
+
+    def drawn(self, body: bytes) -> tuple[int, BaseModel] | None:
+        """Draw a seed and read an input again with it, since its validators may use the seed.
+
+        Give both, or None if the input takes no seed. Of two members of a name, the last counts.
+        """
+        start = body.strip()[:-1].rstrip()
+        comma = b"," * (start != b"{")
+        for seed in (secrets.choice(self.seeds) for _ in range(TRIES)):
+            with suppress(ValidationError, Stop):
+                return seed, self.reader.read(b'%b%b"seed":%d}' % (start, comma, seed))
+        return None
 
     def batch(self, body: bytes, is_apart: bool = False) -> Frame:
         """Predict from a JSON array of good rows; if this takes long, from the first rows.
@@ -128,7 +147,7 @@ def write(serializer: SchemaSerializer, outputs: object) -> bytes:
 
 
 def seeds(kind: type[BaseModel]) -> range | None:
-    """Give the seeds that may be drawn: of 32 bits, and within the bounds of `Input`.
+    """Give the seeds that may be drawn: 2**32 at most, and within the bounds of `Input`.
 
     A model draws numbers if it has a field `seed`, an integer that may be null.
     """
@@ -139,7 +158,9 @@ def seeds(kind: type[BaseModel]) -> range | None:
     seed = kinds["integer"]
     least = seed.get("minimum", seed.get("exclusiveMinimum", -1) + 1)
     most = seed.get("maximum", seed.get("exclusiveMaximum", least + 2**32) - 1)
-    return range(least, min(most + 1, least + 2**32))
+    step = seed.get("multipleOf", 1)
+    least += -least % step
+    return range(least, min(most + 1, least + step * 2**32), step)
 
 
 def traced(error: BaseException) -> bytes:

@@ -1,5 +1,8 @@
 """Values of NumPy and pandas in answers that are loosely typed, such as `dict`."""
 
+from copy import copy
+from dataclasses import fields, is_dataclass
+
 from pydantic import BaseModel
 
 MISSING = {"NaT", "<NA>"}  # how pandas writes what is missing; it equals nothing, not even itself
@@ -24,8 +27,13 @@ def nulls(value: object) -> object:
         return value.model_copy(update=nulls(dict(value)))
     if isinstance(value, dict):
         return {name: nulls(member) for name, member in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [nulls(item) for item in value]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return getattr(value, "_make", type(value))(map(nulls, value))
+    if is_dataclass(value):
+        made = copy(value)
+        for field in fields(value):
+            object.__setattr__(made, field.name, nulls(getattr(value, field.name)))
+        return made
     if hasattr(value, "tolist"):
         return nulls(plain(value))
     return None if type(value).__module__.startswith("pandas") and str(value) in MISSING else value

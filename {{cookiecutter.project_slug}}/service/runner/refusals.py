@@ -36,6 +36,7 @@ WORDED = {
     "^Unexpected keyword argument$": UNKNOWN,
     "^Value should have (.*?) items? after validation": r"Input should have a length of \1",
     r"^\w+ should have (.*) after validation": r"Input should have \1",
+    "^Input should be a (valid )?dictionary or (an )?instance of .*": "Input should be an object",
     "^JSON input should be .*": "Input should be a text that holds JSON",
     "a valid (python )?complex .*": "a complex number such as 1+2j",
     r"<\w+\.\w+: (.*?)>": r"\1",

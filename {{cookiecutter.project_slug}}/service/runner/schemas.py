@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from enum import Flag
 from itertools import combinations
@@ -12,13 +13,14 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.fields import values
 from service.runner.contract import Contract
-from service.runner.values import DATE, DIGITS, NUMBER, PATTERN, TIME, encode, integers
+from service.runner.values import DATE, DIGITS, FOREIGN, NUMBER, PATTERN, TIME, encode, integers
 from service.schema import OTHER, REQUIRED
 from service.words import text
 
 # The names in JSON of keys that are no texts
 PATTERNS = {"number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
+MISSING = {"type": "null", "description": "missing (NaT)"}  # which is a datetime for pydantic
 # The names that pydantic gives to the bounds of another type, and those of JSON Schema
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 BOUNDS |= {"multiple_of": "multipleOf"}
@@ -32,6 +34,8 @@ class Schemas(GenerateJsonSchema):
     def generate_inner(self, schema: dict) -> dict:
         """A part of a schema; the bounds behind a validator or of a union are those of numbers."""
         found = super().generate_inner(schema)
+        if re.search(FOREIGN, found.get("pattern", "")):
+            found["description"] = f"Matches {found.pop('pattern')}"
         if isinstance(unit := found.get("units"), str):  # as many write it
             found.setdefault("unit", unit)
         bounds = {BOUNDS[key]: found.pop(key) for key in BOUNDS if key in found}
@@ -54,8 +58,12 @@ class Schemas(GenerateJsonSchema):
 
     def float_schema(self, schema: dict) -> dict:
         """A number, or the null that stands in an answer for what is not finite."""
-        number = super().float_schema(schema)
-        return number if self.mode == "validation" else {"anyOf": [number, NOT_FINITE]}
+        return self.given(super().float_schema(schema), NOT_FINITE)
+
+    def given(self, found: dict, null: dict) -> dict:
+        """The schema of a value, and in an answer the null that may stand in its place."""
+        options = [*found.get("anyOf", [found]), null]
+        return found if self.mode == "validation" else {"anyOf": options}
 
     def bytes_schema(self, schema: dict) -> dict:
         """A text of base64, four characters for three bytes; in a request at least one byte."""
@@ -97,7 +105,8 @@ class Schemas(GenerateJsonSchema):
             return {}  # such as nan, None and 1,2
         if kind in ("array", "object"):
             raise PydanticInvalidForJsonSchema("a name is a text")
-        options = [one for one in keys.get("anyOf", []) if one != {"type": "null"} or not is_taken]
+        unsaid = [MISSING] + [{"type": "null"}] * is_taken
+        options = [one for one in keys.get("anyOf", []) if one not in unsaid]
         numbers = [one for one in options if one.get("pattern") != DIGITS]
         if found := [self.named(one) for one in numbers or options]:
             several = {"anyOf": found} if all(found) else {}
@@ -135,15 +144,18 @@ class Schemas(GenerateJsonSchema):
 
     def datetime_schema(self, schema: dict) -> dict:
         """A date and time, which has a zone only where the author asks for one."""
-        return zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}")
+        return self.given(zoned(super().datetime_schema(schema), schema, f"{DATE}T{TIME}"), MISSING)
 
     def time_schema(self, schema: dict) -> dict:
         """A time of day, which has a zone only where the author asks for one."""
         return zoned(super().time_schema(schema), schema, TIME)
 
     def model_schema(self, schema: dict) -> dict:
-        """An object, which in a request has no unknown members unless its author allows them."""
-        is_open = "extra_fields_behavior" in schema.get("config", {})
+        """An object, which in a request has no unknown members unless its author allows them.
+
+        A RootModel may be anything.
+        """
+        is_open = schema.get("root_model") or "extra_fields_behavior" in schema.get("config", {})
         is_open = is_open or schema.get("extra_behavior", "ignore") != "ignore"
         own = {} if is_open or self.mode != "validation" else {"additionalProperties": False}
         describe = getattr(super(), f"{schema['type'].replace('-', '_')}_schema")
@@ -222,18 +234,16 @@ def schemas(contract: Contract) -> dict:
         stop_at_fault(kinds)
         raise
     takes, gives = found.values()
-    told = {"input": takes, "output": gives, "named": named.get("$defs", {})}
-    return finite(told)
+    return finite({"input": takes, "output": gives, "named": named.get("$defs", {})})
 
 
 def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
     """Stop with the name of the first field that JSON cannot say."""
-    ours = {"schema_generator": Schemas}
     for kind, mode in kinds:
         for name, field in kind.model_fields.items():
             alone = {name: (field.annotation, field), "__config__": kind.model_config}
             try:
-                create_model("Alone", **alone).model_json_schema(mode=mode, **ours)
+                create_model("One", **alone).model_json_schema(mode=mode, schema_generator=Schemas)
             except PydanticUserError:
                 way_out = "write float, str, list[float], bytes or a pydantic model instead"
                 place = f"model/__init__.py: {kind.__name__}.{name}"

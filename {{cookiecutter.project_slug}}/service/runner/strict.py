@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 from pydantic import TypeAdapter, ValidationError, create_model
+from pydantic.types import EncodedBytes
 from pydantic_core import SchemaSerializer, SchemaValidator, core_schema
 
 from service.runner import values
@@ -20,8 +21,10 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
     """What reads a type strictly from JSON, or writes it, after a change of its core schema."""
     schema = TypeAdapter(kind).core_schema
     named = {one["ref"]: one for one in schema.get("definitions", ())}
+    is_read = into is not SchemaSerializer
+    schema = guarded(change(stricter(spelled(schema, named), is_read)))
     # Without this setting, pydantic takes what it has compiled of a class in the place of a schema.
-    return into(change(stricter(spelled(schema, named))), _use_prebuilt=False)
+    return into(schema, _use_prebuilt=False)
 
 
 # The author's own `strict=False` is stronger than this setting.
@@ -30,7 +33,9 @@ reader = partial(compiled, partial(SchemaValidator, config=STRICT))
 writer = partial(compiled, SchemaSerializer)
 
 
-def stricter(part: object, has_float: bool = False, is_later: bool = False) -> object:
+def stricter(
+    part: object, is_read: bool, has_float: bool = False, is_later: bool = False
+) -> object:
     """A part of a core schema that reads JSON strictly.
 
     Beside a float, in a union, 8.0 is no integer. A later part is one that comes after a validator
@@ -38,16 +43,40 @@ def stricter(part: object, has_float: bool = False, is_later: bool = False) -> o
     """
     kind = kind_of(part)
     has_float = has_float or (kind == "union" and holds(part, "float"))
-    if kind == "function-after" and "serialization" in part:
+    if kind == "function-after" and is_encoded(part["function"]["function"]):
         return part  # Base64Bytes, which reads base64 by itself
     is_first = kind in AUTHORS and not is_later
     is_later = is_later or is_first
-    part = within(part, partial(stricter, has_float=has_float, is_later=is_later))
+    inner = partial(stricter, is_read=is_read, has_float=has_float, is_later=is_later)
+    part = within(part, inner)
+    part = part | {"metadata": GUARDED} if kind in ("function-before", "function-wrap") else part
     part = LATER[kind](part) if is_later and kind in LATER else part
     if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
         return part
     part = CHANGES.get(kind, dict)(part) if kind else part
+    part = ranked(part, is_read) if kind == "union" else part
     return read_by(values.finite)(part) if is_first else part
+
+
+def guarded(part: object) -> object:
+    """A part of a core schema in which a value that a validator stumbles over is read as it is.
+
+    The validator of an author expects a value of the right type. If there is one, it is the fault.
+    """
+    part = within(part, guarded)
+    if not kind_of(part) or part.get("metadata") is not GUARDED:
+        return part
+    check, is_wrap = part["function"]["function"], part["type"] == "function-wrap"
+
+    def read(given: object, inner: Callable, *info: object) -> object:
+        try:
+            made = check(given, inner, *info) if is_wrap else check(given, *info)
+        except (TypeError, AttributeError, LookupError):
+            inner(given)  # raises what is wrong with the value
+            raise
+        return made if is_wrap else inner(made)
+
+    return part | {"type": "function-wrap", "function": part["function"] | {"function": read}}
 
 
 def kind_of(part: object) -> str:
@@ -56,21 +85,29 @@ def kind_of(part: object) -> str:
     return kind if isinstance(kind, str) else ""
 
 
+def is_encoded(function: Callable) -> bool:
+    """Whether a validator is that of bytes in an encoding."""
+    return isinstance(getattr(function, "__self__", None), EncodedBytes)
+
+
 def within(part: object, change: Callable) -> object:
     """A part of a core schema with all parts in it changed."""
     if type(part) in (list, tuple):
         return type(part)(map(change, part))
     if type(part) is not dict:  # such as a member of an Enum, whatever else that is
         return part
-    # These may look like a schema, and are none, except where they are the names of fields.
-    opaque = ("default", "metadata") if kind_of(part) else ()
-    return {name: found if name in opaque else change(found) for name, found in part.items()}
+    # These may look like a schema, and are none, except where they are the names of fields. A
+    # serializer has the type of a validator; what it gives is a schema.
+    own = dict.fromkeys(["default", "metadata"], lambda found: found)
+    own = own | {"serialization": partial(within, change=change)} if kind_of(part) else {}
+    return {name: own.get(name, change)(found) for name, found in part.items()}
 
 
 def holds(part: object, kind: str) -> bool:
     """Whether a type is in a core schema."""
     if isinstance(part, dict):
-        return part.get("type") == kind or any(holds(one, kind) for one in part.values())
+        found = (one for name, one in part.items() if name != "serialization")
+        return part.get("type") == kind or any(holds(one, kind) for one in found)
     return isinstance(part, (list, tuple)) and any(holds(one, kind) for one in part)
 
 
@@ -90,9 +127,13 @@ def lenient(part: dict) -> dict:
 
 
 def ordered(part: dict) -> dict:
-    """A set that is written in an order."""
+    """A set that is written in an order, also by a serializer around it."""
     write = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
-    return {"serialization": write} | part
+    if "serialization" not in part:
+        return part | {"serialization": write}
+    own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
+    inner = part | {"serialization": write}
+    return core_schema.no_info_after_validator_function(lambda read: read, inner) | own
 
 
 def timed(part: dict) -> dict:
@@ -110,14 +151,15 @@ def known(part: dict) -> list:
     return [getattr(one, "value", one) for one in part.get("expected", part.get("members"))]
 
 
-def texts_first(part: dict) -> dict:
+def ranked(part: dict, is_read: bool) -> dict:
     """A union in which a text is that text, where this fits, and not the date that it looks like.
 
-    pydantic takes the first choice that a value fits exactly, as a text of Python does.
+    pydantic takes the first choice that a value fits exactly, as a text of Python does. An answer
+    is written by the first choice of the author's, since a serializer may take any value.
     """
     choices = [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
-    ranked = sorted(map(exact, choices), key=lambda found: found[0])
-    return part | {"choices": [choice for _, choice in ranked]}
+    found = sorted(map(exact, choices), key=lambda found: found[0] if is_read else found[0] > 2)
+    return part | {"choices": [choice for _, choice in found]}
 
 
 def exact(part: dict) -> tuple[int, dict]:
@@ -138,13 +180,33 @@ def keyed(part: dict) -> dict:
     return part | {"keys_schema": by_name(part.get("keys_schema", {"type": "str"}))}
 
 
-def spelled(part: object, named: dict[str, dict], is_key: bool = False) -> object:
-    """A part of a core schema in which the types of keys stand in the place of their names."""
-    while is_key and kind_of(part) == "definition-ref":
-        part = {key: found for key, found in named[part["schema_ref"]].items() if key != "ref"}
+def spelled(part: object, named: dict, is_key: bool = False, config: dict | None = None) -> object:
+    """A part of a core schema in which types of keys, and texts, stand in the place of their names.
+
+    A default is read here as pydantic reads it: it is no JSON.
+    """
+    while kind_of(part) == "definition-ref":
+        target = named.get(part["schema_ref"], {})
+        if not is_key and target.get("type") != "str":
+            break
+        own = target | part | {"type": target["type"]}  # a serializer of the field
+        part = {key: found for key, found in own.items() if key not in ("ref", "schema_ref")}
     keys = part.get("keys_schema") if kind_of(part) == "dict" else None
-    part = within(part, partial(spelled, named=named, is_key=is_key))
+    config = part.get("config", config) if kind_of(part) else config
+    part = defaulted(part, named, config) if kind_of(part) == "default" else part
+    part = within(part, partial(spelled, named=named, is_key=is_key, config=config))
     return part | {"keys_schema": spelled(keys, named, is_key=True)} if keys else part
+
+
+def defaulted(part: dict, named: dict, config: dict | None) -> dict:
+    """A type with a default that its author lets pydantic check, if so by pydantic's own rules."""
+    is_checked = part.get("validate_default", (config or {}).get("validate_default"))
+    if not is_checked or part.get("default_factory_takes_data"):
+        return part
+    whole = core_schema.definitions_schema(part, [*named.values()])
+    check = SchemaValidator(whole, config).get_default_value
+    part = {key: found for key, found in part.items() if key != "default"}
+    return part | {"default_factory": lambda: check().value, "validate_default": False}
 
 
 def by_name(part: object) -> object:
@@ -168,11 +230,12 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
     def changed(part: dict) -> dict:
         # The name for references (PEP 695) goes outside, and so does a field_serializer.
         own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
-        return core_schema.no_info_before_validator_function(read, part) | more | own
+        return core_schema.no_info_before_validator_function(read, part | more) | own
 
     return changed
 
 
+GUARDED = {"is_guarded": True}  # the metadata of a validator of the author's
 AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
 WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
 BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")
@@ -183,7 +246,7 @@ CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
 CHANGES |= {"float": lambda part: part | {"allow_inf_nan": False}}
 CHANGES |= {"generator": lambda part: part | {"type": "list"}}  # or faults would show in predict
 CHANGES |= {"str": lambda part: exact(part)[1] if "ref" in part else part}
-CHANGES |= {"set": ordered, "frozenset": ordered, "dict": keyed, "union": texts_first}
+CHANGES |= {"set": ordered, "frozenset": ordered, "dict": keyed}
 CHANGES |= {"literal": choice, "enum": choice}
 CHANGES |= {"any": read_by(values.finite), "int": read_by(values.integral)}
 CHANGES |= {"bytes": read_by(values.decode, serialization=BASE64)}
