@@ -18,7 +18,7 @@ LITERALS = ("integer", "number", "boolean")  # which JSON writes without quotes
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "member", type(None): "null"}
 SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor an object
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
-LIST, ITEMS = r"\s*\[", r'\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts
+LIST, ITEMS = r"^\s*\[", r'^\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts alone
 NEVER = "(?!)"  # a pattern that no text matches
 LONG = f"A text of more than {ROOM} characters is not read: send JSON in the body"
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
@@ -61,6 +61,9 @@ class Field:
         # One value, and each item of a list
         self.one, self.many = Scalar(simple), Scalar(items if self.is_list else [])
         self.kinds = self.one.kinds | self.many.kinds
+        nullable = [schemas.takes_null(option["items"]) for option in options if "items" in option]
+        is_mixed = self.many.kinds & {*LITERALS, "decimal"} or any(nullable)
+        self.begins = ITEMS if self.many.takes_text and not is_mixed else LIST
         has_default = not is_required and "default" in schema
         self.default = json.dumps(schema["default"]) if has_default else ""
         self.options = items or options  # of each item, if it is a list
@@ -103,8 +106,7 @@ class Field:
         if is_one and (self.takes_text or not is_long) and self.one.takes(first):
             return self.one.json(first), ""
         # The JSON of an object or a list, and not of an item of the list
-        begins = "" if self.is_nested else ITEMS if self.many.takes_text else LIST
-        is_json = is_one and re.match(begins, first)
+        is_json = is_one and (self.is_nested or re.match(self.begins, first))
         if is_long and (is_json or not self.takes_text):
             return "", LONG
         fault = no_json(first) if is_json else "no JSON"

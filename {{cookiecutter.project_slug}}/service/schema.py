@@ -30,6 +30,11 @@ class Schemas:
             return [found for each in options for found in self.alternatives(each)]
         return [] if schema.get("type") == "null" else [schema]
 
+    def takes_null(self, schema: dict) -> bool:
+        """Whether null is one of the values of a schema."""
+        is_null = schema.get("type") == "null" or None in listed(schema)
+        return is_null or any(map(self.takes_null, self.options(schema)))
+
     def items(self, schema: dict) -> list[dict]:
         """Give the schemas of the items of a list, none for what is no list."""
         lists = [option["items"] for option in self.alternatives(schema) if "items" in option]
