@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from conftest import clean_environment, missing, swapped
+from conftest import clean_environment, missing, run_module, swapped
 from test_models import MODELS, post
 
 pytestmark = pytest.mark.slow
@@ -296,7 +296,45 @@ class Output(BaseModel, extra="allow"):
 def predict(inputs: Input) -> Output:
     return Output(sum=inputs.x, more=1)
 """,
+    "may be null": """
+class Area(BaseModel):
+    area: float
+
+class Output(RootModel[Area | None]):
+    pass
+
+def predict(inputs: Input) -> Output:
+    return Output(Area(area=inputs.x) if inputs.x == 1 else None)
+""",
+    "has members that a serializer adds": """
+from pydantic import model_serializer
+
+class Output(BaseModel):
+    sum: float
+
+    @model_serializer
+    def written(self):
+        return {"sum": self.sum, "more": 1}
+
+def predict(inputs: Input) -> Output:
+    return Output(sum=inputs.x)
+""",
 }
+CHOICES = """
+class Circle(BaseModel):
+    area: float
+
+class Square(BaseModel):
+    area: float
+    side: float
+
+class Output(RootModel[Circle | Square]):
+    pass
+
+def predict(inputs: Input) -> Output:
+    area = inputs.x**2
+    return Output(Square(area=area, side=inputs.x) if inputs.x > 1 else Circle(area=area))
+"""
 
 
 @pytest.mark.parametrize("source", OUTPUTS.values(), ids=OUTPUTS)
@@ -305,6 +343,18 @@ def test_an_output_that_is_no_row_of_a_table_comes_as_json_alone(cookies, serve,
         assert post(server, "/api/batch", "x\n1\n", "text/csv")[0] == 415
         status, text = post(server, "/api/batch", '[{"x": 1}, {"y": 1}]')
     assert (status, len(json.loads(text))) == (200, 2)
+
+
+def test_a_table_has_the_columns_of_all_that_an_answer_may_be(cookies, serve):
+    project = swapped(cookies.bake().project_path, ONE + CHOICES)
+    with serve(project) as server:
+        status, text = post(server, "/api/batch?keep=id", "x,id\n1,a\n2,b\n", "text/csv")
+    assert status == 200, text
+    circle, square = csv.DictReader(io.StringIO(text))
+    assert circle == {"id": "a", "area": "1.0", "side": "", "error": ""}
+    assert square == {"id": "b", "area": "4.0", "side": "2.0", "error": ""}
+    own = run_module(project, "pytest", "-q", "tests/test_examples.py")
+    assert own.returncode == 0 and "skipped" not in own.stdout, own.stdout
 
 
 def test_an_output_that_holds_itself_is_a_row_with_json_in_its_cell(cookies, serve):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import re
+from itertools import chain
 
 from flask import request
 from werkzeug.exceptions import HTTPException, default_exceptions
@@ -57,10 +58,12 @@ class ServedModel:
         # A text says every value but a file.
         self.is_linkable = not any(self.fields[name].is_file for name in self.required)
         self.requirements = {name: field.requirement() for name, field in self.fields.items()}
-        # Every answer has the same columns.
-        gives = self.schemas.alternatives(facts["output"])[0]
-        self.columns = list(gives.get("properties", {}))
-        is_fixed = bool(self.columns) and not gives.get("additionalProperties")
+        # Every answer has the same columns: those of each object that it may be.
+        gives = self.schemas.alternatives(facts["output"])
+        names = [one.get("properties", {}) for one in gives]
+        is_row = all(names) and not self.schemas.takes_null(facts["output"])
+        self.columns = list(dict.fromkeys(chain.from_iterable(names))) if is_row else []
+        is_fixed = bool(self.columns) and not any(one.get("additionalProperties") for one in gives)
         self.takes_tables = self.is_linkable and is_fixed
 
     def ask(self, kind: bytes, body: bytes) -> Frame:

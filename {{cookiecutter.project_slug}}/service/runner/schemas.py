@@ -23,6 +23,8 @@ NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 BOUNDS |= {"multiple_of": "multipleOf"}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
+# The members that a serializer of the author's writes, if it does not say what it returns
+ANY = {"additionalProperties": True, "required": []}
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -145,9 +147,10 @@ class Schemas(GenerateJsonSchema):
         """An object, which in a request has no unknown members unless its author allows them."""
         is_open = "extra_fields_behavior" in schema.get("config", {})
         is_open = is_open or schema.get("extra_behavior", "ignore") != "ignore"
-        own = {} if is_open or self.mode != "validation" else {"additionalProperties": False}
         describe = getattr(super(), f"{schema['type'].replace('-', '_')}_schema")
-        return describe(schema) | own
+        if self.mode == "validation":
+            return describe(schema) | ({} if is_open else {"additionalProperties": False})
+        return describe(schema) | (ANY if "serialization" in schema else {})
 
     dataclass_schema = typed_dict_schema = model_schema
 
