@@ -328,6 +328,42 @@ def test_the_plumbings_own_tests_hold_for_another_model(cookies, name):
     assert result.returncode == 0, result.stdout
 
 
+HONEST = """
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+class Input(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    temperature: float = Field(validation_alias=AliasChoices("temp", "temperature"))
+    pressure: float = Field(1, alias="p")
+    series: list[float] = []
+    limit: float | None = None
+
+class Output(BaseModel):
+    given: int
+    error: float
+    error_in_row: float
+
+def predict(inputs: Input) -> Output:
+    return Output(given=len(inputs.model_fields_set), error=0, error_in_row=inputs.temperature)
+"""
+REQUESTS = {
+    "first": {"temp": 1, "p": 2},
+    "second": {"temperature": 1, "pressure": 2},
+    "explicit": {"temp": 1, "series": [], "limit": None},
+}
+
+
+@pytest.mark.slow
+def test_the_plumbings_own_tests_hold_for_other_names_and_for_what_is_given_or_not(cookies):
+    project = swapped(cookies.bake().project_path, HONEST, records=False)
+    for name, asked in REQUESTS.items():
+        path = project / f"model/examples/{name}.json"
+        path.write_text(json.dumps({"request": asked}), "utf-8")
+    assert run_module(project, "flask", "record").returncode == 0
+    result = run_module(project, "pytest", "-q")
+    assert result.returncode == 0, result.stdout
+
+
 @pytest.mark.slow
 def test_numbers_defaults_and_optional_text_work_in_a_link_and_a_table(model):
     with model("pendulum") as server:

@@ -120,7 +120,10 @@ def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> str:
 
 def error_column(model: ServedModel) -> str:
     """Name the column that says why a row was refused."""
-    return "error" if "error" not in model.columns else "error_in_row"
+    found = "error"
+    while found in model.columns:
+        found += "_in_row"
+    return found
 
 
 def cell(value: object) -> object:
