@@ -456,6 +456,7 @@ DRAWS = """
 class Output(BaseModel):
     mass: float
     map: bytes = Field(json_schema_extra={"contentMediaType": "image/png"})
+    rows: bytes = Field(json_schema_extra={"contentMediaType": "text/plain"})
 
 class Refusal(Exception):
     pass
@@ -463,7 +464,7 @@ class Refusal(Exception):
 def predict(inputs: Input) -> Output:
     if inputs.x < 0:
         raise Refusal("The series does not converge below 0.")
-    return Output(mass=inputs.x, map=b"\\x89PNG\\r\\n\\x1a\\n")
+    return Output(mass=inputs.x, map=b"\\x89PNG\\r\\n\\x1a\\n", rows=b"12")
 """
 
 
@@ -481,10 +482,17 @@ def test_a_picture_comes_as_itself_to_those_who_ask_for_it(drawing):
         assert answer.headers["Content-Type"] == "image/png"
         assert answer.headers["Vary"] == "Accept" and answer.headers["ETag"]
         assert answer.read() == PICTURE[:8]
-    assert json.loads(drawing.get("/api?x=1").body) == {"mass": 1.0, "map": "iVBORw0KGgo="}
+    with urlopen(Request(f"{url}/api?x=1", headers={"Accept": "text/plain"})) as answer:
+        assert answer.headers.get_content_type() == "text/plain" and answer.read() == b"12"
+    found = json.loads(drawing.get("/api?x=1").body)
+    assert found == {"mass": 1.0, "map": "iVBORw0KGgo=", "rows": "MTI="}
     described = json.loads(drawing.get("/openapi.json").body)["paths"]["/api"]
     for way in ("get", "post"):
-        assert list(described[way]["responses"]["200"]["content"]) == [JSON, "image/png"]
+        assert list(described[way]["responses"]["200"]["content"]) == [
+            JSON,
+            "image/png",
+            "text/plain",
+        ]
 
 
 def test_the_model_itself_may_refuse_an_input_or_a_row(drawing):
