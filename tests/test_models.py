@@ -488,16 +488,16 @@ def test_a_body_of_five_megabytes_arrives_whole(model, chunked):
 
 FAULTS = {
     "no Input": (PENDULUM.replace("class Input", "class Inputs"), "must export Input"),
-    "Input is no pydantic model": (PENDULUM + "\nInput = dict\n", "must export Input"),
+    "Input is no pydantic model": (PENDULUM + "\nInput = dict\n", "no RootModel or dataclass"),
     "no Output": (PENDULUM + "\ndel Output\n", "must export Output"),
     "no predict": (PENDULUM + "\ndel predict\n", "must export predict"),
     "load is no function": (PENDULUM + "\nload = 1\n", "must export load"),
     "load wants a path": (PENDULUM + "\ndef load(path):\n    pass\n", "function without arguments"),
     "predict is async": (
         PENDULUM.replace("def predict", "async def predict"),
-        "must export predict",
+        "there it is an async function of (inputs)",
     ),
-    "predict takes two": (PENDULUM.replace("(inputs: Input)", "(a, b)"), "must export predict"),
+    "predict takes two": (PENDULUM.replace("(inputs: Input)", "(a, b)"), "a function of (a, b)"),
     "Refusal is no class": (PENDULUM + "\nRefusal = 'no'\n", "must export Refusal"),
     "Refusal is of others too": (PENDULUM + "\nRefusal = ValueError\n", "must export Refusal"),
     "a package is missing": ("import torch_geometry\n" + PENDULUM, "imports torch_geometry"),

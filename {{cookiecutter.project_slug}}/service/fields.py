@@ -10,7 +10,7 @@ from itertools import chain
 
 from pydantic_core import from_json
 
-from service.schema import Schemas, listed, members
+from service.schema import Schemas, listed, members, others
 from service.words import ROOM, WORDS, plain, text, whole
 
 KINDS = WORDS["kinds"]
@@ -19,6 +19,7 @@ TYPES = {bool: "boolean", int: "integer", float: "number", str: "member", type(N
 SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor an object
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
 LIST, ITEMS = r"^\s*\[", r'^\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts alone
+SUCH = {"object": ', such as {"name": 1}', "array": ", such as [1, 2]"}  # by the type of JSON
 NEVER = "(?!)"  # a pattern that no text matches
 LONG = f"A text of more than {ROOM} characters is not read: send JSON in the body"
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
@@ -58,6 +59,8 @@ class Field:
         simple = [option for option in options if "JSON" not in kinds(option)]
         self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
         self.is_nested = len(simple) + self.is_list < len(options)  # other values are JSON
+        types = [option.get("type") for option in options if option not in simple]
+        self.such = SUCH.get((types or [""])[0], ", a text in quotes")
         # One value, and each item of a list
         self.one, self.many = Scalar(simple), Scalar(items if self.is_list else [])
         self.kinds = self.one.kinds | self.many.kinds
@@ -85,6 +88,11 @@ class Field:
         return {} if record.get("additionalProperties") else fields_of(self.schemas, record)
 
     @property
+    def others(self) -> dict[str, str]:
+        """The other names of the members of that record, each with the first name."""
+        return others(*self.records) if len(self.records) == 1 else {}
+
+    @property
     def start(self) -> dict:
         """The value that a form starts from, by the name: the default, or else an example."""
         found = [self.schema["default"]] if self.default not in ("", "null") else []
@@ -93,8 +101,9 @@ class Field:
 
     def requirement(self) -> str:
         """Say in a line what the field takes."""
-        facts = self.facts + ["required"] * self.is_required
-        return f"{', '.join(facts)}: {self.description or 'no description'}"
+        first, *rest = self.facts + ["required"] * self.is_required
+        null = self.schemas.or_null(self.schema, self.is_required)
+        return f"{', '.join([first + null, *rest])}: {self.description or 'no description'}"
 
     def read(self, texts: list[str], is_cell: bool = False) -> tuple[str, str]:
         """Give the JSON that texts stand for, or the reason why they stand for no value.
@@ -117,8 +126,8 @@ class Field:
         if self.is_list:
             return "[" + ", ".join(map(self.many.json, texts)) + "]", ""
         once = "Give it once, as JSON" if self.is_nested else "Give it once"
-        quotes = "" if first.strip()[:1] in ("{", "[") else ", a text in quotes"
-        reason = f"Write JSON{quotes}: {fault}" if self.is_nested else ""
+        such = "" if first.strip()[:1] in ("{", "[") else self.such
+        reason = f"Write JSON{such}: {fault}" if self.is_nested else ""
         return self.one.json(first), reason if is_one else once
 
     def expected(self, texts: list[str]) -> str:
@@ -130,6 +139,8 @@ class Field:
             return ""
         if self.is_list and re.match(LIST, texts[0]):
             return ""
+        if self.kinds <= {"integer", "number"} and re.fullmatch("[+-]?[0-9]+", texts[0].strip()):
+            return "write at most 4300 digits"
         if self.is_list and "," in "".join(texts):
             return f"write {self.name}= before each item in a link, or a JSON list"
         return f"write {kind['means']}"

@@ -104,7 +104,7 @@ class Schemas(GenerateJsonSchema):
         if found := [self.named(one) for one in numbers or options]:
             several = {"anyOf": found} if all(found) else {}
             return several if found[1:] else found[0]
-        if known := [text(one) for one in values(keys) if one is not None]:
+        if known := list(dict.fromkeys(text(one) for one in values(keys) if one is not None)):
             keys = {key: keys[key] for key in keys if key != "const"}
             return keys | {"type": "string", "enum": known}
         if pattern := integers(keys) if kind == "integer" else PATTERNS.get(form):
