@@ -404,9 +404,9 @@ def predict(inputs: Input) -> Output:
 def test_an_empty_line_under_one_name_is_a_row_and_an_error_may_be_an_answer(cookies, serve):
     with serve(swapped(cookies.bake().project_path, ONE + ERRS)) as server:
         text = post(server, "/api/batch", "x\n1\n\nfar\n\n", "text/csv")[1]
-    first, empty, wrong = csv.DictReader(io.StringIO(text))
+    first, empty, wrong, last = csv.DictReader(io.StringIO(text))
     assert first == {"energy": "1.0", "error": "0.5", "error_in_row": ""}
-    assert empty == {"energy": "-1.0", "error": "0.5", "error_in_row": ""}
+    assert empty == last == {"energy": "-1.0", "error": "0.5", "error_in_row": ""}
     assert wrong.pop("error_in_row").startswith("row 3: x: ") and set(wrong.values()) == {""}
 
 
