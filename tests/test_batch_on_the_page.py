@@ -115,8 +115,8 @@ def test_the_first_reasons_of_refusals_stand_below_the_status(visit, width):
 
 def test_an_uneven_row_and_an_empty_one_are_refused_in_their_place(visit):
     page = visit()
-    give(page, 'value\n\n3\n""\n')
-    assert [line[1] for line in finish(page)[1:]] == ["", "9", ""]
+    give(page, 'value\n\n3\n""\n\n')
+    assert [line[1] for line in finish(page)[1:]] == ["", "9", "", ""]
     give(page, "constructor,value\na,3\n4\nb,5\n")  # whose second row has a cell too few
     page.get_by_label("keep constructor").uncheck()
     found = finish(page)

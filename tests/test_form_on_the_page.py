@@ -296,6 +296,8 @@ def test_an_error_stands_beside_its_cell(visit):
         told = found.get_attribute("aria-describedby").split()[-1]
         expect(page.locator(f"[id='{told}']")).to_contain_text("Input should be")
     assert page.locator("[aria-invalid]").count() == 3
+    # The rows of the table are counted from 1, and so are they in the sentence.
+    expect(page.locator("#shown")).to_contain_text("patients, item 2.left: ")
     cell(page, 2, "left").fill("250")
     cell(page, 4, "days").fill("")
     page.get_by_label("latitude").first.fill("90")

@@ -328,6 +328,42 @@ def test_the_plumbings_own_tests_hold_for_another_model(cookies, name):
     assert result.returncode == 0, result.stdout
 
 
+HONEST = """
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+class Input(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    temperature: float = Field(validation_alias=AliasChoices("temp", "temperature"))
+    pressure: float = Field(1, alias="p")
+    series: list[float] = []
+    limit: float | None = None
+
+class Output(BaseModel):
+    given: int
+    error: float
+    error_in_row: float
+
+def predict(inputs: Input) -> Output:
+    return Output(given=len(inputs.model_fields_set), error=0, error_in_row=inputs.temperature)
+"""
+REQUESTS = {
+    "first": {"temp": 1, "p": 2},
+    "second": {"temperature": 1, "pressure": 2},
+    "explicit": {"temp": 1, "series": [], "limit": None},
+}
+
+
+@pytest.mark.slow
+def test_the_plumbings_own_tests_hold_for_other_names_and_for_what_is_given_or_not(cookies):
+    project = swapped(cookies.bake().project_path, HONEST, records=False)
+    for name, asked in REQUESTS.items():
+        path = project / f"model/examples/{name}.json"
+        path.write_text(json.dumps({"request": asked}), "utf-8")
+    assert run_module(project, "flask", "record").returncode == 0
+    result = run_module(project, "pytest", "-q")
+    assert result.returncode == 0, result.stdout
+
+
 @pytest.mark.slow
 def test_numbers_defaults_and_optional_text_work_in_a_link_and_a_table(model):
     with model("pendulum") as server:
@@ -452,16 +488,16 @@ def test_a_body_of_five_megabytes_arrives_whole(model, chunked):
 
 FAULTS = {
     "no Input": (PENDULUM.replace("class Input", "class Inputs"), "must export Input"),
-    "Input is no pydantic model": (PENDULUM + "\nInput = dict\n", "must export Input"),
+    "Input is no pydantic model": (PENDULUM + "\nInput = dict\n", "no RootModel or dataclass"),
     "no Output": (PENDULUM + "\ndel Output\n", "must export Output"),
     "no predict": (PENDULUM + "\ndel predict\n", "must export predict"),
     "load is no function": (PENDULUM + "\nload = 1\n", "must export load"),
     "load wants a path": (PENDULUM + "\ndef load(path):\n    pass\n", "function without arguments"),
     "predict is async": (
         PENDULUM.replace("def predict", "async def predict"),
-        "must export predict",
+        "there it is an async function of (inputs)",
     ),
-    "predict takes two": (PENDULUM.replace("(inputs: Input)", "(a, b)"), "must export predict"),
+    "predict takes two": (PENDULUM.replace("(inputs: Input)", "(a, b)"), "a function of (a, b)"),
     "Refusal is no class": (PENDULUM + "\nRefusal = 'no'\n", "must export Refusal"),
     "Refusal is of others too": (PENDULUM + "\nRefusal = ValueError\n", "must export Refusal"),
     "a package is missing": ("import torch_geometry\n" + PENDULUM, "imports torch_geometry"),

@@ -266,8 +266,8 @@ def test_each_error_finds_its_own_field_and_item(visit):
     page.get_by_label("angles").fill("1\ntwo\n3\nfour")
     page.get_by_role("button", name="Run the model").click()
     expect(error(page, "length")).to_contain_text("less than or equal to 100")
-    expect(error(page, "angles")).to_contain_text("angles.1: Input should be a valid number")
-    expect(error(page, "angles")).to_contain_text("angles.3")
+    expect(error(page, "angles")).to_contain_text("angles, item 2: Input should be a valid number")
+    expect(error(page, "angles")).to_contain_text("angles, item 4")
     expect(page.get_by_label("length")).to_be_focused()
     expect(error(page, "dataset")).to_be_empty()
 

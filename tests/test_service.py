@@ -218,6 +218,20 @@ def test_a_bad_port_is_one_clear_sentence(bake, port):
     assert said == f"PORT={port!r} is no port: write a number such as 5000.\n"
 
 
+@pytest.mark.slow
+def test_a_setting_whose_name_is_misspelt_is_named_once_in_the_log(bake, serve):
+    others = dict.fromkeys(["MODEL_NAME", "MODEL_PORT_5000_TCP", "MODEL_WEIGHTS"], "x")
+    misspelt = {"MODEL_WIAT": "3", "MODEL_CORS_ORIGIN": "none"}
+    with serve(bake(), MODEL_WAIT="4", **misspelt, **others) as server:
+        server.get("/readyz")
+    lines = [line for line in server.log.read_text().splitlines() if "is no setting" in line]
+    told = [json.loads(line)["message"] for line in lines]
+    assert told == [
+        "MODEL_CORS_ORIGIN is no setting, and changes nothing: write MODEL_CORS_ORIGINS.",
+        "MODEL_WIAT is no setting, and changes nothing: write MODEL_WAIT.",
+    ]
+
+
 @pytest.mark.parametrize("listen", ["no address", ""])
 def test_a_bad_address_is_one_clear_sentence(bake, listen):
     said = refused_start(bake(), LISTEN=listen)

@@ -209,6 +209,19 @@ def test_what_stops_the_service_is_said_once_after_the_owners_own_tests(project)
 
 
 @pytest.mark.slow
+def test_a_missing_package_is_said_in_a_sentence_without_a_traceback(project):
+    change(project, "from pydantic", "import no_such_module\nfrom pydantic")
+    result = own_tests(project)
+    assert result.returncode != 0 and "Traceback" not in result.stdout, result.stdout
+    sentence = r"^model/ imports no_such_module, which is not installed: .*make environment$"
+    assert len(re.findall(sentence, result.stdout, re.M)) == 1, result.stdout
+    path = project / "tests/test_model.py"  # which alone lacks a package
+    path.write_text("import no_other_module\n")
+    change(project, "import no_such_module\n", "")
+    assert "tests/test_model.py:1: in <module>" in own_tests(project).stdout
+
+
+@pytest.mark.slow
 def test_a_warning_of_a_package_of_the_models_ends_no_test_and_is_summed_up(project):
     warning = 'import warnings\n    warnings.warn("old", FutureWarning)\n    return Output'
     change(project, "return Output", warning)

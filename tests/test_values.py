@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from conftest import clean_environment, missing, swapped
+from conftest import clean_environment, missing, run_module, swapped
 from test_models import MODELS, post
 
 pytestmark = pytest.mark.slow
@@ -296,7 +296,45 @@ class Output(BaseModel, extra="allow"):
 def predict(inputs: Input) -> Output:
     return Output(sum=inputs.x, more=1)
 """,
+    "may be null": """
+class Area(BaseModel):
+    area: float
+
+class Output(RootModel[Area | None]):
+    pass
+
+def predict(inputs: Input) -> Output:
+    return Output(Area(area=inputs.x) if inputs.x == 1 else None)
+""",
+    "has members that a serializer adds": """
+from pydantic import model_serializer
+
+class Output(BaseModel):
+    sum: float
+
+    @model_serializer
+    def written(self):
+        return {"sum": self.sum, "more": 1}
+
+def predict(inputs: Input) -> Output:
+    return Output(sum=inputs.x)
+""",
 }
+CHOICES = """
+class Circle(BaseModel):
+    area: float
+
+class Square(BaseModel):
+    area: float
+    side: float
+
+class Output(RootModel[Circle | Square]):
+    pass
+
+def predict(inputs: Input) -> Output:
+    area = inputs.x**2
+    return Output(Square(area=area, side=inputs.x) if inputs.x > 1 else Circle(area=area))
+"""
 
 
 @pytest.mark.parametrize("source", OUTPUTS.values(), ids=OUTPUTS)
@@ -305,6 +343,18 @@ def test_an_output_that_is_no_row_of_a_table_comes_as_json_alone(cookies, serve,
         assert post(server, "/api/batch", "x\n1\n", "text/csv")[0] == 415
         status, text = post(server, "/api/batch", '[{"x": 1}, {"y": 1}]')
     assert (status, len(json.loads(text))) == (200, 2)
+
+
+def test_a_table_has_the_columns_of_all_that_an_answer_may_be(cookies, serve):
+    project = swapped(cookies.bake().project_path, ONE + CHOICES)
+    with serve(project) as server:
+        status, text = post(server, "/api/batch?keep=id", "x,id\n1,a\n2,b\n", "text/csv")
+    assert status == 200, text
+    circle, square = csv.DictReader(io.StringIO(text))
+    assert circle == {"id": "a", "area": "1.0", "side": "", "error": ""}
+    assert square == {"id": "b", "area": "4.0", "side": "2.0", "error": ""}
+    own = run_module(project, "pytest", "-q", "tests/test_examples.py")
+    assert own.returncode == 0 and "skipped" not in own.stdout, own.stdout
 
 
 def test_an_output_that_holds_itself_is_a_row_with_json_in_its_cell(cookies, serve):
@@ -354,9 +404,9 @@ def predict(inputs: Input) -> Output:
 def test_an_empty_line_under_one_name_is_a_row_and_an_error_may_be_an_answer(cookies, serve):
     with serve(swapped(cookies.bake().project_path, ONE + ERRS)) as server:
         text = post(server, "/api/batch", "x\n1\n\nfar\n\n", "text/csv")[1]
-    first, empty, wrong = csv.DictReader(io.StringIO(text))
+    first, empty, wrong, last = csv.DictReader(io.StringIO(text))
     assert first == {"energy": "1.0", "error": "0.5", "error_in_row": ""}
-    assert empty == {"energy": "-1.0", "error": "0.5", "error_in_row": ""}
+    assert empty == last == {"energy": "-1.0", "error": "0.5", "error_in_row": ""}
     assert wrong.pop("error_in_row").startswith("row 3: x: ") and set(wrong.values()) == {""}
 
 
@@ -406,6 +456,7 @@ DRAWS = """
 class Output(BaseModel):
     mass: float
     map: bytes = Field(json_schema_extra={"contentMediaType": "image/png"})
+    rows: bytes = Field(json_schema_extra={"contentMediaType": "text/plain"})
 
 class Refusal(Exception):
     pass
@@ -413,7 +464,7 @@ class Refusal(Exception):
 def predict(inputs: Input) -> Output:
     if inputs.x < 0:
         raise Refusal("The series does not converge below 0.")
-    return Output(mass=inputs.x, map=b"\\x89PNG\\r\\n\\x1a\\n")
+    return Output(mass=inputs.x, map=b"\\x89PNG\\r\\n\\x1a\\n", rows=b"12")
 """
 
 
@@ -431,10 +482,17 @@ def test_a_picture_comes_as_itself_to_those_who_ask_for_it(drawing):
         assert answer.headers["Content-Type"] == "image/png"
         assert answer.headers["Vary"] == "Accept" and answer.headers["ETag"]
         assert answer.read() == PICTURE[:8]
-    assert json.loads(drawing.get("/api?x=1").body) == {"mass": 1.0, "map": "iVBORw0KGgo="}
+    with urlopen(Request(f"{url}/api?x=1", headers={"Accept": "text/plain"})) as answer:
+        assert answer.headers.get_content_type() == "text/plain" and answer.read() == b"12"
+    found = json.loads(drawing.get("/api?x=1").body)
+    assert found == {"mass": 1.0, "map": "iVBORw0KGgo=", "rows": "MTI="}
     described = json.loads(drawing.get("/openapi.json").body)["paths"]["/api"]
     for way in ("get", "post"):
-        assert list(described[way]["responses"]["200"]["content"]) == [JSON, "image/png"]
+        assert list(described[way]["responses"]["200"]["content"]) == [
+            JSON,
+            "image/png",
+            "text/plain",
+        ]
 
 
 def test_the_model_itself_may_refuse_an_input_or_a_row(drawing):

@@ -326,4 +326,4 @@ def test_of_a_line_without_end_only_the_beginning_is_read(
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 def test_lines_end_where_their_cells_do(client, served, end):
     found = list(tables.lines(f'a,b{end}"1{end}2",{end}{end}3,"4"{end}{end}'.encode()))
-    assert found == [["a", "b"], [f"1{end}2", ""], [], ["3", "4"]]
+    assert found == [["a", "b"], [f"1{end}2", ""], [], ["3", "4"], []]

@@ -224,13 +224,13 @@ def test_only_what_input_asks_for_is_required():
         ("lengths", ["list of numbers in m", "one per line"]),
         ("table", ["list of lists of numbers"]),
         ("bob", [f"JSON with {MEMBERS}", "optional"]),
-        ("bobs", [f"list of 1 or more JSON with {MEMBERS}"]),
+        ("bobs", [f"list of 1 or more records with {MEMBERS}"]),
         ("tree", ["number or list of numbers or lists of numbers or lists of numbers or JSON"]),
         ("gap", ["150 to 250", "such as 200"]),
         ("colours", ["list of 3 numbers, 0 to 255 nm", "one per line"]),
         ("shares", ["numbers by name (element), 0 to 1"]),
         ("years", ["numbers by name (matches ^[0-9]$), 0 to 1"]),
-        ("sites", ["JSON by name with depth (number in m)"]),
+        ("sites", ["records by name with depth (number in m)"]),
         ("pair", ["list of 2 numbers and texts", "optional"]),
         ("word", ["text, 2 to 5 characters"]),
     ],
@@ -280,6 +280,7 @@ def test_a_description_is_found_where_the_field_has_it(name, said):
         ("choice", '"a" or "b", required: no description'),
         ("level", "1 (LOW), 2 (HIGH) or 3 (TOP), required: no description"),
         ("switch", "true or false, default false: no description"),
+        ("lost", "number or null, default 0.3: no description"),
         ("gauge", "number > 0 kg, optional: The mass"),
         ("bob", f"JSON with {MEMBERS}, optional: The bob"),
     ],
@@ -303,6 +304,7 @@ MOMENT = "write a date and time such as 2024-02-29T08:30:00Z, and in a link %2B 
         ("list", "1,-2.5,3", "write list= before each item in a link, or a JSON list"),
         ("list", "two", NUMBER),
         ("whole", "two", "write an integer such as 12"),
+        ("whole", "1" * 4301, "write at most 4300 digits"),
         ("switch", "yes", "write true or false"),
         ("moment", "2024-02-29T12:00:00 01:00", MOMENT),
         ("moment", "2024-02-29 12:00", ""),
@@ -390,6 +392,9 @@ def test_a_text_that_is_given_twice_is_a_list_or_a_mistake():
 def test_what_is_nested_is_written_as_json():
     assert field("nested").read(['{"a": 1}']) == ('{"a": 1}', "")
     assert field("nested").read(["{a: 1}"])[1].startswith("Write JSON: ")
+    assert field("nested").read(["a"])[1].startswith('Write JSON, such as {"name": 1}: ')
+    assert field("table").read(["(1)"])[1].startswith("Write JSON, such as [1, 2]: ")
+    assert field("anything").read(["a"])[1].startswith("Write JSON, a text in quotes: ")
 
 
 @pytest.mark.parametrize(

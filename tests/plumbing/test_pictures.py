@@ -1,4 +1,4 @@
-"""The one file in an answer is given as itself to a caller who asks for it."""
+"""A file in an answer is given as itself to a caller who asks for it."""
 
 import base64
 from types import SimpleNamespace
@@ -29,6 +29,8 @@ def picture(**fields: object) -> Picture:
 
 PLAIN = picture(mass=(float, ...), map=(bytes | None, None))
 WEBP = picture(map=(bytes, DECLARED), other=(bytes, ...))
+CSV = Field(json_schema_extra={"contentMediaType": "text/csv"})
+SEVERAL = picture(map=(bytes, DECLARED), rows=(bytes, CSV), again=(bytes, DECLARED))
 NONE = picture(mass=(float, ...))
 TWO = picture(a=(bytes, ...), b=(bytes, ...))
 
@@ -40,22 +42,24 @@ def asked(accept: str | None) -> object:
 
 
 @pytest.mark.parametrize(
-    ("found", "accept", "is_wanted"),
+    ("found", "accept", "kind"),
     [
-        (PLAIN, None, False),
-        (PLAIN, "*/*", False),
-        (PLAIN, "application/json", False),
-        (PLAIN, "image/png", True),
-        (PLAIN, "image/*", True),
-        (PLAIN, "image/avif,image/webp,image/*,*/*;q=0.8", True),  # <img src> in a browser
-        (PLAIN, "application/json, image/png;q=0.5", False),
-        (WEBP, "image/webp", True),
-        (NONE, "image/png, */*", False),
+        (PLAIN, None, ""),
+        (PLAIN, "*/*", ""),
+        (PLAIN, "application/json", ""),
+        (PLAIN, "image/png", "image/png"),
+        (PLAIN, "image/*", "image/png"),
+        (PLAIN, "image/avif,image/webp,image/*,*/*;q=0.8", "image/png"),  # <img> in a browser
+        (PLAIN, "application/json, image/png;q=0.5", ""),
+        (WEBP, "image/webp", "image/webp"),
+        (SEVERAL, "image/webp", "image/webp"),
+        (SEVERAL, "text/csv", "text/csv"),
+        (NONE, "image/png, */*", ""),
     ],
 )
-def test_a_picture_is_wanted_if_it_is_asked_for_rather_than_json(found, accept, is_wanted):
+def test_a_picture_is_wanted_if_it_is_asked_for_rather_than_json(found, accept, kind):
     with asked(accept):
-        assert found.wanted() is is_wanted
+        assert found.wanted() == kind
 
 
 @pytest.mark.parametrize(
@@ -79,15 +83,22 @@ def test_what_no_answer_is_is_not_acceptable(found, accept):
 def test_a_picture_is_known_by_its_first_bytes(data, kind):
     text = base64.b64encode(data).decode()
     with asked(kind):
-        assert PLAIN.taken(f'{{"mass": 1, "map": "{text}"}}'.encode()) == (data, kind)
+        assert PLAIN.taken(f'{{"mass": 1, "map": "{text}"}}'.encode(), kind) == (data, kind)
 
 
 @pytest.mark.parametrize("member", ["null", '"AAAA"', '"/9j/4A=="'])
 def test_an_answer_without_the_picture_that_is_asked_for_is_not_acceptable(member):
     with asked("image/png"), pytest.raises(NotAcceptable, match="application/json"):
-        PLAIN.taken(f'{{"map": {member}}}'.encode())
+        PLAIN.taken(f'{{"map": {member}}}'.encode(), "image/png")
 
 
 def test_a_media_type_that_the_author_declares_is_believed():
     with asked("image/webp"):
-        assert WEBP.taken(b'{"map": "AAAA"}') == (bytes(3), "image/webp")
+        assert WEBP.taken(b'{"map": "AAAA"}', "image/webp") == (bytes(3), "image/webp")
+
+
+@pytest.mark.parametrize(("kind", "data"), [("image/webp", b"\1"), ("text/csv", b"\2")])
+def test_each_media_type_gets_the_first_field_of_it(kind, data):
+    answer = b'{"map": "AQ==", "rows": "Ag==", "again": "Aw=="}'
+    with asked(kind):
+        assert SEVERAL.taken(answer, SEVERAL.wanted()) == (data, kind)

@@ -10,7 +10,7 @@ from service.pool import InProcess, Pool, started
 from service.proof.record import record
 from service.proof.reproduce import reproduce
 from service.served import ServedModel
-from service.settings import settings
+from service.settings import settings, warn
 from service.watch import Watch
 
 
@@ -20,6 +20,7 @@ def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask
     :raise SystemExit: if it cannot be served, with the reason
     """
     found = settings(own)
+    warn()
     provenance.identity()  # which stops at weights that are missing or changed
     app = commands()
     app.url_map.merge_slashes = False  # by a redirect to whatever host the caller names

@@ -2,6 +2,7 @@
 
 import json
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qs
 
@@ -17,7 +18,7 @@ BROKEN = "The body breaks off or comes too slowly, or its chunks are not as long
 
 
 def body() -> bytes:
-    """Read the body of the request.
+    """Read the body of the request, without a byte order mark.
 
     :raise 400: if it breaks off or comes too slowly, or its chunks are not as long as they say
     :raise 413: if it is longer than MODEL_MAX_CONTENT_LENGTH
@@ -34,7 +35,7 @@ def body() -> bytes:
         abort(413)
     if len(data) < length:  # Gunicorn gives what there is
         abort(400, BROKEN)
-    return data
+    return data.removeprefix(BOM_UTF8)
 
 
 def query() -> Texts:

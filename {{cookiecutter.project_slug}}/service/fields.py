@@ -10,7 +10,7 @@ from itertools import chain
 
 from pydantic_core import from_json
 
-from service.schema import Schemas, listed, members
+from service.schema import Schemas, listed, members, others
 from service.words import ROOM, WORDS, plain, text, whole
 
 KINDS = WORDS["kinds"]
@@ -18,7 +18,8 @@ LITERALS = ("integer", "number", "boolean")  # which JSON writes without quotes
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "member", type(None): "null"}
 SIMPLE = {"string", "null", *KINDS}  # kinds whose values are neither a list nor an object
 BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, R and pandas write
-LIST, ITEMS = r"\s*\[", r'\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts
+LIST, ITEMS = r"^\s*\[", r'^\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts alone
+SUCH = {"object": ', such as {"name": 1}', "array": ", such as [1, 2]"}  # by the type of JSON
 NEVER = "(?!)"  # a pattern that no text matches
 LONG = f"A text of more than {ROOM} characters is not read: send JSON in the body"
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
@@ -58,9 +59,14 @@ class Field:
         simple = [option for option in options if "JSON" not in kinds(option)]
         self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
         self.is_nested = len(simple) + self.is_list < len(options)  # other values are JSON
+        types = [option.get("type") for option in options if option not in simple]
+        self.such = SUCH.get((types or [""])[0], ", a text in quotes")
         # One value, and each item of a list
         self.one, self.many = Scalar(simple), Scalar(items if self.is_list else [])
         self.kinds = self.one.kinds | self.many.kinds
+        nullable = [schemas.takes_null(option["items"]) for option in options if "items" in option]
+        is_mixed = self.many.kinds & {*LITERALS, "decimal"} or any(nullable)
+        self.begins = ITEMS if self.many.takes_text and not is_mixed else LIST
         has_default = not is_required and "default" in schema
         self.default = json.dumps(schema["default"]) if has_default else ""
         self.options = items or options  # of each item, if it is a list
@@ -82,6 +88,11 @@ class Field:
         return {} if record.get("additionalProperties") else fields_of(self.schemas, record)
 
     @property
+    def others(self) -> dict[str, str]:
+        """The other names of the members of that record, each with the first name."""
+        return others(*self.records) if len(self.records) == 1 else {}
+
+    @property
     def start(self) -> dict:
         """The value that a form starts from, by the name: the default, or else an example."""
         found = [self.schema["default"]] if self.default not in ("", "null") else []
@@ -90,8 +101,9 @@ class Field:
 
     def requirement(self) -> str:
         """Say in a line what the field takes."""
-        facts = self.facts + ["required"] * self.is_required
-        return f"{', '.join(facts)}: {self.description or 'no description'}"
+        first, *rest = self.facts + ["required"] * self.is_required
+        null = self.schemas.or_null(self.schema, self.is_required)
+        return f"{', '.join([first + null, *rest])}: {self.description or 'no description'}"
 
     def read(self, texts: list[str], is_cell: bool = False) -> tuple[str, str]:
         """Give the JSON that texts stand for, or the reason why they stand for no value.
@@ -103,8 +115,7 @@ class Field:
         if is_one and (self.takes_text or not is_long) and self.one.takes(first):
             return self.one.json(first), ""
         # The JSON of an object or a list, and not of an item of the list
-        begins = "" if self.is_nested else ITEMS if self.many.takes_text else LIST
-        is_json = is_one and re.match(begins, first)
+        is_json = is_one and (self.is_nested or re.match(self.begins, first))
         if is_long and (is_json or not self.takes_text):
             return "", LONG
         fault = no_json(first) if is_json else "no JSON"
@@ -115,8 +126,8 @@ class Field:
         if self.is_list:
             return "[" + ", ".join(map(self.many.json, texts)) + "]", ""
         once = "Give it once, as JSON" if self.is_nested else "Give it once"
-        quotes = "" if first.strip()[:1] in ("{", "[") else ", a text in quotes"
-        reason = f"Write JSON{quotes}: {fault}" if self.is_nested else ""
+        such = "" if first.strip()[:1] in ("{", "[") else self.such
+        reason = f"Write JSON{such}: {fault}" if self.is_nested else ""
         return self.one.json(first), reason if is_one else once
 
     def expected(self, texts: list[str]) -> str:
@@ -128,6 +139,8 @@ class Field:
             return ""
         if self.is_list and re.match(LIST, texts[0]):
             return ""
+        if self.kinds <= {"integer", "number"} and re.fullmatch("[+-]?[0-9]+", texts[0].strip()):
+            return "write at most 4300 digits"
         if self.is_list and "," in "".join(texts):
             return f"write {self.name}= before each item in a link, or a JSON list"
         return f"write {kind['means']}"

@@ -1,4 +1,4 @@
-"""The one file in an answer, such as a drawn map, given as itself to a caller who asks for it."""
+"""A file in an answer, such as a drawn map, given as itself to a caller who asks for it."""
 
 import base64
 import json
@@ -22,7 +22,10 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
 class Picture:
-    """The field that holds the file, if there is exactly one of a media type."""
+    """The fields that hold files, by media type; of several of one type, the first.
+
+    Without any media type, it is the one field of a file, whose beginning tells the type.
+    """
 
     def __init__(self, model: ServedModel) -> None:
         files = {
@@ -30,29 +33,33 @@ class Picture:
             for name, field in fields_of(model.schemas, model.facts["output"]).items()
             if field.is_file and not field.is_list
         }
-        found = {name: kind for name, kind in files.items() if kind} or files
-        self.name, self.kind = found.popitem() if len(found) == 1 else ("", "")
-        self.kinds = ([self.kind] if self.kind else list(BEGINNINGS)) if self.name else []
+        self.declared: dict[str, str] = {}
+        for name in filter(files.get, files):
+            self.declared.setdefault(files[name], name)
+        alone = dict.fromkeys(BEGINNINGS, *files) if len(files) == 1 else {}
+        self.names = self.declared or alone
 
-    def wanted(self) -> bool:
-        """Whether the caller would rather have the file than JSON.
+    def wanted(self) -> str:
+        """Give the media type of the file that the caller would rather have than JSON, if any.
 
         :raise 406: if the caller takes neither
         """
-        if not self.name or not any(map(accepts, self.kinds)):
+        if not any(map(accepts, self.names)):
             accept(JSON)
-            return False
+            return ""
         is_any = request.environ.get("HTTP_ACCEPT", "*/*") == "*/*"
-        return not is_any and request.accept_mimetypes.best_match([JSON, *self.kinds]) != JSON
+        kind = request.accept_mimetypes.best_match([JSON, *self.names])
+        return "" if is_any or kind == JSON else kind
 
-    def taken(self, answer: bytes) -> tuple[bytes, str]:
-        """Take the file out of an answer, with its media type.
+    def taken(self, answer: bytes, kind: str) -> tuple[bytes, str]:
+        """Take the file of a media type out of an answer, with the type that it really has.
 
         :raise 406: if it is none that the caller takes
         """
-        data = base64.b64decode(json.loads(answer)[self.name] or "")
+        name = self.names[kind]
+        data = base64.b64decode(json.loads(answer)[name] or "")
         found = [kind for kind in BEGINNINGS if data.lstrip().startswith(BEGINNINGS[kind])]
-        kind = (self.kind or (found or [""])[0]) if data else ""
+        kind = (kind if self.declared else (found or [""])[0]) if data else ""
         if not kind or not accepts(kind):
-            abort(406, f"{self.name} is {kind or 'no picture'} in this answer. Ask for {JSON}.")
+            abort(406, f"{name} is {kind or 'no picture'} in this answer. Ask for {JSON}.")
         return data, kind

@@ -44,19 +44,19 @@ def answer(
     :raise 503: if no process is free in time
     :raise 504: if the prediction takes too long
     """
-    is_picture = picture.wanted()
+    wanted = picture.wanted()
     kind, seed, found = model.ask(frames.PREDICT, text)
     if kind != frames.ANSWER:
         raise model.error(kind, found, supplied)
     request.environ["service.answers"] = 1
-    data, mimetype = picture.taken(found) if is_picture else (found + b"\n", JSON)
-    headers = {"Content-Security-Policy": POLICY} if is_picture else {}
+    data, mimetype = picture.taken(found, wanted) if wanted else (found + b"\n", JSON)
+    headers = {"Content-Security-Policy": POLICY} if wanted else {}
     if seed:
         headers |= {"Model-Seed": seed.decode(), "Cache-Control": "no-store"}
     elif request.method != "POST":  # a cache may keep it, and ask whether it is still so
         tag = hashlib.sha1(data, usedforsecurity=False).hexdigest()
         headers |= {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
-    if picture.name:
+    if picture.names:
         headers["Vary"] = "Accept"
     response = Response(data, mimetype=mimetype, headers=headers)
     is_known = "HTTP_IF_NONE_MATCH" in request.environ

@@ -30,6 +30,16 @@ class Schemas:
             return [found for each in options for found in self.alternatives(each)]
         return [] if schema.get("type") == "null" else [schema]
 
+    def takes_null(self, schema: dict) -> bool:
+        """Whether null is one of the values of a schema."""
+        is_null = schema.get("type") == "null" or None in listed(schema)
+        return is_null or any(map(self.takes_null, self.options(schema)))
+
+    def or_null(self, schema: dict, is_required: bool) -> str:
+        """Say that null may be given, where a value left out does not stand for it."""
+        is_said = is_required or schema.get("default") is not None
+        return " or null" * (is_said and self.takes_null(schema) and None not in listed(schema))
+
     def items(self, schema: dict) -> list[dict]:
         """Give the schemas of the items of a list, none for what is no list."""
         lists = [option["items"] for option in self.alternatives(schema) if "items" in option]
@@ -97,6 +107,7 @@ class Schemas:
     def member(self, name: str, schema: dict, is_required: bool) -> str:
         """Say what a member of a nested model takes, and its description."""
         facts, about = self.taken(schema, is_required, DEEP - 1), self.said(schema, "description")
+        facts[0] += self.or_null(schema, is_required)
         return f"{name} ({', '.join(facts)}{about and f': {about}'})"
 
 
@@ -105,6 +116,12 @@ def members(model: dict) -> dict[str, tuple[dict, bool]]:
     rules, found = model.get("allOf", []), model.get("properties", {}).items()
     needed = [*model.get("required", []), *(rule.get(REQUIRED) for rule in rules)]
     return {name: (part, name in needed) for name, part in found if OTHER not in part}
+
+
+def others(model: dict) -> dict[str, str]:
+    """Give the other names of the members of an object, each with the first name."""
+    found = model.get("properties", {})
+    return {name: found[name][OTHER] for name in found if OTHER in found[name]}
 
 
 def listed(option: dict) -> list:

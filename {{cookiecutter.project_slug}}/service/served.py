@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import re
+from itertools import chain
 
 from flask import request
 from werkzeug.exceptions import HTTPException, default_exceptions
@@ -13,7 +14,7 @@ from service.errors import OURS, InvalidInput
 from service.fields import Field, fields_of
 from service.frames import Frame
 from service.pool import InProcess, Pool
-from service.schema import OTHER, Schemas
+from service.schema import Schemas, others
 from service.words import Texts, shorten, text
 
 logger = logging.getLogger("model")
@@ -45,8 +46,7 @@ class ServedModel:
         self.required = [field.name for field in self.fields.values() if field.is_required]
         # A field may have other names, which links and tables take as JSON does.
         self.takes = self.schemas.alternatives(facts["input"])[0]
-        found = self.takes.get("properties", {}).items()
-        self.others = {name: part[OTHER] for name, part in found if OTHER in part}
+        self.others = others(self.takes)
         self.named = self.fields | {one: self.fields[name] for one, name in self.others.items()}
         # The field for members of any other name, where `Input` takes such
         more = self.takes.get("additionalProperties")
@@ -57,10 +57,12 @@ class ServedModel:
         # A text says every value but a file.
         self.is_linkable = not any(self.fields[name].is_file for name in self.required)
         self.requirements = {name: field.requirement() for name, field in self.fields.items()}
-        # Every answer has the same columns.
-        gives = self.schemas.alternatives(facts["output"])[0]
-        self.columns = list(gives.get("properties", {}))
-        is_fixed = bool(self.columns) and not gives.get("additionalProperties")
+        # Every answer has the same columns: those of each object that it may be.
+        gives = self.schemas.alternatives(facts["output"])
+        names = [one.get("properties", {}) for one in gives]
+        is_row = all(names) and not self.schemas.takes_null(facts["output"])
+        self.columns = list(dict.fromkeys(chain.from_iterable(names))) if is_row else []
+        is_fixed = bool(self.columns) and not any(one.get("additionalProperties") for one in gives)
         self.takes_tables = self.is_linkable and is_fixed
 
     def ask(self, kind: bytes, body: bytes) -> Frame:
@@ -100,17 +102,20 @@ class ServedModel:
 
     def told(self, place: str, reason: str, texts: Texts) -> str:
         """Add to a reason what to write in the place of a text that is no value of its field."""
-        if place in self.others and reason.startswith("No such field"):
-            return f"Another name of {self.others[place]}: give the field by one name"
         name, *steps = place.split(".")
-        field, found = self.named.get(name), texts.get(name, [])
+        field, found, names = self.named.get(name), texts.get(name, []), self.others
         with contextlib.suppress(ValueError, TypeError, RecursionError):
             found = json.loads(*found) if steps else found
         try:
             for step in steps:
+                names = names if step.isdecimal() else field.others
                 field = field if step.isdecimal() else field.members[step]
                 found = found[int(step) if step.isdecimal() else step]
         except (AttributeError, LookupError, TypeError):  # the field takes more than one kind
             field = None
-        hint = field.expected([text(found)] if steps else found) if field else ""
+        last = place.rpartition(".")[2]
+        if last in names and reason.startswith("No such field"):
+            return f"Another name of {names[last]}: give the field by one name"
+        is_told = field and (field.one.kinds or last.isdecimal())  # a whole list has no hint
+        hint = field.expected([text(found)] if steps else found) if is_told else ""
         return f"{reason}; {hint}" if hint and "such as" not in reason else reason

@@ -1,13 +1,18 @@
 """The one table of settings; the variable MODEL_<NAME> in the environment changes one."""
 
 import json
+import logging
 import os
 import re
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
+
+logger = logging.getLogger(__name__)
 
 IS_WINDOWS = sys.platform == "win32"
 HOUR, MOST = 3600, 10**9  # seconds; the largest of all numbers
+LIKENESS = 0.7  # to a setting, of a name that is taken for it misspelt: 1 is the same
 PORT = "{{ cookiecutter.port }}"  # where the service listens, if the variable PORT says nothing
 
 SETTINGS = {
@@ -47,6 +52,15 @@ def settings(own: Mapping = {}) -> dict:
     for name, value in found.items():
         check(name, value)
     return found
+
+
+def warn() -> None:
+    """Write into the log which variables may be settings whose names are misspelt."""
+    for name in sorted(os.environ):
+        kind, _, own = name.partition("_")
+        near = get_close_matches(own.upper(), SETTINGS, 1, LIKENESS) if kind == "MODEL" else []
+        if near and own not in SETTINGS:
+            logger.warning("%s is no setting, and changes nothing: write MODEL_%s.", name, *near)
 
 
 def port() -> int:

@@ -74,7 +74,7 @@ def lines(body: bytes) -> Iterator[list[str]]:
 
     def pieces() -> Iterator[str]:
         nonlocal size
-        for found in turns(LINE.finditer(body.decode("utf-8-sig").strip("\r\n"))):
+        for found in turns(LINE.finditer(body.decode("utf-8-sig").lstrip("\r\n"))):
             if (size := size + len(found[0])) > ROOM:
                 abort(413, f"Send at most {ROOM} characters in a line of a table, or send JSON.")
             yield found[0]
@@ -120,7 +120,10 @@ def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> str:
 
 def error_column(model: ServedModel) -> str:
     """Name the column that says why a row was refused."""
-    return "error" if "error" not in model.columns else "error_in_row"
+    found = "error"
+    while found in model.columns:
+        found += "_in_row"
+    return found
 
 
 def cell(value: object) -> object:

@@ -3,6 +3,7 @@
 import json
 import traceback
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from operator import itemgetter
 
 import pytest
@@ -13,6 +14,7 @@ from service import frames
 from service.about.page import Page
 from service.application import create_app
 from service.proof.examples import recorded
+from service.runner.contract import exported
 from service.served import ServedModel
 from service.settings import IS_WINDOWS
 
@@ -21,9 +23,16 @@ SAID: set[str] = set()  # the reasons to stop that are shown already
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator:
-    """Say once, in its sentence, what is wrong with an example; all other tests still run."""
+    """Say once, in its sentence, what is wrong with an example or which package is missing.
+
+    All other tests still run.
+    """
     try:
-        return (yield)
+        report = yield
+        if "ModuleNotFoundError" in report.longreprtext:
+            with suppress(Exception):
+                exported()  # which stops with the sentence if the model lacks the package
+        return report
     except SystemExit as stop:
         reason = str(stop.code)
         outcome = "passed" if reason in SAID else "failed"
@@ -42,7 +51,8 @@ def app() -> Iterator[Flask]:
     try:
         app = create_app({"PROCESSES": 0 if IS_WINDOWS else 1, "CHECK": False})
     except SystemExit as refusal:
-        pytest.exit(str(refusal), returncode=1)
+        reason = str(refusal)
+        pytest.exit("The reason stands above." if reason in SAID else reason, returncode=1)
     except Exception:
         pytest.exit(traceback.format_exc(), returncode=1)
     pool = app.extensions["model"].pool

@@ -48,8 +48,7 @@ def document(model: ServedModel) -> dict:
     inputs[JSON] = {"schema": facts["input"], "examples": examples("request")}
     # The routes of /api share this part of the file.
     answers[JSON] |= {"schema": facts["output"], "examples": examples("response")}
-    if kind := Picture(model).kind:
-        answers[kind] = {}
+    answers |= {kind: {} for kind in Picture(model).declared}
     inputs_by_row, answers_by_row = contents(batch)
     inputs_by_row[JSON]["schema"]["items"] = facts["input"]
     answers_by_row[JSON]["schema"]["items"]["anyOf"].insert(0, facts["output"])

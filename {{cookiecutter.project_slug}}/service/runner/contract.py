@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from pydantic import BaseModel, RootModel
@@ -33,19 +34,29 @@ def exported() -> Contract:
     def export(name: str, fits: Callable, meaning: str, is_optional: bool = False) -> object:
         found = getattr(model, name, None)
         if not fits(found) and not (is_optional and found is None):
-            sys.exit(f"model/__init__.py must export {name}, {meaning}; there it is {found!r}.")
+            there = f"there it is {shown(found)}"
+            sys.exit(f"model/__init__.py must export {name}, {meaning}; {there}.")
         return found
 
-    takes = export("Input", is_object, "a pydantic model of what predict takes, no RootModel")
-    gives = export("Output", is_schema, "a pydantic model of what predict gives")
+    takes = export("Input", is_object, "a pydantic BaseModel, no RootModel or dataclass")
+    gives = export("Output", is_schema, "a pydantic BaseModel, no dataclass")
     return Contract(
         takes,
         gives,
-        export("predict", accepts(takes), "a function that takes an Input and gives an Output"),
+        export("predict", accepts(takes), "a function of an Input, not async, giving an Output"),
         export("load", accepts(), "a function without arguments", True),
         export("predict_batch", accepts([]), "a function from list[Input] to list[Output]", True),
         export("Refusal", is_own_exception, "an exception class of its own", True) or (),
     )
+
+
+def shown(found: object) -> str:
+    """Write an export so that it shows what is wrong: of a function, its arguments."""
+    with suppress(TypeError, ValueError):
+        if inspect.isroutine(found):
+            kind = "an async function" if inspect.iscoroutinefunction(found) else "a function"
+            return f"{kind} of {inspect.signature(found)}"
+    return repr(found)
 
 
 def is_schema(found: object) -> bool:

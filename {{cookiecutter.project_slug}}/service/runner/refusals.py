@@ -14,7 +14,7 @@ from service.frames import Frame
 from service.machine import undisturbed
 from service.runner.strict import kind_of, reader, within
 from service.runner.values import infinite
-from service.words import LONGEST, MOST, quoted
+from service.words import LONGEST, MOST, WORDS, bound, quoted
 
 FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
@@ -24,8 +24,9 @@ SHOULD = re.compile("^(Input|Name) should be ")
 REQUIRED = "Field required"
 UNKNOWN = "No such field"
 # The faults of what JSON writes without quotes, and how that looks
-BARE = {"int_type", "float_type", "bool_type"}
-is_bare = re.compile(r"-?[0-9.]+|true|false").fullmatch
+BARE = {"int_type": "integer", "float_type": "number", "bool_type": "boolean"}
+BARE = {fault: WORDS["kinds"][kind]["looks"] for fault, kind in BARE.items()}
+EXACT = "from 2^53 on, write it with all its digits and without a point"
 PREFIX = re.compile("^(Value error|Assertion failed), ")  # before words of the author's
 # Words of pydantic's for people who know Python, and what stands in their place
 WORDED = {
@@ -44,6 +45,8 @@ WORDED = {
     "^Decimal input": "Input",
     r"Decimal\('([^']*)'\)": r"\1",
     r"datetime.date\((\d+), (\d+), (\d+)\)": lambda day: str(date(*map(int, day.groups()))),
+    r"(?<![\w.'])0\.0{6,}[1-9][0-9]*": lambda found: bound(float(found[0])),
+    r"(?<![\w.'])10{15,}(?![\w.'])": lambda found: bound(found[0]),
     r"(?<![\w'])True(?![\w'])": "true",
     r"(?<![\w'])False(?![\w'])": "false",
     r"(?<![\w'])None(?![\w'])": "null",
@@ -182,8 +185,11 @@ def worded(fault: dict) -> str:
     reason = (reworded if len(reason) < LONGEST else reworded.__wrapped__)(reason)
     if "[key]" in fault["loc"]:
         return reason.replace("Input", "Name", 1)
-    is_quoted = isinstance(fault["input"], str) and is_bare(fault["input"])
-    return f"{reason}, without quotes" if is_quoted and fault["type"] in BARE else reason
+    looks, given = BARE.get(fault["type"]), fault["input"]
+    if looks and isinstance(given, str) and re.fullmatch(looks, given):
+        return f"{reason}, without quotes"
+    is_rounded = fault["type"] == "int_type" and isinstance(given, float) and given.is_integer()
+    return f"{reason}: {EXACT}" if is_rounded else reason
 
 
 @lru_cache(ROW)

@@ -25,6 +25,8 @@ MISSING = {"type": "null", "description": "missing (NaT)"}  # which is a datetim
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 BOUNDS |= {"multiple_of": "multipleOf"}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
+# The members that a serializer of the author's writes, if it does not say what it returns
+ANY = {"additionalProperties": True, "required": []}
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -111,7 +113,7 @@ class Schemas(GenerateJsonSchema):
         if found := [self.named(one) for one in numbers or options]:
             several = {"anyOf": found} if all(found) else {}
             return several if found[1:] else found[0]
-        if known := [text(one) for one in values(keys) if one is not None]:
+        if known := list(dict.fromkeys(text(one) for one in values(keys) if one is not None)):
             keys = {key: keys[key] for key in keys if key != "const"}
             return keys | {"type": "string", "enum": known}
         if pattern := integers(keys) if kind == "integer" else PATTERNS.get(form):
@@ -157,9 +159,10 @@ class Schemas(GenerateJsonSchema):
         """
         is_open = schema.get("root_model") or "extra_fields_behavior" in schema.get("config", {})
         is_open = is_open or schema.get("extra_behavior", "ignore") != "ignore"
-        own = {} if is_open or self.mode != "validation" else {"additionalProperties": False}
         describe = getattr(super(), f"{schema['type'].replace('-', '_')}_schema")
-        return describe(schema) | own
+        if self.mode == "validation":
+            return describe(schema) | ({} if is_open else {"additionalProperties": False})
+        return describe(schema) | (ANY if "serialization" in schema else {})
 
     dataclass_schema = typed_dict_schema = model_schema
 

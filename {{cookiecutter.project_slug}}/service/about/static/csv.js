@@ -22,7 +22,7 @@ function uncommented(text, given) {
 
 // The rows of a table, each a list of texts; empty lines are none.
 export function readTable(found, given) {
-  const bare = found.replace(/^\uFEFF/, "").replace(/^[\r\n]+|[\r\n]+$/g, "");
+  const bare = found.replace(/^\uFEFF/, "").replace(/^[\r\n]+|(\r\n?|\n)$/g, "");
   const text = uncommented(bare, given);
   const sign = given ?? separator(text);
   const [quoted, plain] = [`"([^"]*(?:""[^"]*)*)"`, `([^"${sign}\\r\\n][^${sign}\\r\\n]*|)`];

@@ -2,7 +2,7 @@
 
 import { post } from "./ask.js";
 import { named } from "./dom.js";
-import { read } from "./json.js";
+import { isList, read } from "./json.js";
 import { object, texts, typed } from "./values.js";
 import { enhance, find } from "./views.js";
 
@@ -80,15 +80,26 @@ function place(control) {
   return made;
 }
 
+// The place of a fault for people, who count the items of a list from 1.
+export function counted(path, inputs) {
+  const said = [];
+  let value = inputs;
+  for (const step of path.split(".")) {
+    said.push(isList(value) ? `item ${Number(step) + 1}` : step);
+    value = value?.[step];
+  }
+  return said.join(".").replaceAll(".item ", ", item ");
+}
+
 // Put each reason next to its control, and the focus on the first.
-export function mark(reasons) {
+export function mark(reasons, inputs) {
   for (const made of form.querySelectorAll(".of-cell")) made.remove();
   for (const told of form.querySelectorAll(".error")) told.textContent = "";
   for (const control of form.querySelectorAll("[aria-invalid]")) control.ariaInvalid = null;
   for (const [path, reason] of Object.entries(reasons)) {
     const { control, below } = find(fields, path) ?? {};
     if (!control) continue;
-    place(control).append(below && `${path}: `, `${reason}\n`);
+    place(control).append(below && `${counted(path, inputs)}: `, `${reason}\n`);
     const isShown = "[data-name]:not([hidden])";
     const box = control.hidden && control.nextElementSibling;
     (box ? box.querySelector(isShown) : control).ariaInvalid = "true";

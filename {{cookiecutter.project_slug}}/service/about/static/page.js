@@ -3,7 +3,7 @@
 import { show } from "./answer.js";
 import { ask } from "./ask.js";
 import { refresh } from "./calls.js";
-import { mark, page, request, sent } from "./form.js";
+import { counted, mark, page, request, sent } from "./form.js";
 import { read } from "./json.js";
 
 const part = (name) => document.getElementById(name);
@@ -55,10 +55,11 @@ function showAnswer(now, { response, text }, seconds) {
   compare();
 }
 
-function showProblem(status, { detail = "", errors = {} }) {
+function showProblem(status, { detail = "", errors = {} }, given) {
   clear("bad", status);
-  part("shown").textContent = detail;
-  mark(errors);
+  const told = (text, path) => text.replace(`${path}: `, () => `${counted(path, given)}: `);
+  part("shown").textContent = Object.keys(errors).reduce(told, detail);
+  mark(errors, given);
 }
 
 async function run() {
@@ -78,7 +79,10 @@ async function run() {
   if (signal.aborted) return;
   const { response, problem } = found;
   if (!problem) showAnswer(now, found, taken);
-  else showProblem(response ? `${response.status} ${problem.title}` : "No answer came.", problem);
+  else {
+    const status = response ? `${response.status} ${problem.title}` : "No answer came.";
+    showProblem(status, problem, read(now.body));
+  }
   part("outcome").scrollIntoView({ block: "nearest" });
 }
 
