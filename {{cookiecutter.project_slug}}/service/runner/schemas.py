@@ -64,8 +64,7 @@ class Schemas(GenerateJsonSchema):
 
     def given(self, found: dict, null: dict) -> dict:
         """The schema of a value, and in an answer the null that may stand in its place."""
-        options = [*found.get("anyOf", [found]), null]
-        return found if self.mode == "validation" else {"anyOf": options}
+        return found if self.mode == "validation" else {"anyOf": [*found.get("anyOf", [found]), null]}
 
     def bytes_schema(self, schema: dict) -> dict:
         """A text of base64, four characters for three bytes; in a request at least one byte."""
