@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, PydanticUserError, RootModel, create_model
 
 
 class Contract(NamedTuple):
@@ -88,3 +88,16 @@ def accepts(*arguments: object) -> Callable[[object], bool]:
         return not inspect.iscoroutinefunction(found)
 
     return fits
+
+
+def stop_at_fault(kinds: list[tuple[type[BaseModel], str]], writer: type) -> None:
+    """Stop with the name of the first field that JSON cannot say."""
+    for kind, mode in kinds:
+        for name, field in kind.model_fields.items():
+            alone = {name: (field.annotation, field), "__config__": kind.model_config}
+            try:
+                create_model("One", **alone).model_json_schema(mode=mode, schema_generator=writer)
+            except PydanticUserError:
+                way_out = "write float, str, list[float], bytes or a pydantic model instead"
+                place = f"model/__init__.py: {kind.__name__}.{name}"
+                sys.exit(f"{place} is {field.annotation!r}, which JSON cannot say: {way_out}.")

@@ -7,12 +7,12 @@ import sys
 from enum import Flag
 from itertools import combinations
 
-from pydantic import BaseModel, PydanticUserError, create_model
+from pydantic import PydanticUserError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.fields import values
-from service.runner.contract import Contract
+from service.runner.contract import Contract, stop_at_fault
 from service.runner.values import DATE, DIGITS, FOREIGN, NUMBER, PATTERN, TIME, encode, integers
 from service.schema import OTHER, REQUIRED
 from service.words import text
@@ -64,7 +64,8 @@ class Schemas(GenerateJsonSchema):
 
     def given(self, found: dict, null: dict) -> dict:
         """The schema of a value, and in an answer the null that may stand in its place."""
-        return found if self.mode == "validation" else {"anyOf": [*found.get("anyOf", [found]), null]}
+        options = [*found.get("anyOf", [found]), null]
+        return found if self.mode == "validation" else {"anyOf": options}
 
     def bytes_schema(self, schema: dict) -> dict:
         """A text of base64, four characters for three bytes; in a request at least one byte."""
@@ -233,20 +234,7 @@ def schemas(contract: Contract) -> dict:
     try:
         found, named = models_json_schema(kinds, ref_template=REFERENCE, schema_generator=Schemas)
     except PydanticUserError:
-        stop_at_fault(kinds)
+        stop_at_fault(kinds, Schemas)
         raise
     takes, gives = found.values()
     return finite({"input": takes, "output": gives, "named": named.get("$defs", {})})
-
-
-def stop_at_fault(kinds: list[tuple[type[BaseModel], str]]) -> None:
-    """Stop with the name of the first field that JSON cannot say."""
-    for kind, mode in kinds:
-        for name, field in kind.model_fields.items():
-            alone = {name: (field.annotation, field), "__config__": kind.model_config}
-            try:
-                create_model("One", **alone).model_json_schema(mode=mode, schema_generator=Schemas)
-            except PydanticUserError:
-                way_out = "write float, str, list[float], bytes or a pydantic model instead"
-                place = f"model/__init__.py: {kind.__name__}.{name}"
-                sys.exit(f"{place} is {field.annotation!r}, which JSON cannot say: {way_out}.")
