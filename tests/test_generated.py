@@ -305,7 +305,7 @@ class Case:
 
 def is_told_apart(found: Kind) -> bool:
     """Whether pydantic, too, takes no decimal and no text for the seconds since 1970."""
-    is_choice = "date" in found.source and "|" in found.source
+    is_choice = "date" in found.source.lower() and "|" in found.source
     return not (is_choice and any(one in found.source for one in ("Decimal", "str")))
 
 
