@@ -57,7 +57,7 @@ MUTATIONS = {
     "service/schema.py": ('[] if schema.get("type") == "null" else [schema]', "[schema]"),
     "service/served.py": ('= self.settings["WAIT"]', "= None"),
     "service/settings.py": ('PORT = "5000"', 'PORT = "5001"'),
-    "service/tables.py": ('"utf-8-sig"', '"utf-8"'),
+    "service/tables.py": ("strict=True", "strict=False"),
     "service/watch.py": ('"model_predictions"', '"model_answers"'),
     "service/words.toml": ('"> {}"', '"above {}"'),
     "service/keeper/__main__.py": ("frames.READY if self.facts", "frames.READY if not self.facts"),

@@ -74,7 +74,7 @@ def lines(body: bytes) -> Iterator[list[str]]:
 
     def pieces() -> Iterator[str]:
         nonlocal size
-        for found in turns(LINE.finditer(body.decode("utf-8-sig").lstrip("\r\n"))):
+        for found in turns(LINE.finditer(body.decode().lstrip("\r\n"))):
             if (size := size + len(found[0])) > ROOM:
                 abort(413, f"Send at most {ROOM} characters in a line of a table, or send JSON.")
             yield found[0]
