@@ -810,6 +810,77 @@ LONG = "1" * 4301
 WIDE = "class Input(BaseModel):\n    i: int = 0\n    x: float = 0\n    d: Decimal = Decimal(0)\n"
 
 
+SAME = """
+Txt = TypeAliasType("Txt", Annotated[str, AfterValidator(str.strip)])
+Count = TypeAliasType("Count", Annotated[int, Field(ge=0)])
+
+class Celsius(BaseModel):
+    value: float
+
+class Kelvin(BaseModel):
+    value: float
+
+class Leaf(BaseModel):
+    size: int = 0
+
+class Tree(BaseModel):
+    size: int = 0
+    within: list["Tree"] = []
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "value", "seen"),
+    [
+        ("Celsius | Kelvin", {"value": 20}, "Celsius(value=20.0)"),
+        ("list[Celsius | Kelvin]", [{"value": 20}], "[Celsius(value=20.0)]"),
+        ("Leaf | Tree", {"size": 1}, "Leaf(size=1)"),
+        ("Leaf | Tree", {"size": 1, "within": []}, "Tree(size=1, within=[])"),
+        ("Any | Celsius", {"value": 1}, "{'value': 1}"),
+        ("float | Count", 1.0, "1.0"),
+        ("date | Txt", "2020-01-01", "'2020-01-01'"),
+        ("bytes | Txt", "YWJj", "'YWJj'"),
+        ("list[date] | list[str]", ["2020-01-01"], "['2020-01-01']"),
+        ("list[bytes] | list[Txt]", ["YWJj"], "['YWJj']"),
+        ("dict[str, date | Txt]", {"a": "2020-01-01"}, "{'a': '2020-01-01'}"),
+        ("list[list[datetime]] | list[list[str]]", [["2020-01-01"]], "[['2020-01-01']]"),
+    ],
+)
+def test_a_union_is_the_choice_of_its_author_also_where_types_have_names(
+    services, kinds, value, seen
+):
+    used = "Celsius | Kelvin | Leaf | Tree | Txt | Count | None"
+    source = f"{SAME}class Input(BaseModel):\n    x: {kinds}\n    other: {used} = None\n{SEEN}"
+    client = services(source, tail="")[0].test_client()
+    assert client.post("/api", json={"x": value}).json == {"seen": seen}
+    assert client.post("/api/batch", json=[{"x": value}]).json == [{"seen": seen}]
+
+
+def test_an_input_that_would_be_read_loosely_stops_the_start(services):
+    source = "class Input(BaseModel):\n    x: float = 1\n\n"
+    source += "    def __init__(self, **given):\n        super().__init__(**given)\n"
+    with pytest.raises(SystemExit, match=r"Input has an __init__.*: write a model_validator"):
+        services(source)
+
+
+def test_settings_of_pydantic_for_building_and_for_times_are_kept(services):
+    source = "class Input(BaseModel, defer_build=True):\n    x: complex = 1j\n" + BEFORE
+    tail = """
+class Output(BaseModel, ser_json_temporal="seconds", defer_build=True):
+    at: datetime
+    hour: time
+    seen: str
+
+def predict(inputs: Input) -> Output:
+    return Output(at=datetime(2020, 1, 1), hour=time(1), seen=repr(inputs.x))
+"""
+    asked = Asked(*services(source, tail))
+    answer = asked.client.post("/api", json={"x": "1+2j"}).json
+    assert answer == {"at": 1577836800.0, "hour": 3600.0, "seen": "(1+2j)"}
+    asked.gives.validate(answer)
+
+
 def test_an_integer_is_exact_and_one_that_is_too_long_is_refused_in_words(services):
     client = services(WIDE + "    a: Any = 0\n")[0].test_client()
     body = f'{{"i": {LONG[1:]}}}'

@@ -208,6 +208,8 @@ def in_base64(found: dict) -> dict:
 
 def zoned(aware: dict, schema: dict, pattern: str) -> dict:
     """The schema of a moment: the format of JSON Schema has a zone, that of OpenAPI none."""
+    if "format" not in aware:  # its author has it written as a number
+        return aware
     naive = {"type": "string", "format": f"{aware['format']}-local", "pattern": f"^{pattern}$"}
     either = {"anyOf": [aware, naive]}
     return {"aware": aware, "naive": naive}.get(schema.get("tz_constraint"), either)

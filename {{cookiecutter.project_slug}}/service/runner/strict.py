@@ -19,7 +19,9 @@ from service.words import text
 
 def compiled(into: Callable, kind: object, change: Callable = lambda schema: schema) -> object:
     """What reads a type strictly from JSON, or writes it, after a change of its core schema."""
-    schema = TypeAdapter(kind).core_schema
+    adapter = TypeAdapter(kind)
+    adapter.rebuild()  # of a model with `defer_build`
+    schema = adapter.core_schema
     named = {one["ref"]: one for one in schema.get("definitions", ())}
     is_read = into is not SchemaSerializer
     schema = guarded(change(stricter(spelled(schema, named), is_read)))
@@ -45,6 +47,8 @@ def stricter(
     has_float = has_float or (kind == "union" and holds(part, "float"))
     if kind == "function-after" and is_encoded(part["function"]["function"]):
         return part  # Base64Bytes, which reads base64 by itself
+    if is_read and kind == "model" and part.get("custom_init"):
+        sys.exit(OWN_INIT.format(part["cls"].__name__))
     is_first = kind in AUTHORS and not is_later
     is_later = is_later or is_first
     inner = partial(stricter, is_read=is_read, has_float=has_float, is_later=is_later)
@@ -158,21 +162,23 @@ def ranked(part: dict, is_read: bool) -> dict:
     is written by the first choice of the author's, since a serializer may take any value.
     """
     choices = [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
-    found = sorted(map(exact, choices), key=lambda found: found[0] if is_read else found[0] > 2)
-    return part | {"choices": [choice for _, choice in found]}
+    texts, others = [], []
+    for is_text, choice in map(exact, choices):
+        (texts if is_text and is_read else others).append(choice)
+    if holds(part, "bytes"):  # what takes anything would write also what that has read
+        others.sort(key=lambda choice: choice["type"] == "any" or holds(choice, "any"))
+    return part | {"choices": texts + others}
 
 
-def exact(part: dict) -> tuple[int, dict]:
-    """The place of a choice, and the choice: a text first, then a reference, which may be one.
-
-    What takes anything is last: it would write also what another choice has read.
-    """
+def exact(part: dict) -> tuple[bool, dict]:
+    """Whether a choice is a text, or a list or an object of texts, and the choice."""
     if part["type"] == "str":
-        return 0, read_by(lambda text: text)(part)
-    if part["type"] not in WRAPS:
-        return {"definition-ref": 1, "any": 3}.get(part["type"], 2), part
-    place, inner = exact(part["schema"])
-    return place, part | {"schema": inner}
+        return True, read_by(lambda text: text)(part)
+    inner = WITHIN.get(part["type"])
+    if inner not in part:
+        return False, part
+    is_text, found = exact(part[inner])
+    return is_text, part | {inner: found}
 
 
 def keyed(part: dict) -> dict:
@@ -181,13 +187,13 @@ def keyed(part: dict) -> dict:
 
 
 def spelled(part: object, named: dict, is_key: bool = False, config: dict | None = None) -> object:
-    """A part of a core schema in which types of keys, and texts, stand in the place of their names.
+    """A part of a core schema in which keys and single values stand in the place of their names.
 
     A default is read here as pydantic reads it: it is no JSON.
     """
     while kind_of(part) == "definition-ref":
         target = named.get(part["schema_ref"], {})
-        if not is_key and target.get("type") != "str":
+        if not is_key and not is_single(target):
             break
         own = target | part | {"type": target["type"]}  # a serializer of the field
         part = {key: found for key, found in own.items() if key not in ("ref", "schema_ref")}
@@ -196,6 +202,11 @@ def spelled(part: object, named: dict, is_key: bool = False, config: dict | None
     part = defaulted(part, named, config) if kind_of(part) == "default" else part
     part = within(part, partial(spelled, named=named, is_key=is_key, config=config))
     return part | {"keys_schema": spelled(keys, named, is_key=True)} if keys else part
+
+
+def is_single(part: dict) -> bool:
+    """Whether a type is of single values, such as a number with bounds and a validator."""
+    return is_single(part["schema"]) if part.get("type") in WRAPS else part.get("type") in SINGLE
 
 
 def defaulted(part: dict, named: dict, config: dict | None) -> dict:
@@ -237,9 +248,13 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
 
 GUARDED = {"is_guarded": True}  # the metadata of a validator of the author's
 AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
+OWN_INIT = "model/: {} has an __init__, which would read values loosely: write a model_validator."
 WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
+SINGLE = {"str", "int", "float", "bool", "decimal", "date", "datetime", "bytes"}
+WITHIN = dict.fromkeys(WRAPS, "schema") | {"dict": "values_schema"}
+WITHIN |= dict.fromkeys(["list", "set", "frozenset"], "items_schema")
 BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")
-LATER = dict.fromkeys(["list", "tuple", "set", "frozenset", "decimal"], lenient)
+LATER = dict.fromkeys(["list", "tuple", "set", "frozenset", "decimal", "complex"], lenient)
 LATER |= {"time": timed, "timedelta": timed}
 # How a core schema changes, by its type.
 CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
