@@ -857,6 +857,23 @@ def test_a_union_is_the_choice_of_its_author_also_where_types_have_names(
     assert client.post("/api/batch", json=[{"x": value}]).json == [{"seen": seen}]
 
 
+def test_a_default_that_is_a_record_is_described_as_it_is_taken(services):
+    source = f"""
+class Box(BaseModel):
+    wide: float = Field(1, alias="Width")
+    tags: set[str] = set()
+{COMPUTED}
+
+class Input(BaseModel):
+    box: Box = Box(Width=2, tags={{"a"}})
+"""
+    asked = Asked(*services(source))
+    default = asked.served.fields["box"].schema["default"]
+    assert default == {"Width": 2, "tags": ["a"]}
+    link = asked.client.get("/api", query_string={"box": json.dumps(default)})
+    assert link.status_code == HTTPStatus.OK, link.text
+
+
 def test_an_input_that_would_be_read_loosely_stops_the_start(services):
     source = "class Input(BaseModel):\n    x: float = 1\n\n"
     source += "    def __init__(self, **given):\n        super().__init__(**given)\n"

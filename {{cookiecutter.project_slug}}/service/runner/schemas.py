@@ -7,7 +7,7 @@ import sys
 from enum import Flag
 from itertools import combinations
 
-from pydantic import PydanticUserError
+from pydantic import BaseModel, PydanticUserError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
@@ -194,6 +194,8 @@ class Schemas(GenerateJsonSchema):
 
     def encode_default(self, default: object) -> object:
         """A default as JSON has it; finite() leaves out one that JSON does not have."""
+        if isinstance(default, BaseModel):  # without what is computed, which a request has not
+            default = default.model_dump(round_trip=True, by_alias=True)
         try:
             json.dumps(default, allow_nan=False, default=str, skipkeys=True)
         except ValueError:
