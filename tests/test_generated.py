@@ -689,6 +689,13 @@ def same(one: object, other: object) -> bool:
 
 
 FAILED = {
+    "types that have names, after a validator": Case(
+        "class Pair(RootModel[tuple[int, float] | None]):\n    pass\n"
+        "class Input(BaseModel):\n    x: Pair\n    y: Pair\n    z: list[Part] = []\n"
+        "    part: Part | None = None\n" + BEFORE,
+        ({"x": [0, 0.5], "y": None, "part": {"size": 1}}, {"x": None, "y": [1, 2]}),
+        ({"x": 1, "y": None}, {"x": [0, "a"], "y": None}, {"x": None, "y": [True, 1]}),
+    ),
     "bytes beside anything": Case(
         "class Input(BaseModel):\n    x: Any | bytes | list[Any | bytes] | None\n"
         "    y: bytes | Any = None\n    z: dict[str, Any | date] = {}\n",

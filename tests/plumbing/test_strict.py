@@ -13,8 +13,10 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import SchemaValidator
 from typing_extensions import TypeAliasType, TypedDict
 
+from service.runner import __main__ as program
 from service.runner import strict
-from service.runner.strict import probe, reader, writer
+from service.runner.__main__ import probe
+from service.runner.strict import reader, writer
 from service.runner.values import PATTERN, encode
 
 DATA = b"\xfb\xff\xbf"  # +/+/ in the standard alphabet, -_-_ in the other
@@ -314,6 +316,6 @@ def test_the_service_is_refused_where_only_the_outermost_class_is_read_strictly(
     """As where pydantic takes what it has compiled of a nested class in the place of its schema."""
     loose = partial(SchemaValidator, config=strict.STRICT)
     compiled = partial(strict.compiled, lambda schema, **_: loose(schema))
-    monkeypatch.setattr(strict, "reader", compiled)
+    monkeypatch.setattr(program, "reader", compiled)
     with pytest.raises(SystemExit, match="take another"):
         probe()
