@@ -1590,6 +1590,9 @@ def predict(inputs: Input) -> Output:
     [
         "int | None",
         "Annotated[int, Field(ge=1, multiple_of=10**6)] | None",
+        "Annotated[int, Field(ge=0, le=1e9)] | None",
+        "Annotated[int, Field(ge=0.0, multiple_of=2.0)] | None",
+        "Literal[1, 2, 3] | None",
         "Annotated[int | None, AfterValidator(even)]",
         "Annotated[int | None, AfterValidator(lambda seed: seed and seed + 1)]",
     ],
@@ -1611,6 +1614,50 @@ def test_an_input_that_takes_no_seed_asks_for_one(services):
     assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert answer.json["errors"]["seed"].startswith("Give a seed")
     assert client.get("/api?seed=7").status_code == HTTPStatus.OK
+
+
+MOVED = """
+    @model_validator(mode="before")
+    @classmethod
+    def renamed(cls, given):
+        if "random_state" in given:
+            given["seed"] = given.pop("random_state")
+        return given
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "sent"),
+    [
+        ("int | None", MOVED, {"random_state": None}),
+        ("Annotated[int | None, AfterValidator(lambda seed: None)]", "", {}),
+    ],
+)
+def test_a_drawn_seed_that_a_validator_loses_is_not_told(services, kind, more, sent):
+    source = SEEDED.format(kind).replace("    _source", f"{more}    _source")
+    client = services(source, tail="")[0].test_client()
+    answer = client.post("/api", json=sent)
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, answer.text
+    assert answer.json["errors"]["seed"].startswith("Give a seed")
+    assert "Model-Seed" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("field", "sent"),
+    [
+        ('random: int | None = Field(None, alias="seed")', {"seed": None}),
+        ('seed: int | None = Field(None, validation_alias=AliasChoices("seed", "rng"))', {}),
+        (
+            'seed: int | None = Field(None, validation_alias=AliasChoices("seed", "rng"))',
+            {"rng": None},
+        ),
+    ],
+)
+def test_a_seed_of_another_name_is_an_ordinary_field(services, field, sent):
+    client = services(f"class Input(BaseModel):\n    {field}\n")[0].test_client()
+    answer = client.post("/api", json=sent)
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    assert "Model-Seed" not in answer.headers
 
 
 def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):
