@@ -1660,6 +1660,35 @@ def test_a_seed_of_another_name_is_an_ordinary_field(services, field, sent):
     assert "Model-Seed" not in answer.headers
 
 
+PICTURED = """
+Png = Annotated[bytes, Field(json_schema_extra={"contentMediaType": "image/png"})]
+class Input(BaseModel):
+    is_drawn: bool = True
+class Plot(BaseModel):
+    map: Png | None = None
+class Count(BaseModel):
+    map: int = 3
+class Note(BaseModel):
+    text: str = ""
+def predict(inputs: Input):
+    return Output(Plot(map=b"image") if inputs.is_drawn else OTHER)
+"""
+
+
+@pytest.mark.parametrize("other", ["Count()", "Note()", "None", "Plot()"])
+def test_a_picture_that_an_answer_lacks_is_not_acceptable(services, other):
+    output = "class Output(RootModel):\n    root: Plot | Count | Note | None\n"
+    tail = output + f"OTHER = {other}\n"
+    client = services(PICTURED, tail)[0].test_client()
+    headers = {"Accept": "image/png"}
+    answer = client.get("/api", headers=headers)
+    assert (answer.status_code, answer.data) == (HTTPStatus.OK, b"image")
+    missing = client.get("/api?is_drawn=false", headers=headers)
+    assert missing.status_code == HTTPStatus.NOT_ACCEPTABLE, missing.text
+    answers = client.get("/openapi.json").json["paths"]["/api"]["get"]["responses"]["200"]
+    assert "image/png" in answers["content"]
+
+
 def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):
     client = services("class Input(BaseModel):\n    x: Mass | dict[str, Mass]\n")[0].test_client()
     errors = client.post("/api", json={"x": {"a": -1}}).json["errors"]
