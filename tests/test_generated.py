@@ -1689,6 +1689,48 @@ def test_a_picture_that_an_answer_lacks_is_not_acceptable(services, other):
     assert "image/png" in answers["content"]
 
 
+WORDLESS = "Not taken by a check of the model"
+CHECKS = """
+def wordless(value):
+    if not value:
+        raise ValueError()
+    return value
+def asserted(value):
+    assert value
+    return value
+def worded(value):
+    raise ValueError("Name the day")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent", "errors"),
+    [
+        ("x: Annotated[int, AfterValidator(wordless)]", {"x": 0}, {"x": WORDLESS}),
+        ("x: Annotated[int, AfterValidator(asserted)]", {"x": 0}, {"x": WORDLESS}),
+        ("x: Annotated[date, BeforeValidator(worded)]", {"x": "1 May"}, {"x": "Name the day"}),
+        (
+            "x: int\n    y: int = Field(default_factory=lambda data: data['x'])",
+            {},
+            {"x": "Field required"},
+        ),
+    ],
+)
+def test_a_reason_is_what_the_author_says(services, fields, sent, errors):
+    source = f"{CHECKS}class Input(BaseModel):\n    {fields}\n"
+    client = services(source)[0].test_client()
+    assert client.post("/api", json=sent).json["errors"] == errors
+    assert client.get("/api", query_string=sent).json["errors"] == errors
+
+
+def test_only_a_name_of_the_row_itself_may_be_kept(services):
+    client = services("class Input(BaseModel):\n    x: Part\n")[0].test_client()
+    row = {"x": {"size": 1, "more": 1}, "name": 1}
+    errors = client.post("/api/batch", json=[row]).json[0]["errors"]
+    assert errors["x.more"] == "No such field"
+    assert "?keep=" in errors["name"]
+
+
 def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):
     client = services("class Input(BaseModel):\n    x: Mass | dict[str, Mass]\n")[0].test_client()
     errors = client.post("/api", json={"x": {"a": -1}}).json["errors"]
