@@ -1685,6 +1685,9 @@ def predict(inputs: Input) -> Output:
     [
         "int | None",
         "Annotated[int, Field(ge=1, multiple_of=10**6)] | None",
+        "Annotated[int, Field(ge=0, le=1e9)] | None",
+        "Annotated[int, Field(ge=0.0, multiple_of=2.0)] | None",
+        "Literal[1, 2, 3] | None",
         "Annotated[int | None, AfterValidator(even)]",
         "Annotated[int | None, AfterValidator(lambda seed: seed and seed + 1)]",
     ],
@@ -1706,6 +1709,121 @@ def test_an_input_that_takes_no_seed_asks_for_one(services):
     assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert answer.json["errors"]["seed"].startswith("Give a seed")
     assert client.get("/api?seed=7").status_code == HTTPStatus.OK
+
+
+MOVED = """
+    @model_validator(mode="before")
+    @classmethod
+    def renamed(cls, given):
+        if "random_state" in given:
+            given["seed"] = given.pop("random_state")
+        return given
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "sent"),
+    [
+        ("int | None", MOVED, {"random_state": None}),
+        ("Annotated[int | None, AfterValidator(lambda seed: None)]", "", {}),
+    ],
+)
+def test_a_drawn_seed_that_a_validator_loses_is_not_told(services, kind, more, sent):
+    source = SEEDED.format(kind).replace("    _source", f"{more}    _source")
+    client = services(source, tail="")[0].test_client()
+    answer = client.post("/api", json=sent)
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, answer.text
+    assert answer.json["errors"]["seed"].startswith("Give a seed")
+    assert "Model-Seed" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("field", "sent"),
+    [
+        ('random: int | None = Field(None, alias="seed")', {"seed": None}),
+        ('seed: int | None = Field(None, validation_alias=AliasChoices("seed", "rng"))', {}),
+        (
+            'seed: int | None = Field(None, validation_alias=AliasChoices("seed", "rng"))',
+            {"rng": None},
+        ),
+    ],
+)
+def test_a_seed_of_another_name_is_an_ordinary_field(services, field, sent):
+    client = services(f"class Input(BaseModel):\n    {field}\n")[0].test_client()
+    answer = client.post("/api", json=sent)
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    assert "Model-Seed" not in answer.headers
+
+
+PICTURED = """
+Png = Annotated[bytes, Field(json_schema_extra={"contentMediaType": "image/png"})]
+class Input(BaseModel):
+    is_drawn: bool = True
+class Plot(BaseModel):
+    map: Png | None = None
+class Count(BaseModel):
+    map: int = 3
+class Note(BaseModel):
+    text: str = ""
+def predict(inputs: Input):
+    return Output(Plot(map=b"image") if inputs.is_drawn else OTHER)
+"""
+
+
+@pytest.mark.parametrize("other", ["Count()", "Note()", "None", "Plot()"])
+def test_a_picture_that_an_answer_lacks_is_not_acceptable(services, other):
+    output = "class Output(RootModel):\n    root: Plot | Count | Note | None\n"
+    tail = output + f"OTHER = {other}\n"
+    client = services(PICTURED, tail)[0].test_client()
+    headers = {"Accept": "image/png"}
+    answer = client.get("/api", headers=headers)
+    assert (answer.status_code, answer.data) == (HTTPStatus.OK, b"image")
+    missing = client.get("/api?is_drawn=false", headers=headers)
+    assert missing.status_code == HTTPStatus.NOT_ACCEPTABLE, missing.text
+    answers = client.get("/openapi.json").json["paths"]["/api"]["get"]["responses"]["200"]
+    assert "image/png" in answers["content"]
+
+
+WORDLESS = "Not taken by a check of the model"
+CHECKS = """
+def wordless(value):
+    if not value:
+        raise ValueError()
+    return value
+def asserted(value):
+    assert value
+    return value
+def worded(value):
+    raise ValueError("Name the day")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent", "errors"),
+    [
+        ("x: Annotated[int, AfterValidator(wordless)]", {"x": 0}, {"x": WORDLESS}),
+        ("x: Annotated[int, AfterValidator(asserted)]", {"x": 0}, {"x": WORDLESS}),
+        ("x: Annotated[date, BeforeValidator(worded)]", {"x": "1 May"}, {"x": "Name the day"}),
+        (
+            "x: int\n    y: int = Field(default_factory=lambda data: data['x'])",
+            {},
+            {"x": "Field required"},
+        ),
+    ],
+)
+def test_a_reason_is_what_the_author_says(services, fields, sent, errors):
+    source = f"{CHECKS}class Input(BaseModel):\n    {fields}\n"
+    client = services(source)[0].test_client()
+    assert client.post("/api", json=sent).json["errors"] == errors
+    assert client.get("/api", query_string=sent).json["errors"] == errors
+
+
+def test_only_a_name_of_the_row_itself_may_be_kept(services):
+    client = services("class Input(BaseModel):\n    x: Part\n")[0].test_client()
+    row = {"x": {"size": 1, "more": 1}, "name": 1}
+    errors = client.post("/api/batch", json=[row]).json[0]["errors"]
+    assert errors["x.more"] == "No such field"
+    assert "?keep=" in errors["name"]
 
 
 def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 
 from flask import abort, request
 
@@ -29,13 +30,14 @@ class Picture:
 
     def __init__(self, model: ServedModel) -> None:
         files = {
-            name: field.schema.get("contentMediaType", "")
+            name: model.schemas.said(field.schema, "contentMediaType")
             for name, field in fields_of(model.schemas, model.facts["output"]).items()
             if field.is_file and not field.is_list
         }
         self.declared: dict[str, str] = {}
-        for name in filter(files.get, files):
-            self.declared.setdefault(files[name], name)
+        for name, kind in files.items():
+            if kind and " or " not in kind:  # one of several types is told by its beginning
+                self.declared.setdefault(kind, name)
         alone = dict.fromkeys(BEGINNINGS, *files) if len(files) == 1 else {}
         self.names = self.declared or alone
 
@@ -56,8 +58,9 @@ class Picture:
 
         :raise 406: if it is none that the caller takes
         """
-        name = self.names[kind]
-        data = base64.b64decode(json.loads(answer)[name] or "")
+        name, data = self.names[kind], b""
+        with suppress(LookupError, TypeError, ValueError):  # an answer may have no such file
+            data = base64.b64decode(json.loads(answer)[name], validate=True)
         found = [kind for kind in BEGINNINGS if data.lstrip().startswith(BEGINNINGS[kind])]
         kind = (kind if self.declared else (found or [""])[0]) if data else ""
         if not kind or not accepts(kind):

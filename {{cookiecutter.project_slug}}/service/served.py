@@ -117,5 +117,6 @@ class ServedModel:
         if last in names and reason.startswith("No such field"):
             return f"Another name of {names[last]}: give the field by one name"
         is_told = field and (field.one.kinds or last.isdecimal())  # a whole list has no hint
+        is_told = is_told and reason.startswith("Input should")  # and no words of the author's
         hint = field.expected([text(found)] if steps else found) if is_told else ""
         return f"{reason}; {hint}" if hint and "such as" not in reason else reason

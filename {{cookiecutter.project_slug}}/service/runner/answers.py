@@ -3,7 +3,7 @@
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated
@@ -19,6 +19,7 @@ from service.runner.loose import nulls, plain
 from service.runner.refusals import Reader, Stop, hasty, malformed, told
 from service.runner.rows import apart
 from service.runner.strict import reader, writer
+from service.schema import listed
 
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
 TRIES = 20  # seeds that are drawn for a request, until `Input` takes one
@@ -91,7 +92,9 @@ class Model:
         comma = b"," * (start != b"{")
         for seed in (secrets.choice(self.seeds) for _ in range(TRIES)):
             with suppress(ValidationError, Stop):
-                return seed, self.reader.read(b'%b%b"seed":%d}' % (start, comma, seed))
+                inputs = self.reader.read(b'%b%b"seed":%d}' % (start, comma, seed))
+                if inputs.seed is not None:  # a validator may lose the seed
+                    return seed, inputs
         return None
 
     def batch(self, body: bytes, is_apart: bool = False) -> Frame:
@@ -146,21 +149,26 @@ def write(serializer: SchemaSerializer, outputs: object) -> bytes:
         return serializer.to_json(nulls(outputs), by_alias=True, fallback=plain, warnings=False)
 
 
-def seeds(kind: type[BaseModel]) -> range | None:
+def seeds(kind: type[BaseModel]) -> Sequence[int] | None:
     """Give the seeds that may be drawn: 2**32 at most, and within the bounds of `Input`.
 
-    A model draws numbers if it has a field `seed`, an integer that may be null.
+    A model draws numbers if it has a field `seed`, an integer that may be null. It has no other
+    name, neither in Python nor in JSON.
     """
+    own = kind.model_fields.get("seed")
+    if not own or own.validation_alias not in (None, "seed"):
+        return None
     field = kind.model_json_schema().get("properties", {}).get("seed", {})
     kinds = {option.get("type"): option for option in field.get("anyOf", [])}
     if set(kinds) != {"integer", "null"}:
         return None
-    seed = kinds["integer"]
+    # A bound may be written as a float, such as 1e9.
+    seed = {key: int(it) if isinstance(it, float) else it for key, it in kinds["integer"].items()}
     least = seed.get("minimum", seed.get("exclusiveMinimum", -1) + 1)
     most = seed.get("maximum", seed.get("exclusiveMaximum", least + 2**32) - 1)
     step = seed.get("multipleOf", 1)
     least += -least % step
-    return range(least, min(most + 1, least + step * 2**32), step)
+    return listed(seed) or range(least, min(most + 1, least + step * 2**32), step)
 
 
 def traced(error: BaseException) -> bytes:

@@ -28,6 +28,8 @@ BARE = {"int_type": "integer", "float_type": "number", "bool_type": "boolean"}
 BARE = {fault: WORDS["kinds"][kind]["looks"] for fault, kind in BARE.items()}
 EXACT = "from 2^53 on, write it with all its digits and without a point"
 PREFIX = re.compile("^(Value error|Assertion failed), ")  # before words of the author's
+WORDLESS = "Not taken by a check of the model"
+NO_FAULT = "default_factory_not_called"  # of a default, because another field has a fault
 # Words of pydantic's for people who know Python, and what stands in their place
 WORDED = {
     "^Unable to extract tag using discriminator (?:.* \\| )?(.*)$": r"Give \1",
@@ -160,6 +162,7 @@ def malformed(error: ValidationError | Stop) -> Frame | None:
 def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, str]:
     """Give the reason of each fault by its place in what was sent, for a union all reasons."""
     faults = error.errors(include_url=False, include_context=False)[:FAULTS]
+    faults = [fault for fault in faults if fault["type"] != NO_FAULT]
     paths = [path(fault, given) for fault in faults]
     # Where a list is wrong within, nobody asks for the number that may stand in its place.
     above = {found[:length] for found in paths for length in range(len(found))}
@@ -167,7 +170,7 @@ def explained(error: ValidationError, given: object, is_row: bool) -> dict[str, 
     for found, fault in zip(paths, faults, strict=True):
         place, reason = ".".join(map(str, found)) or "body", worded(fault)
         if fault["type"] == "extra_forbidden":
-            reason = UNKNOWN + KEEP * is_row
+            reason = UNKNOWN + KEEP * (is_row and len(found) == 1)
         if fault["type"].endswith("_type") and found in above:
             continue
         if place in reasons and reason not in reasons[place]:
@@ -180,7 +183,8 @@ def worded(fault: dict) -> str:
     """The reason of a fault in words of JSON; the author's own words stay as they are."""
     reason = fault["msg"]
     if PREFIX.match(reason):
-        return PREFIX.sub("", reason)
+        words = PREFIX.sub("", reason)
+        return words if words.strip() else WORDLESS
     # Keep no long one, which may hold what was sent.
     reason = (reworded if len(reason) < LONGEST else reworded.__wrapped__)(reason)
     if "[key]" in fault["loc"]:
