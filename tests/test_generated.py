@@ -837,6 +837,7 @@ class Tree(BaseModel):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "value", "seen"),
     [
@@ -1321,6 +1322,7 @@ def test_what_a_validator_makes_of_good_numbers_is_for_the_model(services):
         asked.request(sent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "place"),
     [
@@ -1365,6 +1367,7 @@ class Input(BaseModel):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "errors"),
     [
@@ -1433,6 +1436,7 @@ PATTERNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_pattern_that_a_schema_cannot_say_is_told_in_words(services, pattern):
     field = f'Annotated[str, Field(pattern="{pattern}")]'
@@ -1602,6 +1606,7 @@ SERIALIZED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`json_encoders` is deprecated")
 @pytest.mark.parametrize("name", SERIALIZED)
 def test_a_serializer_of_the_author_writes_the_answer(services, name):
@@ -1680,6 +1685,7 @@ def predict(inputs: Input) -> Output:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [
@@ -1770,6 +1776,7 @@ def predict(inputs: Input):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["Count()", "Note()", "None", "Plot()"])
 def test_a_picture_that_an_answer_lacks_is_not_acceptable(services, other):
     output = "class Output(RootModel):\n    root: Plot | Count | Note | None\n"
@@ -1798,6 +1805,7 @@ def worded(value):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "sent", "errors"),
     [
