@@ -13,6 +13,8 @@ import sys
 import time
 import types
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -1574,7 +1576,7 @@ class Inner(BaseModel):
     def written(self{1}) -> dict[str, float]:
         return {{"v": self.v / 2, "w": math.nan}}
 """
-# What an author lets pydantic write: classes, the type of a field, serializers of it, a value
+# Serializers of an author: classes, the type of a field, its serializers, a value
 SERIALIZED = {
     "float": ("", f"Annotated[float, {HALF}]", "", "1.5"),
     "int to str": ("", f"Annotated[int, {TELL}]", "", "3"),
@@ -1892,19 +1894,26 @@ def test_digits_without_end_are_refused_at_once(services):
     assert time.perf_counter() - begun < 1  # a pattern that tries all ends takes ten
 
 
+@contextmanager
+def noted(words: object) -> Iterator[None]:
+    """Name what was asked, if something fails."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(str(words))
+        raise
+
+
 def ask(services, case: Case, client: Wire | None = None) -> Asked:
     """Ask a model everything."""
     asked = Asked(*services(case.source), case.source, client)
-    try:
+    with noted(case):
         for request in case.requests:
             asked.request(request)
         for other in case.others:
             asked.other(other)
         for query in case.texts:
             asked.texts(query)
-    except Exception as error:
-        error.add_note(str(case))
-        raise
     return asked
 
 
@@ -1942,8 +1951,5 @@ def test_a_model_that_nobody_wrote_is_served_as_it_is(services, case, data):
     schemas = asked.described["components"]["schemas"]
     for _ in range(3):
         allowed = data.draw(allowed_by(asked.takes.schema, schemas))
-        try:
+        with noted(f"{case.source}\n{allowed}"):
             asked.allowed(allowed)
-        except Exception as error:
-            error.add_note(f"{case.source}\n{allowed}")
-            raise

@@ -45,7 +45,7 @@ def size() -> int:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep Python from looking for garbage: it would look through millions of new values often."""
+    """Keep Python from looking for garbage: it would look through new values again and again."""
     is_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
 from pydantic import ValidationError, create_model
@@ -69,10 +70,10 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
     keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
-    answer_all(queue, keeper, (told["door"], model, log))
+    answer_all(queue, keeper, partial(serve, told["door"], model, log))
 
 
-def answer_all(queue: socket.socket, keeper: socket.socket, means: tuple) -> None:
+def answer_all(queue: socket.socket, keeper: socket.socket, answer: Callable) -> None:
     """Answer one request after the other, until the service ends."""
     own = [queue, keeper]
     os.register_at_fork(after_in_child=partial(forget, own))
@@ -82,7 +83,7 @@ def answer_all(queue: socket.socket, keeper: socket.socket, means: tuple) -> Non
             kind, note, body = frames.receive(connection)
             if kind != frames.END:
                 own[2:] = [connection]
-                serve(connection, *means, (kind, note, body))
+                answer(connection, (kind, note, body))
 
 
 def forget(own: list[socket.socket]) -> None:
@@ -91,7 +92,7 @@ def forget(own: list[socket.socket]) -> None:
         one.close()
 
 
-def serve(connection: socket.socket, door: str, model: Model, log: Log, request: Frame) -> None:
+def serve(door: str, model: Model, log: Log, connection: socket.socket, request: Frame) -> None:
     """Answer a request."""
     if frames.has_ended(connection):
         return

@@ -74,11 +74,10 @@ class Model:
         if self.seeds:
             if inputs.seed is None and is_row:  # an answer to a batch has no header for a seed
                 return told({"seed": "Field required in a batch"}, 1, {})
-            if inputs.seed is not None:
-                seed = inputs.seed
-            elif not (drawn := self.drawn(body)):
-                return told({"seed": NO_SEED}, 1, {})
-            else:
+            seed = inputs.seed
+            if seed is None:
+                if not (drawn := self.drawn(body)):
+                    return told({"seed": NO_SEED}, 1, {})
                 seed, inputs = drawn
             note = str(seed).encode()
         return frames.ANSWER, note, self.write(self.check(self.contract.predict(inputs)))

@@ -90,13 +90,13 @@ def accepts(*arguments: object) -> Callable[[object], bool]:
     return fits
 
 
-def stop_at_fault(kinds: list[tuple[type[BaseModel], str]], writer: type) -> None:
+def stop_at_fault(kinds: list[tuple[type[BaseModel], str]], ours: type) -> None:
     """Stop with the name of the first field that JSON cannot say."""
     for kind, mode in kinds:
         for name, field in kind.model_fields.items():
             alone = {name: (field.annotation, field), "__config__": kind.model_config}
             try:
-                create_model("One", **alone).model_json_schema(mode=mode, schema_generator=writer)
+                create_model("One", **alone).model_json_schema(mode=mode, schema_generator=ours)
             except PydanticUserError:
                 way_out = "write float, str, list[float], bytes or a pydantic model instead"
                 place = f"model/__init__.py: {kind.__name__}.{name}"

@@ -23,6 +23,7 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
     schema = adapter.core_schema
     named = {one["ref"]: one for one in schema.get("definitions", ())}
     is_read = into is not SchemaSerializer
+    # Last, since hasty() would take a guard around a validator for a choice of a union
     schema = guarded(change(stricter(spelled(schema, named), is_read)))
     # Without this setting, pydantic takes what it has compiled of a class in the place of a schema.
     return into(schema, _use_prebuilt=False)
@@ -177,7 +178,7 @@ def ranked(part: dict, is_read: bool) -> dict:
     for is_text, choice in map(exact, choices):
         (texts if is_text and is_read else others).append(choice)
     if holds(part, "bytes"):  # what takes anything would write also what that has read
-        others.sort(key=lambda choice: choice["type"] == "any" or holds(choice, "any"))
+        others.sort(key=partial(holds, kind="any"))
     return part | {"choices": texts + others}
 
 

@@ -134,7 +134,7 @@ DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOME
 INTEGER = "0|-?[1-9][0-9]*"
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
 NAMES = {"int": INTEGER, "float": NUMBER, "bool": "true|false"}
-# What a pattern has for Rust or Python alone: JSON Schema has the patterns of JavaScript
+# Parts of a pattern that only Rust or Python knows: JSON Schema has the patterns of JavaScript
 FOREIGN = r"\(\?(?![:=!<])|\\[AzZpPaU<>]|\\[xub]\{|[+*?}]\+|\[[^\]]*((?<!\\)\[|&&|--|~~)"
 # The look of a decimal, a date and a time of day in a description
 DIGITS = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?0*[0-9]{1,18})?$"
