@@ -144,6 +144,17 @@ def test_dependabot_can_read_and_find_the_workflow_before_it_is_rendered():
     assert "jobs" in yaml.safe_load(inner.read_text("utf-8"))
 
 
+def test_dependabot_renews_the_images_of_a_rendered_project(bake):
+    settings = yaml.safe_load((TEMPLATE / ".github/dependabot.yml").read_text("utf-8"))
+    listed = TEMPLATE / settings["updates"][1]["directory"].lstrip("/") / "Dockerfile"
+    renewed = re.findall(r"^FROM (\S+)", listed.read_text("utf-8"), re.M)
+    dockerfile = (bake() / "Dockerfile").read_text("utf-8")
+    used = re.findall(r"^ARG (?:RUNTIME|MICROMAMBA)=(\S+)", dockerfile, re.M)
+    services = yaml.safe_load((bake() / "compose.yaml").read_text("utf-8"))["services"]
+    used += [one["image"] for one in services.values() if "build" not in one]
+    assert len(used) >= 3 and sorted(renewed) == sorted(used)
+
+
 @pytest.mark.slow
 @RUNNER_IS_LINUX
 @pytest.mark.parametrize(
