@@ -795,6 +795,11 @@ FAILED = {
     "what is computed": Case(
         f"class Input(BaseModel):\n    x: int\n{COMPUTED}\n", ({"x": 1},), ({"x": 1, "many": 1},)
     ),
+    "nothing but null": Case(
+        "class Input(BaseModel):\n    x: None = None\n    y: int = 1\n",
+        ({}, {"x": None}, {"x": None, "y": 2}),
+        ({"x": 1},),
+    ),
     "an awkward field beside a plain one": Case(
         "class Input(BaseModel):\n    x: float\n    y: Part | None = None\n"
         "    z: bytes | None = None\n",
@@ -809,12 +814,38 @@ def test_a_model_that_failed_once_fails_no_more(services, case):
     ask(services, case)
 
 
+def test_members_of_an_enum_are_taken_by_their_values(services):
+    """pydantic describes these values, and takes none of them from JSON."""
+    source = "class Shape(Enum):\n    one = 1\n    pair = (1, 2)\n"
+    source += "class Input(BaseModel):\n    x: Literal[Colour.RED, Level.LOW] | Shape\n"
+    source += "    y: dict[Literal[Colour.RED], int] = {}\n"
+    asked = Asked(*services(source, tail=PLAIN))
+    assert asked.post({"x": "red", "y": {"red": 1}}).json == {"said": "<Colour.RED: 'red'>"}
+    assert asked.post({"x": 1}).json == {"said": "<Level.LOW: 1>"}
+    assert asked.post({"x": [1, 2]}).json == {"said": "<Shape.pair: (1, 2)>"}
+    assert asked.post({"x": True}).status_code == asked.post({"x": "RED"}).status_code == 422
+
+
+def test_the_page_offers_the_members_of_an_enum_whatever_they_are(services):
+    source = "class Shape(Enum):\n    one = 1\n    half = 0.5\n    pair = (1, 2)\n"
+    client = services(f"{source}class Input(BaseModel):\n    x: Shape\n")[0].test_client()
+    page = client.get("/").text
+    assert all(f'<option value="{one}">' in page for one in ("1", "0.5")), page
+
+
 def test_a_default_of_another_type_leaves_the_description_valid(services):
     asked = Asked(*services("class Input(BaseModel):\n    x: str = None\n    y: int = None\n"))
     asked.other({"x": None})
     asked.request({"x": "a", "y": 1})
 
 
+PLAIN = """
+class Output(BaseModel):
+    said: str
+
+def predict(inputs: Input) -> Output:
+    return Output(said=repr(inputs.x))
+"""
 LONG = "1" * 4301
 WIDE = "class Input(BaseModel):\n    i: int = 0\n    x: float = 0\n    d: Decimal = Decimal(0)\n"
 

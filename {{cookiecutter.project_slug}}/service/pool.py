@@ -13,15 +13,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from service import frames
+from service.files import PROJECT
 from service.frames import Frame
 from service.inprocess import InProcess
 from service.question import Question, connected
 from service.slots import Slots
 
-PROJECT = Path(__file__).parents[1]
 WAITING = 1000  # requests that may wait for a process
 PROBES = 50  # connections without a request, by which a service process sees whether more may wait
 # Seconds that the keeper may take to answer: it waits for the model, or for the end of a process.

@@ -128,4 +128,4 @@ def written(schemas: Schemas, schema: dict, least: int = 1) -> dict:
             options.append(option | {"items": items, "minItems": number})
         elif option.get("type") != "null":
             options.append(option)
-    return options[0] if len(options) == 1 else {"anyOf": options}
+    return {"anyOf": options} if options[1:] else (options or [{"not": {}}])[0]

@@ -130,7 +130,9 @@ class Schemas(GenerateJsonSchema):
         """A choice by a member, which has to be there even if it has a default."""
         found = super().tagged_union_schema(schema)
         tag = found.get("discriminator", {}).get("propertyName")
-        return found | ({"required": [tag]} if tag and self.mode == "validation" else {})
+        if self.mode == "serialization":  # a serializer may write what is of several choices
+            return {"anyOf" if key == "oneOf" else key: found[key] for key in found}
+        return found | ({"required": [tag]} if tag else {})
 
     def field_is_present(self, field: dict) -> bool:
         """Whether an object has a member: of a dataclass, not one that its author has set."""

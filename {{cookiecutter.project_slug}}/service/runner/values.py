@@ -80,17 +80,19 @@ def integral(value: object) -> object:
     return int(value) if is_exact else value
 
 
-def chosen(values: list, value: object) -> object:
-    """Leave one of some values as it is; true and 1 are different values, as they are in JSON.
+def chosen(members: list, value: object) -> object:
+    """Read one of some values; true and 1 are different values, as they are in JSON.
 
     :raise PydanticCustomError: if it equals one of them and is another
     """
     value = integral(tuple(value) if isinstance(value, list) else value)
-    equal = [one for one in values if one == value]
-    if equal and all(isinstance(one, bool) is not isinstance(value, bool) for one in equal):
+    values = [getattr(one, "value", one) for one in members]
+    both = zip(values, members, strict=True)
+    equal = {isinstance(found, bool): one for found, one in both if found == value}
+    if equal and isinstance(value, bool) not in equal:
         words = " or ".join(map(repr, values))
         raise PydanticCustomError("literal_error", "Input should be {words}", {"words": words})
-    return value
+    return equal.get(isinstance(value, bool), value)
 
 
 def in_order(values: Iterable, write: Callable) -> list:
