@@ -294,6 +294,7 @@ def test_an_outcome_means_the_same_on_the_page_and_in_the_report(bake):
     rows = re.findall(r"(?m)^\| ([A-Z]+) \| \d+ \| (.+) \|$", page)
     meanings = dict(re.findall(r'(?m)^  "([A-Z]+)": "(.+)",$', report))
     assert dict(rows).keys() == meanings.keys()
+    assert "report begins with" in page and "\n{{ outcome }}: " in report
     for name, meaning in rows:
         assert meanings[name].lower().startswith(meaning.lower()), name
 
