@@ -2,7 +2,7 @@
 # make test   runs the fast tests
 # make lock   pins the groups of pyproject.toml in requirements*.txt
 # make bench         measures the speed beside what people use instead, in about 25 minutes
-# make bench-quick   measures it beside FastAPI, in about two minutes (both: Linux, with wrk)
+# make bench-quick   measures it beside FastAPI and the app of 2019, in three minutes (both: Linux, with wrk)
 # make pictures   draws the pictures of the page in README.md anew (with Chromium)
 
 PYTHON ?= python3

@@ -15,7 +15,7 @@ def next_steps(folder: str, windows: bool) -> str:
     """What to type next, in at most eight lines that are right for the system and the answers."""
     port = CONTEXT["port"]
     if windows:
-        serve = f".venv\\Scripts\\flask run --port {port}"
+        serve = f".venv\\Scripts\\python -m flask run --port {port}"
         commands = [f'cd "{folder}"', "py tools\\environment.py", serve]
     else:
         commands = [f"cd {shlex.quote(folder)}", "make test", "make serve"]

@@ -169,12 +169,14 @@ def test_each_orcid_has_one_check_digit(tmp_path, digits):
 
 
 @pytest.mark.parametrize("windows", [False, True])
-def test_the_next_steps_are_at_most_eight_lines_right_for_the_answers(tmp_path, windows):
+def test_the_next_steps_are_at_most_eight_lines_right_for_the_answers(bake, tmp_path, windows):
     text = hook("post_gen_project", tmp_path, port="8123").next_steps("/a b/it's", windows)
     assert len(text.splitlines()) <= 8
     assert "http://localhost:8123" in text and "5000" not in text
     assert ('cd "/a b/it\'s"' if windows else shlex.join(["cd", "/a b/it's"])) in text
     assert ("flask run --port 8123" in text) == windows
+    page = (bake(port="8123") / "README.md").read_text("utf-8").splitlines()
+    assert {line.strip() for line in text.splitlines()[4:6]} <= set(page)
 
 
 @pytest.mark.parametrize("output", ["closed", "ascii"])

@@ -581,13 +581,14 @@ def test_a_bad_limit_stops_the_start_with_a_sentence(bake, name, value):
 
 SETTINGS = """
 import json, runpy
-from service.pool import WAITING
+from service.pool import HELD, WAITING
 from service.settings import SETTINGS
+from service.tables import GROWTH
 
 served = runpy.run_path("gunicorn.conf.py")
-names = ["workers", "graceful_timeout"]
+names = ["workers", "graceful_timeout", "keepalive"]
 names += ["limit_request_line", "limit_request_field_size", "limit_request_fields"]
-print(json.dumps([SETTINGS, WAITING, *(served[name] for name in names)]))
+print(json.dumps([SETTINGS, GROWTH, HELD, WAITING, *(served[name] for name in names)]))
 """
 
 
@@ -596,14 +597,17 @@ def test_the_table_of_the_settings_has_the_limits(bake):
     table = "\n".join(re.findall(r"^\| .*", text, re.M))
     command = [PYTHON, "-c", SETTINGS]
     printed = subprocess.check_output(command, cwd=bake(), env=clean_environment())
-    defaults, waiting, services, grace, line, size, fields = json.loads(printed)
+    defaults, growth, held, waiting, services, grace, kept, line, size, fields = json.loads(printed)
     assert set(defaults) == set(re.findall(r"MODEL_(\w+)", table))
     assert defaults["PROCESSES"] is None and "one per core, if they fit into the memory" in table
     longest, rows = defaults["MAX_CONTENT_LENGTH"] / MEGABYTE, defaults["BATCH_ROWS"]
     for row in (
         f"length of a body | {longest:g} MB | 413 | `MODEL_MAX_CONTENT_LENGTH` (bytes)",
         f"rows of a batch | {rows:,} | 413 | `MODEL_BATCH_ROWS`",
+        f"a name for each cell | {growth} times the table, and as much as a body | 413 ",
+        f"pause between two requests of a connection | {kept} s | the connection ends | ",
         f"predictions that wait | {waiting:,} | 503 | ",
+        f"bytes of these bodies, per service process | {held / MEGABYTE:g} MB | 503 | ",
         f"waits for a model process | {defaults['WAIT']} s | 503 | `MODEL_WAIT` (seconds)",
         f"time that a prediction takes | {defaults['TIMEOUT']} s | 504 | `MODEL_TIMEOUT` (seconds)",
         f"time for all its headers | {defaults['SILENCE']} s | 400, or the connection ends | ",

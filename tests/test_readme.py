@@ -288,6 +288,32 @@ def test_the_outcomes_have_their_exit_codes(bake):
     assert {name: int(number) for name, number in rows} == codes
 
 
+def test_an_outcome_means_the_same_on_the_page_and_in_the_report(bake):
+    page = (bake() / "docs/proof.md").read_text("utf-8")
+    report = (bake() / "service/about/templates/reproduction.txt").read_text("utf-8")
+    rows = re.findall(r"(?m)^\| ([A-Z]+) \| \d+ \| (.+) \|$", page)
+    meanings = dict(re.findall(r'(?m)^  "([A-Z]+)": "(.+)",$', report))
+    assert dict(rows).keys() == meanings.keys()
+    assert "report begins with" in page and "\n{{ outcome }}: " in report
+    for name, meaning in rows:
+        assert meanings[name].lower().startswith(meaning.lower()), name
+
+
+# What a web server hands on, and what only the project itself sets or reads.
+INNER = r"HTTP_|IMAGE_|PATH_INFO|PROMETHEUS_|PYTHONBREAKPOINT|REQUEST_METHOD"
+
+
+def test_every_variable_that_is_read_stands_on_a_page(bake):
+    sources = [*bake().glob("*.py"), *bake().glob("service/**/*.py")]
+    text = "".join(path.read_text("utf-8") for path in sources)
+    read = set(re.findall(r'environ(?:\.get|\.setdefault)?[\[(]"([A-Z_]+)"', text))
+    read |= set(re.findall(r"\b\w+_NUM_THREADS\b|\bFORWARDED_ALLOW_IPS\b", text))
+    read = {name for name in read if not re.match(INNER, name)}
+    assert {"LISTEN", "TMPDIR", "OMP_NUM_THREADS", "FORWARDED_ALLOW_IPS"} <= read
+    pages = "".join((bake() / name).read_text("utf-8") for name in THEIRS)
+    assert {name for name in read if f"`{name}" not in pages} == set()
+
+
 def test_what_the_service_says_is_quoted_as_it_says_it(bake):
     """Each piece of a heading between dots stands in the sources."""
     sources = [path for path in bake().rglob("*") if path.suffix == ".py"]

@@ -329,6 +329,14 @@ def test_a_step_that_is_too_small_is_refused_and_nothing_is_written(released, nu
 
 
 @pytest.mark.slow
+def test_a_tool_that_cannot_be_installed_is_one_clear_sentence(released):
+    said = "The package index cannot be reached: check the network, then try again."
+    (released / "tools/environment.py").write_text(f"raise SystemExit({said!r})\n", "utf-8")
+    refused = version(released, "0.1.1")
+    assert (refused.returncode, refused.stderr) == (1, f"{said}\n")
+
+
+@pytest.mark.slow
 def test_without_a_tag_it_is_said_that_nobody_can_know(project):
     said = version(project).stdout
     assert "git has no tag of a version, so nobody can tell" in said

@@ -47,7 +47,7 @@ if os.environ.get("MODEL_PROCESSES") == "0":
 preload_app = True
 
 # Service processes, which do no more than HTTP. Two, because one goes on when the other ends, and
-# answers more than most models can: some 2,000 requests a second (benchmarks of the template).
+# answers more than most models can (benchmarks of the template).
 workers = os.environ.get("WEB_CONCURRENCY") or 2
 if not re.fullmatch("[1-9][0-9]{0,2}", str(workers)):
     said = f"WEB_CONCURRENCY={workers!r:.100}"

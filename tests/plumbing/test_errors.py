@@ -26,6 +26,13 @@ def test_an_error_quotes_no_more_than_is_read(client, path):
     assert len(client.get(path).json["detail"]) < 300
 
 
+@pytest.mark.parametrize(("levels", "status"), [(200, 422), (205, 400)])
+def test_lists_may_be_as_deep_as_the_settings_say(client, levels, status):
+    body = b'{"value": %b%b}' % ((levels - 1) * b"[", (levels - 1) * b"]")
+    response = client.post("/api", data=body, content_type="application/json")
+    assert response.status_code == response.json["status"] == status
+
+
 def test_a_fault_of_the_model_blames_nobody_and_hides_its_reason(client, sample, failing):
     response = client.post("/api", json=sample)
     assert response.status_code == response.json["status"] == 500

@@ -32,6 +32,7 @@ def test_it_is_not_ready_for_a_reason_and_alive_all_the_same(client, state):
     assert response.status_code == response.json["status"] == 503
     assert response.mimetype == "application/problem+json"
     assert "too many predictions wait" in response.json["detail"]
+    assert response.headers["Retry-After"] == "5"  # which /openapi.json promises of every 503
     assert client.get("/healthz").status_code == client.get("/").status_code == 200
     state["reason"] = ""
     assert client.get("/readyz").status_code == 200

@@ -77,6 +77,12 @@ def test_an_answer_is_as_described(client, described, sample, method, path, rows
     jsonschema.validate(response.json, schema | {"components": described["components"]})
 
 
+@pytest.mark.parametrize("path", ["/", "/api"])
+def test_a_link_that_is_not_utf_8_is_refused_as_described(client, described, path):
+    assert client.get(f"{path}?value=%ff").status_code == 400
+    assert "400" in described["paths"][path]["get"]["responses"]
+
+
 @pytest.mark.parametrize("status", [503, 504])
 def test_every_route_that_predicts_may_be_busy_or_too_slow(described, status):
     assert "Retry-After" in described["components"]["responses"]["503"]["headers"]

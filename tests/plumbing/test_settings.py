@@ -58,6 +58,16 @@ def test_whether_to_check_is_true_or_false(value):
         settings({"CHECK": value})
 
 
+@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"PROCESSES"}))
+def test_the_value_that_a_sentence_names_is_taken(monkeypatch, name):
+    monkeypatch.setenv(f"MODEL_{name}", "[]")
+    with pytest.raises(SystemExit) as stopped:
+        settings()
+    sample = re.search(r" is not a value like (.+)\.$", str(stopped.value))[1]
+    monkeypatch.setenv(f"MODEL_{name}", sample)
+    assert settings()[name] == SETTINGS[name]
+
+
 def test_the_environment_goes_before_the_default_and_ones_own_before_both(monkeypatch):
     monkeypatch.setenv("MODEL_BATCH_ROWS", "7")
     monkeypatch.setenv("MODEL_WAIT", "")

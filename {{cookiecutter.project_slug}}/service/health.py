@@ -11,8 +11,6 @@ from werkzeug.exceptions import ServiceUnavailable
 from service.about.provenance import identity
 from service.served import ServedModel
 
-BUILD = ("version", "revision", "fingerprint")
-
 
 def register(app: Flask, model: ServedModel) -> None:
     """Add the routes to a service."""
@@ -29,7 +27,8 @@ def register(app: Flask, model: ServedModel) -> None:
         :raise 503: if it would not
         """
         if reason := model.pool.state()["reason"]:
-            raise ServiceUnavailable(f"No prediction is taken: {reason}")
+            wait = model.settings["WAIT"]
+            raise ServiceUnavailable(f"No prediction is taken: {reason}", retry_after=wait)
         return {"status": "ready"}
 
     def metrics() -> Response:
@@ -54,7 +53,7 @@ class Now:
     def collect(self) -> Iterator[metrics_core.Metric]:
         """Name the build of the model, and give the state of its processes."""
         state = self.model.pool.state()
-        build = {name: identity()[name] for name in BUILD}
+        build = {name: identity()[name] for name in ("version", "revision", "fingerprint")}
         yield metrics_core.InfoMetricFamily("model_build", "The build that answers", build)
         for name, meaning, value in (
             ("model_load_seconds", "Time that load() took (s)", self.model.facts["load_seconds"]),

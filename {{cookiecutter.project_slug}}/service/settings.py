@@ -81,7 +81,7 @@ def check(name: str, value: object) -> None:
         if value is not None and (type(value) is not int or not 0 <= value <= 1000):
             sys.exit(f"{said} is no number of processes: write one such as 2.")
     elif type(value) is not type(default) or (type(value) is int and not 1 <= value <= MOST):
-        sys.exit(f"{said} is not a value like {default!r}.")
+        sys.exit(f"{said} is not a value like {json.dumps(default)}.")
     if name == "WAIT" and value > HOUR:
         sys.exit(f"{said} is more than an hour: write seconds.")
     for origin in value.split() if name == "CORS_ORIGINS" else []:

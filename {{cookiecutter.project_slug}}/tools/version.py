@@ -147,7 +147,9 @@ def git(*words: str) -> str | None:
 def write(new: str) -> None:
     """Let bump-my-version write the version and the day, and check that no other is left."""
     old = citation()["version"]
-    subprocess.run([sys.executable, "tools/environment.py", "version"], cwd=PROJECT, check=True)
+    installer = [sys.executable, "tools/environment.py", "version"]
+    if subprocess.run(installer, cwd=PROJECT).returncode:
+        sys.exit(1)  # it has said why
     command = [sys.executable, "-m", "bumpversion", "bump", "--current-version", old]
     if subprocess.run([*command, "--new-version", new], cwd=PROJECT).returncode:
         sys.exit("The version could not be written everywhere; the reason stands above.")
