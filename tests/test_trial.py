@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ class Trial(Server):
 
     def is_square(self) -> bool:
         """Tell whether the square is served; a reload cuts off the requests in flight."""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, HTTPException):
             return self.answer() == b'{"Value Squared":4}\n'
         return False
 
