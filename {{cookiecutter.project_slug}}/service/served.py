@@ -80,7 +80,7 @@ class ServedModel:
         text = body.decode(errors="replace")
         status, sentence = FAILURES[kind]
         error = default_exceptions[status](
-            sentence.format(text=shorten(text, LONGEST), **self.settings)
+            sentence.format(text=shorten(text, LONGEST), id=logs.request.get(), **self.settings)
         )
         if status == 500:
             self.log(text)
