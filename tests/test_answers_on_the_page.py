@@ -141,6 +141,26 @@ def predict(inputs: Input) -> Output:
     )
 """
 
+# A model that draws a number.
+DICE = """
+import random
+
+from pydantic import BaseModel, Field
+
+
+class Input(BaseModel):
+    sides: int = Field(10**9, ge=2)
+    seed: int | None = Field(None, ge=0, examples=[1])
+
+
+class Output(BaseModel):
+    eyes: int
+
+
+def predict(inputs: Input) -> Output:
+    return Output(eyes=random.Random(inputs.seed).randint(1, inputs.sides))
+"""
+
 # A model that draws what its caller writes.
 LABEL = """
 from pydantic import BaseModel, Field
@@ -169,10 +189,10 @@ def service(bake, serve) -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def ports(bake, serve, service) -> Iterator[dict[str, int]]:
-    """Its port and those of the models of curves and of a label, for `visit`."""
+    """Its port and those of the other models, for `visit`."""
     found = {"square": service.port}
     with ExitStack() as stack:
-        for name, model in {"curves": CURVES, "label": LABEL}.items():
+        for name, model in {"curves": CURVES, "dice": DICE, "label": LABEL}.items():
             project = swapped(bake(project_slug=name), model)
             found[name] = stack.enter_context(serve(project, MODEL_PROCESSES="1")).port
         yield found
@@ -388,6 +408,17 @@ def test_an_answer_is_copied_as_a_citation(visit):  # noqa: F811
     line = page.evaluate("navigator.clipboard.readText()")
     assert line.startswith("The Square API authors. Square API (version 0.1.0). https://")
     assert f"for points = 3: {page.ours}api?points=3 (fingerprint {fingerprint})." in line
+
+
+def test_the_link_of_a_citation_gives_the_answer_of_a_drawn_seed_again(visit):  # noqa: F811
+    page = visit("dice")
+    answer = run(page)
+    page.get_by_text("Cite this answer").click()
+    line = page.locator("#quote code").text_content()
+    seed = re.search("with seed ([0-9]+)", line)[1]
+    (address,) = re.findall(r"http://\S+/api\S*", line)
+    assert address.endswith(f"/api?sides=1000000000&seed={seed}")
+    assert page.request.get(address).text() == answer
 
 
 def test_a_prediction_can_be_stopped_and_the_service_stops_it_too(visit, service):  # noqa: F811

@@ -52,6 +52,7 @@ class Patient(BaseModel):
     smokes: bool = False
     note: str = ""
     days: list[int] = []
+    home: Place | None = None
 
 
 class Input(BaseModel):
@@ -75,7 +76,7 @@ class Output(BaseModel):
 def predict(inputs: Input) -> Output:
     return Output(given=inputs)
 """
-FIRST = {"left": 200.5, "arm": 0, "smokes": False, "note": "", "days": []}
+FIRST = {"left": 200.5, "arm": 0, "smokes": False, "note": "", "days": [], "home": None}
 START = {
     "day": "2024-02-29",
     "moment": "2024-02-29T08:30:00",
@@ -303,6 +304,21 @@ def test_an_error_stands_beside_its_cell(visit):
     page.get_by_label("latitude").first.fill("90")
     sent(page)
     expect(page.locator("[aria-invalid], .of-cell")).to_have_count(0)
+
+
+def test_a_cell_that_is_no_json_has_the_error_beside_it(visit):
+    page = visit("trial")
+    cell(page, 2, "home").fill("52, 13")
+    cell(page, 1, "home").fill('{"latitude": 1}, "note": "x"')
+    refused(page)
+    for row in 1, 2:
+        expect(cell(page, row, "home")).to_have_attribute("aria-invalid", "true")
+        told = cell(page, row, "home").get_attribute("aria-describedby").split()[-1]
+        expect(page.locator(f"[id='{told}']")).to_contain_text("write JSON with latitude")
+    cell(page, 1, "home").fill('{"latitude": 1}')
+    cell(page, 2, "home").fill("")
+    homes = [{"latitude": 1, "name": None}, None]
+    assert [row["home"] for row in sent(page)["patients"]] == homes
 
 
 @pytest.mark.parametrize(

@@ -1278,7 +1278,7 @@ def test_a_link_that_is_not_utf_8_is_refused(services, query):
         ("t: time", "8:30", "write a time such as 08:30"),
         ("t: timedelta", "8.5 h", "write a duration such as PT8H30M"),
         ("t: float", "1,5", "write a number such as 1.5, with a decimal point"),
-        ("t: list[int]", "1,2", "write t= before each item"),
+        ("t: list[int]", "1,2", "t= before each in a link"),
     ],
 )
 def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field, text, hint):

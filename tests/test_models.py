@@ -455,7 +455,7 @@ def test_a_list_is_a_repeated_key(model):
         rows = json.loads(post(server, "/api/batch", '[{"x": [1, 2]}, {}, {"x": [3]}]')[1])
     assert json.loads(answer.body) == {"total": 1}
     assert refused.status == 422
-    assert commas["errors"]["x.0"].endswith("write x= before each item in a link, or a JSON list")
+    assert commas["errors"]["x.0"].endswith("x= before each in a link, or a JSON list")
     assert [row.get("total") for row in rows] == [5, None, 9]
 
 

@@ -15,9 +15,20 @@ SOURCE = """
 from typing import Literal
 from pydantic import AliasChoices, BaseModel, Field
 
+class Place(BaseModel):
+    lat: float = Field(ge=-90, le=90, json_schema_extra={"unit": "°"})
+
 class Row(BaseModel):
     day: int = Field(validation_alias=AliasChoices("day", "d"))
     flow: float | None
+    at: Place = Place(lat=0)
+
+class Linear(BaseModel):
+    kind: Literal["linear"] = "linear"
+    slope: float
+
+class Constant(BaseModel):
+    kind: Literal["constant"] = "constant"
 
 class Input(BaseModel):
     labels: list[str | None] = Field([], examples=[[None, "a"]])
@@ -31,6 +42,8 @@ class Input(BaseModel):
     pair: tuple[int, str] = (1, "a")
     times: list[float] = []
     rows: list[Row] = Field([], max_length=4000)
+    trend: Linear | Constant = Field(Constant(), discriminator="kind")
+    matrix: list[list[float]] = Field([], examples=[[[1, 0.5], [0.5, 1]]])
 
 class Output(BaseModel):
     labels: list[str | None]
@@ -83,7 +96,9 @@ def test_the_json_of_a_list_is_that_list_whatever_its_first_item_is(server, name
         ("count", "1" * 5000, "Input should be a valid integer; write at most 4300 digits"),
         ("switch", "1", "Input should be a valid boolean; write true or false"),
         ("flows", "2020:1", 'Write JSON, such as {"name": 1}: '),
-        ("pair", "(1,2)", "Write JSON, such as [1, 2]: "),
+        ("pair", "(1,2)", 'Write JSON, such as [1, "a"]: '),
+        ("matrix", "1 2", "Write JSON, such as [[1, 0.5], [0.5, 1]]: "),
+        ("trend", "linear", 'Write JSON, such as {"kind": "constant"}: '),
     ],
 )
 def test_a_link_that_is_refused_says_what_to_write(server, name, text, reason):
@@ -109,6 +124,12 @@ def test_a_link_that_is_refused_says_what_to_write(server, name, text, reason):
             "rows.0.d",
             "Another name of day: give the field by one name",
         ),
+        (
+            '{"rows": [{"day": 1, "flow": 1, "at": 47}]}',
+            "rows.0.at",
+            "Input should be an object; write JSON with lat (-90 to 90 °)",
+        ),
+        ('{"trend": {"slope": 1}}', "trend", "Give 'kind'"),
     ],
 )
 def test_a_body_that_is_refused_says_what_is_wrong_with_it(server, body, place, reason):
@@ -116,12 +137,23 @@ def test_a_body_that_is_refused_says_what_is_wrong_with_it(server, body, place, 
     assert (status, json.loads(text)["errors"]) == (422, {place: reason})
 
 
+@pytest.mark.parametrize("place", [0, 99])
+def test_a_fault_in_a_long_list_says_what_to_write(server, place):
+    rows = [{"day": day, "flow": 0.5} for day in range(100)]
+    rows[place]["flow"] = "0,5"
+    number = "write a number such as 1.5, with a decimal point and not a comma"
+    errors = {f"rows.{place}.flow": f"Input should be a valid number; {number}"}
+    assert json.loads(post(server, "/api", json.dumps({"rows": rows}))[1])["errors"] == errors
+
+
 def test_what_is_required_is_said_in_words(server):
     required = json.loads(post(server, "/api", '{"count": "a"}')[1])["required"]
     assert required["flow"] == "number ≥ 0 m3/s or null, default 1: no description"
     assert required["flows"] == 'numbers by name ("1"), optional: no description'
-    rows = "list of at most 4000 records with day (integer), flow (number or null), optional"
-    assert required["rows"] == f"{rows}: no description"
+    rows = "list of at most 4000 records with day (integer), flow (number or null), "
+    assert required["rows"] == f'{rows}at (JSON, default {{"lat": 0.0}}), optional: no description'
+    trends = 'JSON with kind ("linear"), slope (number) or JSON with kind ("constant"), '
+    assert required["trend"] == trends + 'default {"kind": "constant"}: no description'
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/batch"])

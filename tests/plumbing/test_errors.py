@@ -43,8 +43,14 @@ def test_a_failure_tells_the_caller_where_the_log_says_why(client, sample, faili
     response = client.post("/api", json=sample, headers={"X-Request-ID": "mine"})
     assert response.status_code == 500
     assert response.json["request_id"] == response.headers["X-Request-ID"] == "mine"
+    assert response.json["detail"].endswith("The log says why, beside the request id mine.")
     (found,) = [one.members["traceback"] for one in caplog.records if hasattr(one, "members")]
     assert "ZeroDivisionError: a secret of the model" in found and "in predict" in found
+
+
+def test_a_failure_in_a_row_names_the_request_that_the_log_names(client, sample, failing):
+    response = client.post("/api/batch", json=[sample], headers={"X-Request-ID": "mine"})
+    assert response.json[0]["detail"].endswith("The log says why, beside the request id mine.")
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/batch"])

@@ -301,7 +301,7 @@ MOMENT = "write a date and time such as 2024-02-29T08:30:00Z, and in a link %2B 
         ("number", "1,234.5", NUMBER),
         ("number", "NaN", NUMBER),
         ("number", " +.5e-3 ", ""),
-        ("list", "1,-2.5,3", "write list= before each item in a link, or a JSON list"),
+        ("list", "1,-2.5,3", "write one item a line, list= before each in a link, or a JSON list"),
         ("list", "two", NUMBER),
         ("whole", "two", "write an integer such as 12"),
         ("whole", "1" * 4301, "write at most 4300 digits"),

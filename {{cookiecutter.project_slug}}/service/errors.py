@@ -10,7 +10,7 @@ from service import logs
 from service.words import LONGEST, Texts, quoted, shorten
 
 PROBLEM = "application/problem+json"
-OURS = "The model or the service failed. The log says why, beside the X-Request-ID of this answer."
+OURS = "The model or the service failed. The log says why, beside the request id {id}."
 EARLY = "The input is long: it was read to the first faults, and may have more."
 ROW = 400  # characters of reasons in the answer to a row
 
@@ -89,7 +89,7 @@ def detail(error: HTTPException) -> str:
         allowed = ", ".join(sorted(error.valid_methods))
         return f"{request.path} takes {allowed}, not {shorten(request.method)}."
     is_unexpected = error.code == 500 and error.description == type(error).description
-    return OURS if is_unexpected else error.description
+    return OURS.format(id=logs.request.get()) if is_unexpected else error.description
 
 
 def accepts(kind: str) -> bool:

@@ -21,6 +21,7 @@ BLANK = {"", "NA", "NaN", "nan"}  # cells for a missing value, as spreadsheets, 
 LIST, ITEMS = r"^\s*\[", r'^\s*\[\s*["\]]'  # how the JSON of a list begins, and of texts alone
 SUCH = {"object": ', such as {"name": 1}', "array": ", such as [1, 2]"}  # by the type of JSON
 NEVER = "(?!)"  # a pattern that no text matches
+LONGEST = 200  # characters of an example in an error
 LONG = f"A text of more than {ROOM} characters is not read: send JSON in the body"
 UNSHOWN = re.compile(r"[^\t\n -~\x80-\U0010ffff]")  # characters that a control of HTML changes
 
@@ -60,7 +61,12 @@ class Field:
         self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
         self.is_nested = len(simple) + self.is_list < len(options)  # other values are JSON
         types = [option.get("type") for option in options if option not in simple]
-        self.such = SUCH.get((types or [""])[0], ", a text in quotes")
+        own = [schema.get("default"), *schema.get("examples", [])]
+        own = [
+            json.dumps(one, ensure_ascii=False) for one in own if type(one) in (dict, list) and one
+        ]
+        such = [f", such as {one}" for one in own if len(one) <= LONGEST]
+        self.such = [*such, SUCH.get((types or [""])[0], ", a text in quotes")][0]
         # One value, and each item of a list
         self.one, self.many = Scalar(simple), Scalar(items if self.is_list else [])
         self.kinds = self.one.kinds | self.many.kinds
@@ -142,7 +148,7 @@ class Field:
         if self.kinds <= {"integer", "number"} and re.fullmatch("[+-]?[0-9]+", texts[0].strip()):
             return "write at most 4300 digits"
         if self.is_list and "," in "".join(texts):
-            return f"write {self.name}= before each item in a link, or a JSON list"
+            return f"write one item a line, {self.name}= before each in a link, or a JSON list"
         return f"write {kind['means']}"
 
     def is_blank(self, cell: str) -> bool:

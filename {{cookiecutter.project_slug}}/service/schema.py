@@ -25,9 +25,14 @@ class Schemas:
         return schema.get("anyOf", schema.get("oneOf", []))
 
     def alternatives(self, schema: dict) -> list[dict]:
-        """Give the schemas that a schema chooses from but for null, with references followed."""
+        """Give the schemas that a schema chooses from but for null, with references followed.
+
+        What tells them apart stands in each, as a member that is required.
+        """
         if options := self.options(schema):
-            return [found for each in options for found in self.alternatives(each)]
+            found = [one for each in options for one in self.alternatives(each)]
+            needed = schema.get("required", [])
+            return [one | {"required": [*one.get("required", []), *needed]} for one in found]
         return [] if schema.get("type") == "null" else [schema]
 
     def takes_null(self, schema: dict) -> bool:

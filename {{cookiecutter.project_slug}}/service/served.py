@@ -1,6 +1,5 @@
 """The model as a service process knows it: its fields, and how to ask it."""
 
-import contextlib
 import json
 import logging
 import re
@@ -15,12 +14,14 @@ from service.fields import Field, fields_of
 from service.frames import Frame
 from service.pool import InProcess, Pool
 from service.schema import Schemas, others
-from service.words import Texts, shorten, text
+from service.words import Texts, shorten
 
 logger = logging.getLogger("model")
 
 LAST_FRAME = re.compile(r"(?m)^ +File .*\n(?:    .*\n)*")  # in a traceback, before its words
 LONGEST = 10_000  # characters of a sentence in words of the model's
+
+NESTED = ("Field required", "Input should be an object")  # reasons about a member
 
 # The status and the sentence for each frame that is neither an answer nor about a field
 FAILURES = {
@@ -76,11 +77,11 @@ class ServedModel:
         if kind == frames.INVALID:
             found = json.loads(body)
             texts = supplied or {name: [text] for name, text in found["supplied"].items()}
-            return self.refusal(found["errors"], texts, found["number"])
+            return self.refusal(found["errors"], texts, found["number"], found["values"])
         text = body.decode(errors="replace")
         status, sentence = FAILURES[kind]
         error = default_exceptions[status](
-            sentence.format(text=shorten(text, LONGEST), **self.settings)
+            sentence.format(text=shorten(text, LONGEST), id=logs.request.get(), **self.settings)
         )
         if status == 500:
             self.log(text)
@@ -94,29 +95,37 @@ class ServedModel:
         logger.error("The model failed: %s", said, extra={"members": {"traceback": text}})
 
     def refusal(
-        self, reasons: dict[str, str], supplied: Texts, number: int | None = None
+        self,
+        reasons: dict[str, str],
+        supplied: Texts,
+        number: int | None = None,
+        values: dict[str, str] | None = None,
     ) -> InvalidInput:
-        """Give the error that says why an input was refused, what is required and was supplied."""
-        told = {place: self.told(place, reason, supplied) for place, reason in reasons.items()}
+        """Give the error that says why an input was refused, what is required and was supplied.
+
+        The values are those at the places of the faults, as a model process has read them.
+        """
+        found = {place: [value] for place, value in (values or {}).items()} | supplied
+        told = {place: self.told(place, reasons[place], found.get(place, [])) for place in reasons}
         return InvalidInput(told, self.requirements, supplied, number)
 
-    def told(self, place: str, reason: str, texts: Texts) -> str:
-        """Add to a reason what to write in the place of a text that is no value of its field."""
+    def told(self, place: str, reason: str, texts: list[str]) -> str:
+        """Add to a reason what to write in the place of texts that are no value of their field."""
         name, *steps = place.split(".")
-        field, found, names = self.named.get(name), texts.get(name, []), self.others
-        with contextlib.suppress(ValueError, TypeError, RecursionError):
-            found = json.loads(*found) if steps else found
+        field, names = self.named.get(name), self.others
         try:
             for step in steps:
                 names = names if step.isdecimal() else field.others
                 field = field if step.isdecimal() else field.members[step]
-                found = found[int(step) if step.isdecimal() else step]
-        except (AttributeError, LookupError, TypeError):  # the field takes more than one kind
+        except (AttributeError, LookupError):  # the field takes more than one kind
             field = None
         last = place.rpartition(".")[2]
         if last in names and reason.startswith("No such field"):
             return f"Another name of {names[last]}: give the field by one name"
+        # What is required says nothing of what stands within a member.
+        if field and field.is_nested and steps and not last.isdecimal() and reason in NESTED:
+            return f"{reason}; write {field.facts[0]}"
         is_told = field and (field.one.kinds or last.isdecimal())  # a whole list has no hint
         is_told = is_told and reason.startswith("Input should")  # and no words of the author's
-        hint = field.expected([text(found)] if steps else found) if is_told else ""
+        hint = field.expected(texts) if is_told and texts else ""
         return f"{reason}; {hint}" if hint and "such as" not in reason else reason

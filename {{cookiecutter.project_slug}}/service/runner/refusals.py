@@ -14,10 +14,11 @@ from service.frames import Frame
 from service.machine import undisturbed
 from service.runner.strict import kind_of, reader, within
 from service.runner.values import infinite
-from service.words import LONGEST, MOST, WORDS, bound, quoted
+from service.words import LONGEST, MOST, WORDS, bound, quoted, text
 
 FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
+LONG = 5000  # characters of a faulty value: enough to see that an integer has too many digits
 LISTS = {"list", "set", "frozenset", "tuple", "dict"}
 CHOOSE = ("union", "function-wrap")  # what goes on after a fault
 SHOULD = re.compile("^(Input|Name) should be ")
@@ -216,9 +217,18 @@ def path(fault: dict, given: object) -> tuple:
     return (*found, *([fault["loc"][-1]] if fault["type"] == "missing" else within or ()))
 
 
+def value(given: object, place: str) -> str:
+    """Write the value at a place in what was sent, if it is one that a text may say."""
+    for step in place.split("."):
+        is_item = isinstance(given, list) and step.isdecimal() and int(step[:9]) < len(given)
+        given = given[int(step)] if is_item else given.get(step) if isinstance(given, dict) else []
+    return "" if isinstance(given, dict | list) else text(given)[:LONG]
+
+
 def told(reasons: dict, number: int, given: object) -> Frame:
-    """Put a refusal into a frame, with the beginning of what was sent."""
+    """Put a refusal into a frame, with the beginning of what was sent and the faulty values."""
     given = given if isinstance(given, dict) else {"body": given}
     first = dict(islice(reasons.items(), MOST))
-    found = {"errors": first, "number": number, "supplied": quoted(given, LONGEST, first, 100)}
+    supplied, values = quoted(given, LONGEST, first, 100), {one: value(given, one) for one in first}
+    found = {"errors": first, "number": number, "supplied": supplied, "values": values}
     return frames.INVALID, b"", json.dumps(found).encode()

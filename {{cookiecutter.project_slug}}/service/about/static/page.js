@@ -47,7 +47,8 @@ function showAnswer(now, { response, text }, seconds) {
   part("fingerprint").textContent = `Fingerprint ${fingerprint}`;
   part("text").textContent = show(part("shown"), text, read(now.body));
   const day = new Date().toISOString().slice(0, 10);
-  const place = now.shape === "link" ? now.url : now.api;
+  const place = new URL(now.shape === "link" ? now.url : now.api);
+  if (seed && now.shape === "link") place.searchParams.set("seed", seed);
   const line = part("quote").querySelector("code");
   const quote = `Answer of ${day} for ${inputs(now, 2000)}${drawn}: ${place}`;
   line.textContent = `${line.dataset.cited} ${quote} (fingerprint ${fingerprint}).`;

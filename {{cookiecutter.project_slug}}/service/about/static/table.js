@@ -34,7 +34,7 @@ export class Table {
   // The rows, but for those that say nothing.
   filled() {
     const rows = [...this.body.rows];
-    for (const row of rows) if (!this.said.has(row)) this.said.set(row, object(named(row)));
+    for (const row of rows) if (!this.said.has(row)) this.said.set(row, object(named(row), true));
     return rows.filter((row) => this.said.get(row) !== "{}");
   }
 

@@ -28,21 +28,24 @@ function scalar(text, { literal }) {
 }
 
 // A control as JSON, or nothing. A single text may be JSON, that of a list if it begins as the
-// service says, or a value that is no list.
-function json(control) {
+// service says, or a value that is no list. Inside a record, what is no JSON is a text: the service
+// then says in which cell it stands.
+function json(control, isInside = false) {
   const { kind, nested, one, listed } = control.dataset;
   const lines = texts(control);
   if (!lines.length) return "";
   const isOne = lines.length === 1;
   const isListed = isOne && new RegExp(listed).test(lines[0]) && isList(read(lines[0]));
+  if (nested !== undefined && isInside && read(lines[0]) === undefined)
+    return JSON.stringify(lines[0]);
   if (nested !== undefined || isListed) return lines[0];
   const items = lines.map((text) => scalar(text, control.dataset)).join(", ");
   return kind === "list" && !(isOne && one !== undefined) ? `[${items}]` : items;
 }
 
 // Controls as a JSON object, of which those that say nothing are no members.
-export function object(controls) {
-  const said = controls.map((control) => [control.dataset.name, json(control)]);
+export function object(controls, isInside = false) {
+  const said = controls.map((control) => [control.dataset.name, json(control, isInside)]);
   const members = said.filter(([, text]) => text);
   return `{${members.map(([name, text]) => `${JSON.stringify(name)}: ${text}`).join(", ")}}`;
 }

@@ -37,7 +37,7 @@ function picker(control) {
 // The fields of a record.
 function record(control, box) {
   const controls = enhance(box);
-  const write = () => (control.value = object(controls));
+  const write = () => (control.value = object(controls, true));
   box.addEventListener("input", write);
   const show = () => {
     if (!control.value.trim()) write();
