@@ -50,6 +50,14 @@ class Scalar:
         return plain(text) if is_bare else json.dumps(text)
 
 
+def sample(schema: dict, kind: str) -> str:
+    """A sample of a value that is written as JSON: the author's own, if there is a short one."""
+    own = [schema.get("default"), *schema.get("examples", [])]
+    own = [json.dumps(one, ensure_ascii=False) for one in own if one and type(one) in (dict, list)]
+    short = [f", such as {one}" for one in own if len(one) <= LONGEST]
+    return [*short, SUCH.get(kind, ", a text in quotes")][0]
+
+
 class Field:
     """A field by the name that callers use."""
 
@@ -61,12 +69,7 @@ class Field:
         self.is_list = bool(items) and not any("JSON" in kinds(item) for item in items)
         self.is_nested = len(simple) + self.is_list < len(options)  # other values are JSON
         types = [option.get("type") for option in options if option not in simple]
-        own = [schema.get("default"), *schema.get("examples", [])]
-        own = [
-            json.dumps(one, ensure_ascii=False) for one in own if type(one) in (dict, list) and one
-        ]
-        such = [f", such as {one}" for one in own if len(one) <= LONGEST]
-        self.such = [*such, SUCH.get((types or [""])[0], ", a text in quotes")][0]
+        self.such = sample(schema, (types or [""])[0])
         # One value, and each item of a list
         self.one, self.many = Scalar(simple), Scalar(items if self.is_list else [])
         self.kinds = self.one.kinds | self.many.kinds
