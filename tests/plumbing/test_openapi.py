@@ -79,6 +79,8 @@ def test_an_answer_is_as_described(client, described, sample, method, path, rows
 
 @pytest.mark.parametrize("path", ["/", "/api"])
 def test_a_link_that_is_not_utf_8_is_refused_as_described(client, described, path):
+    if "get" not in described["paths"][path]:
+        pytest.skip("no link can say this input")
     assert client.get(f"{path}?value=%ff").status_code == 400
     assert "400" in described["paths"][path]["get"]["responses"]
 
