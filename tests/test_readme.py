@@ -299,7 +299,7 @@ def test_an_outcome_means_the_same_on_the_page_and_in_the_report(bake):
         assert meanings[name].lower().startswith(meaning.lower()), name
 
 
-# What a web server hands on, and what only the project itself sets or reads.
+# Variables that a web server hands on, or that only the project itself sets and reads.
 INNER = r"HTTP_|IMAGE_|PATH_INFO|PROMETHEUS_|PYTHONBREAKPOINT|REQUEST_METHOD"
 
 

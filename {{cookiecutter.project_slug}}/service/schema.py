@@ -31,8 +31,9 @@ class Schemas:
         """
         if options := self.options(schema):
             found = [one for each in options for one in self.alternatives(each)]
-            needed = schema.get("required", [])
-            return [one | {"required": [*one.get("required", []), *needed]} for one in found]
+            if needed := schema.get("required"):
+                found = [one | {"required": [*one.get("required", []), *needed]} for one in found]
+            return found
         return [] if schema.get("type") == "null" else [schema]
 
     def takes_null(self, schema: dict) -> bool:

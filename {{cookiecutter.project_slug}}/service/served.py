@@ -3,13 +3,14 @@
 import json
 import logging
 import re
+from collections.abc import Mapping
 from itertools import chain
 
 from flask import request
-from werkzeug.exceptions import HTTPException, default_exceptions
+from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
 
 from service import frames, logs
-from service.errors import OURS, InvalidInput
+from service.errors import InvalidInput
 from service.fields import Field, fields_of
 from service.frames import Frame
 from service.pool import InProcess, Pool
@@ -27,7 +28,7 @@ NESTED = ("Field required", "Input should be an object")  # reasons about a memb
 FAILURES = {
     frames.MALFORMED: (400, "The body is not JSON. {text}."),
     frames.DECLINED: (422, "{text}"),
-    frames.FAULT: (500, OURS),
+    frames.FAULT: (500, InternalServerError.description),  # detail() has words of our own for it
     frames.ENDED: (500, "{text} while it answered. Another one takes its place."),
     frames.BUSY: (503, "The service is busy with other predictions: ask again in {WAIT} seconds."),
     frames.ABSENT: (503, "No model process can answer. {text}"),
@@ -81,7 +82,7 @@ class ServedModel:
         text = body.decode(errors="replace")
         status, sentence = FAILURES[kind]
         error = default_exceptions[status](
-            sentence.format(text=shorten(text, LONGEST), id=logs.request.get(), **self.settings)
+            sentence.format(text=shorten(text, LONGEST), **self.settings)
         )
         if status == 500:
             self.log(text)
@@ -95,17 +96,13 @@ class ServedModel:
         logger.error("The model failed: %s", said, extra={"members": {"traceback": text}})
 
     def refusal(
-        self,
-        reasons: dict[str, str],
-        supplied: Texts,
-        number: int | None = None,
-        values: dict[str, str] | None = None,
+        self, reasons: dict, supplied: Texts, number: int | None = None, values: Mapping = {}
     ) -> InvalidInput:
         """Give the error that says why an input was refused, what is required and was supplied.
 
         The values are those at the places of the faults, as a model process has read them.
         """
-        found = {place: [value] for place, value in (values or {}).items()} | supplied
+        found = {place: [value] for place, value in values.items()} | supplied
         told = {place: self.told(place, reasons[place], found.get(place, [])) for place in reasons}
         return InvalidInput(told, self.requirements, supplied, number)
 
@@ -122,7 +119,7 @@ class ServedModel:
         last = place.rpartition(".")[2]
         if last in names and reason.startswith("No such field"):
             return f"Another name of {names[last]}: give the field by one name"
-        # What is required says nothing of what stands within a member.
+        # The list of required fields describes no member of a nested one.
         if field and field.is_nested and steps and not last.isdecimal() and reason in NESTED:
             return f"{reason}; write {field.facts[0]}"
         is_told = field and (field.one.kinds or last.isdecimal())  # a whole list has no hint

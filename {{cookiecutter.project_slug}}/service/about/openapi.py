@@ -128,4 +128,5 @@ def written(schemas: Schemas, schema: dict, least: int = 1) -> dict:
             options.append(option | {"items": items, "minItems": number})
         elif option.get("type") != "null":
             options.append(option)
-    return {"anyOf": options} if options[1:] else (options or [{"not": {}}])[0]
+    options = options or [{"not": {}}]  # no text says null
+    return options[0] if len(options) == 1 else {"anyOf": options}

@@ -159,7 +159,12 @@ def timed(part: dict) -> dict:
 
 def choice(part: dict) -> dict:
     """A literal or a member of an Enum."""
-    return read_by(partial(values.chosen, part.get("expected", part.get("members"))))(part)
+    return read_by(partial(values.chosen, known(part)))(part)
+
+
+def known(part: dict) -> list[tuple]:
+    """The members of a literal or of an Enum, each behind its value."""
+    return [(getattr(one, "value", one), one) for one in part.get("expected", part.get("members"))]
 
 
 def ranked(part: dict, is_read: bool) -> dict:
@@ -233,8 +238,7 @@ def by_name(part: object) -> object:
     if kind in values.NAMES:
         return read_by(partial(values.unquoted, values.NAMES[kind]))(part)
     if kind in ("literal", "enum"):
-        found = [getattr(one, "value", one) for one in part.get("expected", part.get("members"))]
-        found = [one for one in found if isinstance(one, (str, int, float))]
+        found = [one for one, _ in known(part) if isinstance(one, (str, int, float))]
         found = {text(one): one for one in sorted(found, key=lambda one: isinstance(one, str))}
         return read_by(lambda name: found.get(name, name))(part)
     return part if holds(part, "str") else within(part, by_name)  # a name is a text first

@@ -80,17 +80,15 @@ def integral(value: object) -> object:
     return int(value) if is_exact else value
 
 
-def chosen(members: list, value: object) -> object:
-    """Read one of some values; true and 1 are different values, as they are in JSON.
+def chosen(known: list[tuple], value: object) -> object:
+    """Read one of some values, each with its member; true and 1 differ, as they do in JSON.
 
     :raise PydanticCustomError: if it equals one of them and is another
     """
     value = integral(tuple(value) if isinstance(value, list) else value)
-    values = [getattr(one, "value", one) for one in members]
-    both = zip(values, members, strict=True)
-    equal = {isinstance(found, bool): one for found, one in both if found == value}
+    equal = {isinstance(found, bool): one for found, one in known if found == value}
     if equal and isinstance(value, bool) not in equal:
-        words = " or ".join(map(repr, values))
+        words = " or ".join(repr(found) for found, _ in known)
         raise PydanticCustomError("literal_error", "Input should be {words}", {"words": words})
     return equal.get(isinstance(value, bool), value)
 
