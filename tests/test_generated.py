@@ -1634,6 +1634,10 @@ SERIALIZED = {
     "encoders": ("", "float", "model_config = {'json_encoders': {float: lambda v: v / 2}}", "1.5"),
     "a model": (INSIDE.format("", ""), "Inner", "", "Inner(v=1)"),
     "models": (INSIDE.format("(mode='wrap')", ", write"), "list[Inner]", "", "[Inner(v=1)]"),
+    "by a tag": ("class One(BaseModel):\n    kind: Literal['a'] = 'a'\n"
+                 "    @model_serializer\n    def w(self): return {'z': 1}\n"
+                 "class Two(BaseModel):\n    kind: Literal['b'] = 'b'\n",
+                 "Annotated[One | Two, Field(discriminator='kind')]", "", "One()"),
     "NaN": ("", "Annotated[float, PlainSerializer(lambda v: math.nan)]", "", "1.5"),
     "NaN within": ("", "Annotated[Any, PlainSerializer(lambda v: {'a': [math.nan]})]", "", "1.5"),
 }  # fmt: skip
