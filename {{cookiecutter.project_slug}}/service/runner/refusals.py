@@ -18,7 +18,7 @@ from service.words import LONGEST, MOST, WORDS, bound, quoted, text
 
 FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
-LONG = 5000  # characters of a faulty value: enough to see that an integer has too many digits
+LONG = 4400  # characters of a faulty value: enough to see that an integer has too many digits
 LISTS = {"list", "set", "frozenset", "tuple", "dict"}
 CHOOSE = ("union", "function-wrap")  # what goes on after a fault
 SHOULD = re.compile("^(Input|Name) should be ")
