@@ -421,9 +421,33 @@ def test_nobody_waits_while_a_body_is_read(alone, name):
     assert best < 0.3
 
 
-def is_answered(connection: HTTPConnection) -> bool:
+HEADS = {
+    "Accept": "a/b," * 2000,
+    "Accept of spaces": "a" + " " * 8000 + "b",
+    "If-None-Match": '"a",' * 2000,
+    "Connection": "a, " * 2600,
+}
+
+
+@pytest.mark.parametrize("lines", [1, 90])
+@pytest.mark.parametrize("name", HEADS)
+def test_nobody_waits_while_headers_are_read(alone, name, lines):
+    head = f"{name.partition(' ')[0]}: {HEADS[name]}\r\n" * lines
+    best = float("inf")
+    for _ in range(3):  # a busy machine only adds
+        with socket.create_connection(("127.0.0.1", alone.port), timeout=60) as connection:
+            connection.sendall(f"GET /citation {HOST}Connection: close\r\n{head}\r\n".encode())
+            begun = time.monotonic()
+            assert alone.get("/healthz").status == 200
+            best = min(best, time.monotonic() - begun)
+            answer = connection.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200" if lines == 1 else b"HTTP/1.1 431"), answer
+    assert best < 0.1
+
+
+def is_answered(connection: HTTPConnection | socket.socket) -> bool:
     """Whether there is an answer to be read."""
-    return bool(select.select([connection.sock], [], [], 0)[0])
+    return bool(select.select([getattr(connection, "sock", connection)], [], [], 0)[0])
 
 
 # Clients that keep the service waiting
@@ -584,11 +608,12 @@ import json, runpy
 from service.pool import HELD, WAITING
 from service.settings import SETTINGS
 from service.tables import GROWTH
+from service.heads import HEAD
 
 served = runpy.run_path("gunicorn.conf.py")
 names = ["workers", "graceful_timeout", "keepalive"]
 names += ["limit_request_line", "limit_request_field_size", "limit_request_fields"]
-print(json.dumps([SETTINGS, GROWTH, HELD, WAITING, *(served[name] for name in names)]))
+print(json.dumps([SETTINGS, GROWTH, HEAD, HELD, WAITING, *(served[name] for name in names)]))
 """
 
 
@@ -597,7 +622,9 @@ def test_the_table_of_the_settings_has_the_limits(bake):
     table = "\n".join(re.findall(r"^\| .*", text, re.M))
     command = [PYTHON, "-c", SETTINGS]
     printed = subprocess.check_output(command, cwd=bake(), env=clean_environment())
-    defaults, growth, held, waiting, services, grace, kept, line, size, fields = json.loads(printed)
+    defaults, growth, head, held, waiting, services, grace, kept, line, size, fields = json.loads(
+        printed
+    )
     assert set(defaults) == set(re.findall(r"MODEL_(\w+)", table))
     assert defaults["PROCESSES"] is None and "one per core, if they fit into the memory" in table
     longest, rows = defaults["MAX_CONTENT_LENGTH"] / MEGABYTE, defaults["BATCH_ROWS"]
@@ -616,6 +643,7 @@ def test_the_table_of_the_settings_has_the_limits(bake):
         f"length of a link | {line:,} bytes | 414 | ",
         f"length of a header | {size:,} bytes | 431 | ",
         f"headers | {fields} | 431 | ",
+        f"all headers together | {head // 1024} KB | 431 | ",
         f"time to finish when stopped | {grace} s | no answer | ",
         f"`MODEL_CHECK` | `{json.dumps(defaults['CHECK'])}` | ",
         f"`MODEL_CORS_ORIGINS` | `{defaults['CORS_ORIGINS']}` | ",
