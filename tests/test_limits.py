@@ -445,6 +445,18 @@ def test_nobody_waits_while_headers_are_read(alone, name, lines):
     assert best < 0.1
 
 
+def test_nobody_waits_while_chunks_of_a_byte_are_read(alone):
+    body, waits = b"1\r\n \r\n" * 200_000 + b"0\r\n\r\n", []
+    with socket.create_connection(("127.0.0.1", alone.port), timeout=60) as connection:
+        connection.sendall(f"{JSON}Transfer-Encoding: chunked\r\n\r\n".encode() + body)
+        while not is_answered(connection):
+            begun = time.monotonic()
+            assert alone.get("/healthz").status == 200
+            waits.append(time.monotonic() - begun)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")  # spaces are no JSON
+    assert len(waits) > 5 and statistics.median(waits) < 0.1
+
+
 def is_answered(connection: HTTPConnection | socket.socket) -> bool:
     """Whether there is an answer to be read."""
     return bool(select.select([getattr(connection, "sock", connection)], [], [], 0)[0])

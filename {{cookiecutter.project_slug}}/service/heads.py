@@ -12,6 +12,7 @@ REFUSED = {
 }
 
 HEAD = 2**15  # bytes of all headers of a request; Gunicorn would take 25 times as many
+LARGE, PIECE = 8192, 1024  # bytes that are received at once; of a body in chunks, fewer
 
 
 class Request(message.Request):
@@ -29,6 +30,8 @@ class Request(message.Request):
         if self.version >= (1, 1) and "HOST" not in dict(self.headers):
             raise errors.ParseException("A request of HTTP/1.1 needs the header Host")
         codings = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
+        # A chunk may be a byte long; as many as 8 KB hold would let others wait
+        self.unreader.mxchunk = PIECE if codings else LARGE
         if codings and [coding.lower() for coding in codings] != ["chunked"]:
             raise errors.UnsupportedTransferCoding(", ".join(codings))
 
