@@ -48,6 +48,12 @@ def predict(inputs: Input) -> Output:
     return Output(answer=str(names.get("answer", os.getpid())))
 """
 BATCH = RUNS + "def predict_batch(inputs):\n    return [predict(one) for one in inputs]\n"
+TAKES_OUT = RUNS + """
+def predict_batch(inputs):
+    for one in [one for one in inputs if "out" in one.value]:
+        inputs.remove(one)
+    return [predict(one) for one in inputs]
+"""
 BREAKS = RUNS + "if Path('broken').exists():\n    os._exit(7)\n"
 TELLS = RUNS + "with Path('imported').open('a') as file:\n    print(os.getpid(), file=file)\n"
 SCIENCE = f"""{RUNS}
@@ -440,6 +446,17 @@ def test_where_predict_batch_raises_each_row_is_tried_alone(start):
         rows = batch(server, ["answer = 1", "1 / 0", "answer = 3"])
     assert (rows[1]["status"], rows[1]["row"]) == (500, 2)
     assert [row.get("answer") for row in rows] == ["1", None, "3"]
+
+
+@pytest.mark.slow
+def test_a_predict_batch_that_takes_rows_out_of_its_list_costs_no_answer(start):
+    codes = ["answer = 1", "answer = 'out'", "answer = 3"]
+    with start(TAKES_OUT, MODEL_PROCESSES="1") as server:
+        assert [row["answer"] for row in batch(server, codes)] == ["1", "out", "3"]
+        said = HTTPConnection("127.0.0.1", server.port, timeout=20)
+        table = "value\n" + "\n".join(codes)
+        said.request("POST", "/api/batch", table, {"Content-Type": "text/csv"})
+        assert said.getresponse().read().decode().split() == ["answer,error", "1,", "out,", "3,"]
 
 
 @pytest.mark.slow

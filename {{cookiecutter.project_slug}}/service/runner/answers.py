@@ -109,14 +109,15 @@ class Model:
             self.tell()
         if self.seeds and any(row.seed is None for row in inputs):
             return frames.INVALID, b"", b"{}"
+        number = len(inputs)  # of which predict_batch may take some out
         if self.contract.predict_batch and inputs:  # a model of arrays seldom takes none
             outputs = self.contract.predict_batch(inputs)
-            if len(outputs) != len(inputs):
-                raise ValueError(f"predict_batch: {len(outputs)} answers to {len(inputs)} inputs")
+            if len(outputs) != number:
+                raise ValueError(f"predict_batch: {len(outputs)} answers to {number} inputs")
         else:
             outputs = timely(self.contract.predict, inputs)
         outputs = list(map(self.check, outputs))
-        if is_apart or len(outputs) < len(inputs):
+        if is_apart or len(outputs) < number:
             return mixed((frames.ANSWER, b"", self.write(output)) for output in outputs)
         return frames.ANSWER, str(len(outputs)).encode(), self.write_rows(outputs)
 
