@@ -338,11 +338,17 @@ def test_a_client_that_sends_slowly_keeps_no_other_from_a_prediction(busy):
 # Bodies that cost much to read
 
 MANY = """
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 class Input(BaseModel):
     numbers: list[float] = []
     files: list[bytes] = []
+    word: str = ""
+
+    @field_validator("word")
+    def known(cls, word):
+        if word:
+            raise ValueError(f"{word!r} is unknown")
 
 class Output(BaseModel):
     count: int
@@ -380,7 +386,11 @@ OBJECTS = {
     "9,900 rows": "[" + ",".join(['{"5": "' + "x" * 900 + '"}'] * 9_900) + "]",
     "9,900 bad rows": "[" + ",".join(['{"5": "' + "x" * 900 + '", "a": 1}'] * 9_900) + "]",
 }
-BODIES = [("/api/batch", "application/json", OBJECTS)]
+QUOTED = {
+    "a text that its validator quotes": '{"word": "' + "\\n" * 4_900_000 + '"}',
+    "a long name": '{"' + "x.1" * 3_300_000 + '": 1}',
+}
+BODIES = [("/api", "application/json", QUOTED), ("/api/batch", "application/json", OBJECTS)]
 BODIES += [("/api/batch?keep=5", "application/json", OBJECTS)]
 BODIES += [("/api", "multipart/form-data; boundary=b", FORMS)]
 BODIES += [("/api/batch", "text/csv", TABLES)]

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import threading
+from http.client import HTTPConnection
 from urllib.parse import quote
 
 import pytest
@@ -77,6 +78,18 @@ def test_a_refusal_quotes_what_was_supplied(server):
     assert problem["detail"] == (
         "value: Input should be a valid integer; write an integer such as 12."
     )
+
+
+def test_a_text_that_is_cut_is_quoted_with_its_length(server):
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    body = json.dumps({"value": "x" * 20_000, "y" * 300: 1})
+    connection.request("POST", "/api", body, {"Content-Type": "application/json"})
+    problem = json.loads(connection.getresponse().read())
+    connection.close()
+    assert problem["supplied"] == {
+        "value": f"{'x' * 100}… (20000 characters)",
+        f"{'y' * 100}… (300 characters)": "1",
+    }
 
 
 @pytest.mark.parametrize(
