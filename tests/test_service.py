@@ -166,6 +166,11 @@ def test_each_way_to_start_serves(bake, serve, command):
         assert json.loads(started.get("/api?value=3").body) == {"Value Squared": 9}
 
 
+def test_a_service_starts_also_where_python_looks_for_no_module_in_the_folder(bake, serve):
+    with serve(bake(), PYTHONSAFEPATH="1") as server:
+        assert json.loads(server.get("/api?value=2").body) == {"Value Squared": 4}
+
+
 def test_the_log_of_a_quiet_hour_has_no_error_or_warning(bake, serve):
     with serve(bake()) as started:
         started.get("/api?value=2")
