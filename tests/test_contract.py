@@ -47,8 +47,8 @@ service/about/templates/facts.html service/about/templates/field.html
 service/about/templates/form.html service/about/templates/index.html
 service/about/templates/prose.html service/about/templates/reproduction.txt service/application.py
 service/batch.py service/bodies.py service/errors.py service/fields.py
-service/files.py service/forms.py
-service/frames.py service/health.py service/keeper/__init__.py service/keeper/__main__.py
+service/files.py service/forms.py service/frames.py service/heads.py
+service/health.py service/keeper/__init__.py service/keeper/__main__.py
 service/keeper/process.py service/logs.py service/inprocess.py service/machine.py
 service/packages.txt service/pictures.py service/pool.py service/predictions.py
 service/proof/__init__.py service/question.py service/proof/comparison.py

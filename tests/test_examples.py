@@ -113,6 +113,14 @@ FAULTS = {
         '{"request": {}, "response": {"y": 2.5}, "tolerance": {"atol": 0.026}, "note": " "}',
         'y is tolerated to be off by more than 1 %: write down why, as "note"',
     ),
+    "a field to skip of a number": (
+        '{"request": {"value": 1}, "response": 1, "skip": ["y"], "note": "drawn"}',
+        """"skip" leaves fields out of the comparison, which the answer does not have: ['y']""",
+    ),
+    "a field to skip of a list": (
+        '{"request": {"value": 1}, "response": [{}], "skip": ["y"], "note": "drawn"}',
+        """"skip" leaves fields out of the comparison, which the answer does not have: ['y']""",
+    ),
     "any tolerance of nothing, for no reason": (
         '{"request": {"value": 1}, "response": {"y": 0.0}, "tolerance": {"atol": 1e-9}}',
         'y is tolerated to be off by more than 1 %: write down why, as "note"',
@@ -166,6 +174,21 @@ def test_what_is_no_text_is_refused_with_file_and_reason(project, examples):
     assert result.returncode == 1 and "Traceback" not in result.stderr
     assert "model/examples/a b.json: the file: Invalid JSON" in result.stderr
     assert (examples / "a b.json").read_bytes() == b"\xff"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "reason"), [("nowhere", "No such file or directory"), (".", "Is a directory")]
+)
+def test_an_example_that_cannot_be_read_is_refused_with_the_reason(
+    project, examples, target, reason
+):
+    (examples / "three.json").symlink_to(target)
+    said = f"model/examples/three.json cannot be read: {reason}."
+    result = flask(project, "record")
+    assert (result.returncode, result.stderr.strip()) == (1, said)
+    started = refused_start(project)
+    assert said in started and "Traceback" not in started
 
 
 @pytest.mark.slow

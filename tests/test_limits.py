@@ -338,11 +338,17 @@ def test_a_client_that_sends_slowly_keeps_no_other_from_a_prediction(busy):
 # Bodies that cost much to read
 
 MANY = """
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 class Input(BaseModel):
     numbers: list[float] = []
     files: list[bytes] = []
+    word: str = ""
+
+    @field_validator("word")
+    def known(cls, word):
+        if word:
+            raise ValueError(f"{word!r} is unknown")
 
 class Output(BaseModel):
     count: int
@@ -380,7 +386,11 @@ OBJECTS = {
     "9,900 rows": "[" + ",".join(['{"5": "' + "x" * 900 + '"}'] * 9_900) + "]",
     "9,900 bad rows": "[" + ",".join(['{"5": "' + "x" * 900 + '", "a": 1}'] * 9_900) + "]",
 }
-BODIES = [("/api/batch", "application/json", OBJECTS)]
+QUOTED = {
+    "a text that its validator quotes": '{"word": "' + "\\n" * 4_900_000 + '"}',
+    "a long name": '{"' + "x.1" * 3_300_000 + '": 1}',
+}
+BODIES = [("/api", "application/json", QUOTED), ("/api/batch", "application/json", OBJECTS)]
 BODIES += [("/api/batch?keep=5", "application/json", OBJECTS)]
 BODIES += [("/api", "multipart/form-data; boundary=b", FORMS)]
 BODIES += [("/api/batch", "text/csv", TABLES)]
@@ -421,9 +431,45 @@ def test_nobody_waits_while_a_body_is_read(alone, name):
     assert best < 0.3
 
 
-def is_answered(connection: HTTPConnection) -> bool:
+HEADS = {
+    "Accept": "a/b," * 2000,
+    "Accept of spaces": "a" + " " * 8000 + "b",
+    "If-None-Match": '"a",' * 2000,
+    "Connection": "a, " * 2600,
+}
+
+
+@pytest.mark.parametrize("lines", [1, 90])
+@pytest.mark.parametrize("name", HEADS)
+def test_nobody_waits_while_headers_are_read(alone, name, lines):
+    head = f"{name.partition(' ')[0]}: {HEADS[name]}\r\n" * lines
+    best = float("inf")
+    for _ in range(3):  # a busy machine only adds
+        with socket.create_connection(("127.0.0.1", alone.port), timeout=60) as connection:
+            connection.sendall(f"GET /citation {HOST}Connection: close\r\n{head}\r\n".encode())
+            begun = time.monotonic()
+            assert alone.get("/healthz").status == 200
+            best = min(best, time.monotonic() - begun)
+            answer = connection.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200" if lines == 1 else b"HTTP/1.1 431"), answer
+    assert best < 0.1
+
+
+def test_nobody_waits_while_chunks_of_a_byte_are_read(alone):
+    body, waits = b"1\r\n \r\n" * 200_000 + b"0\r\n\r\n", []
+    with socket.create_connection(("127.0.0.1", alone.port), timeout=60) as connection:
+        connection.sendall(f"{JSON}Transfer-Encoding: chunked\r\n\r\n".encode() + body)
+        while not is_answered(connection):
+            begun = time.monotonic()
+            assert alone.get("/healthz").status == 200
+            waits.append(time.monotonic() - begun)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")  # spaces are no JSON
+    assert len(waits) > 5 and statistics.median(waits) < 0.1
+
+
+def is_answered(connection: HTTPConnection | socket.socket) -> bool:
     """Whether there is an answer to be read."""
-    return bool(select.select([connection.sock], [], [], 0)[0])
+    return bool(select.select([getattr(connection, "sock", connection)], [], [], 0)[0])
 
 
 # Clients that keep the service waiting
@@ -584,11 +630,12 @@ import json, runpy
 from service.pool import HELD, WAITING
 from service.settings import SETTINGS
 from service.tables import GROWTH
+from service.heads import HEAD
 
 served = runpy.run_path("gunicorn.conf.py")
 names = ["workers", "graceful_timeout", "keepalive"]
 names += ["limit_request_line", "limit_request_field_size", "limit_request_fields"]
-print(json.dumps([SETTINGS, GROWTH, HELD, WAITING, *(served[name] for name in names)]))
+print(json.dumps([SETTINGS, GROWTH, HEAD, HELD, WAITING, *(served[name] for name in names)]))
 """
 
 
@@ -597,7 +644,9 @@ def test_the_table_of_the_settings_has_the_limits(bake):
     table = "\n".join(re.findall(r"^\| .*", text, re.M))
     command = [PYTHON, "-c", SETTINGS]
     printed = subprocess.check_output(command, cwd=bake(), env=clean_environment())
-    defaults, growth, held, waiting, services, grace, kept, line, size, fields = json.loads(printed)
+    defaults, growth, head, held, waiting, services, grace, kept, line, size, fields = json.loads(
+        printed
+    )
     assert set(defaults) == set(re.findall(r"MODEL_(\w+)", table))
     assert defaults["PROCESSES"] is None and "one per core, if they fit into the memory" in table
     longest, rows = defaults["MAX_CONTENT_LENGTH"] / MEGABYTE, defaults["BATCH_ROWS"]
@@ -616,6 +665,7 @@ def test_the_table_of_the_settings_has_the_limits(bake):
         f"length of a link | {line:,} bytes | 414 | ",
         f"length of a header | {size:,} bytes | 431 | ",
         f"headers | {fields} | 431 | ",
+        f"all headers together | {head // 1024} KB | 431 | ",
         f"time to finish when stopped | {grace} s | no answer | ",
         f"`MODEL_CHECK` | `{json.dumps(defaults['CHECK'])}` | ",
         f"`MODEL_CORS_ORIGINS` | `{defaults['CORS_ORIGINS']}` | ",

@@ -47,7 +47,24 @@ def predict(inputs: Input) -> Output:
     exec(inputs.value, names)
     return Output(answer=str(names.get("answer", os.getpid())))
 """
+DECLINES = (
+    RUNS
+    + """
+class Refusal(Exception):
+    def __str__(self):
+        return self.args[0]
+"""
+)
 BATCH = RUNS + "def predict_batch(inputs):\n    return [predict(one) for one in inputs]\n"
+TAKES_OUT = (
+    RUNS
+    + """
+def predict_batch(inputs):
+    for one in [one for one in inputs if "out" in one.value]:
+        inputs.remove(one)
+    return [predict(one) for one in inputs]
+"""
+)
 BREAKS = RUNS + "if Path('broken').exists():\n    os._exit(7)\n"
 TELLS = RUNS + "with Path('imported').open('a') as file:\n    print(os.getpid(), file=file)\n"
 SCIENCE = f"""{RUNS}
@@ -399,6 +416,29 @@ def test_an_exception_of_any_kind_costs_one_answer_and_no_process(one, code, nam
     assert answer(one) == before
 
 
+@pytest.mark.slow
+def test_of_a_long_exception_the_log_has_the_beginning_and_the_end(one):
+    response = ask(one, "raise ValueError('first' + 'x\\n' * 1_000_000 + 'last')")
+    assert response.status == 500
+    wait_until(lambda: logged(one, response, "traceback"))
+    found = logged(one, response, "traceback")
+    assert (
+        "ValueError: firstx" in found and found.strip().endswith("x\nlast") and len(found) < 25_000
+    )
+
+
+@pytest.mark.slow
+def test_a_refusal_without_words_costs_no_process(start):
+    with start(DECLINES, **ONE) as server:
+        before = answer(server)
+        assert [ask(server, f"raise Refusal({words})").status for words in ("'no'", "", "5")] == [
+            422,
+            500,
+            500,
+        ]
+        assert answer(server) == before
+
+
 @pytest.mark.parametrize(
     ("code", "how"),
     [
@@ -440,6 +480,18 @@ def test_where_predict_batch_raises_each_row_is_tried_alone(start):
         rows = batch(server, ["answer = 1", "1 / 0", "answer = 3"])
     assert (rows[1]["status"], rows[1]["row"]) == (500, 2)
     assert [row.get("answer") for row in rows] == ["1", None, "3"]
+
+
+@pytest.mark.slow
+def test_a_predict_batch_that_takes_rows_out_of_its_list_costs_no_answer(start):
+    codes = ["answer = 1", "answer = 'out'", "answer = 3"]
+    with start(TAKES_OUT, MODEL_PROCESSES="1") as server:
+        assert [row["answer"] for row in batch(server, codes)] == ["1", "out", "3"]
+        CALLS.append(HTTPConnection("127.0.0.1", server.port, timeout=20))
+        table = "\n".join(["value", *codes])
+        CALLS[-1].request("POST", "/api/batch", table, {"Content-Type": "text/csv"})
+        with CALLS[-1].getresponse() as answered:
+            assert answered.read().split() == [b"answer,error", b"1,", b"out,", b"3,"]
 
 
 @pytest.mark.slow

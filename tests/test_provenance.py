@@ -94,6 +94,12 @@ def test_a_changed_byte_changes_the_fingerprint_and_the_part_that_it_names(proje
         before = after
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS and Windows have no such names")
+def test_a_file_whose_name_is_no_utf_8_is_named(project, info):
+    with open(os.fsencode(project) + b"/model/\xff.dat", "wb"):  # noqa: PTH123
+        assert "model/\\xff.dat" in info(project)["files"]
+
+
 def test_what_is_no_part_of_the_service_changes_nothing(project, info):
     before = info(project)
     for name in NO_CHANGES:

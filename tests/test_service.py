@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import threading
+from http.client import HTTPConnection
 from urllib.parse import quote
 
 import pytest
@@ -79,6 +80,18 @@ def test_a_refusal_quotes_what_was_supplied(server):
     )
 
 
+def test_a_text_that_is_cut_is_quoted_with_its_length(server):
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    body = json.dumps({"value": "x" * 20_000, "y" * 300: 1})
+    connection.request("POST", "/api", body, {"Content-Type": "application/json"})
+    problem = json.loads(connection.getresponse().read())
+    connection.close()
+    assert problem["supplied"] == {
+        "value": f"{'x' * 100}… (20000 characters)",
+        f"{'y' * 100}… (300 characters)": "1",
+    }
+
+
 @pytest.mark.parametrize(
     ("method", "target", "status"),
     [
@@ -151,6 +164,11 @@ def test_the_start_prints_the_address_and_a_request_that_works(server):
 def test_each_way_to_start_serves(bake, serve, command):
     with serve(bake(), *command) as started:
         assert json.loads(started.get("/api?value=3").body) == {"Value Squared": 9}
+
+
+def test_a_service_starts_also_where_python_looks_for_no_module_in_the_folder(bake, serve):
+    with serve(bake(), PYTHONSAFEPATH="1") as server:
+        assert json.loads(server.get("/api?value=2").body) == {"Value Squared": 4}
 
 
 def test_the_log_of_a_quiet_hour_has_no_error_or_warning(bake, serve):

@@ -43,6 +43,8 @@ class Pool:
             self.keeper = subprocess.Popen(
                 [sys.executable, "-m", "service.keeper", *map(str, files), json.dumps(settings)],
                 cwd=PROJECT,
+                # Python finds service/ and model/ in this folder, unless this variable is set
+                env={name: os.environ[name] for name in os.environ if name != "PYTHONSAFEPATH"},
                 stdin=subprocess.PIPE,  # it ends when this process does, in whatever way
                 pass_fds=files,
                 start_new_session=True,  # Ctrl-C in a terminal is for this process alone

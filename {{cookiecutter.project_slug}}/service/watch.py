@@ -24,6 +24,7 @@ STATIC = "/static/<path:filename>"
 IGNORED = "HTTP_IF_MATCH", "HTTP_UPGRADE"
 # Headers with a date, or the tag of an answer, as condition. Werkzeug fails on other dates.
 CONDITIONS = "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE"
+ACCEPT = 1000  # characters; Werkzeug takes seconds for some longer ones
 DATE = r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 CONDITION = re.compile(rf'{DATE}|(W/)?"[^"\s]*"')
 HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[A-Fa-f0-9.:]{2,45}\])(:[0-9]{0,5})?")
@@ -122,5 +123,7 @@ def check_headers(environ: dict) -> None:
     for name in CONDITIONS:
         if not CONDITION.fullmatch(environ.get(name, "")):
             environ.pop(name, None)
+    if len(environ.get("HTTP_ACCEPT", "")) > ACCEPT:
+        environ.pop("HTTP_ACCEPT")  # anything is taken then
     if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost")):
         environ.setdefault("service.refused", (400, BAD_HOST))

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 MOST = 20  # faults that an answer names
 LONGEST = 2000  # characters of what was sent, as an answer quotes it
 ROOM = 1_000_000  # characters of a text that says a value, or of a line of a table
+CUT = re.compile(r"… \(([0-9]{1,10}) characters\)$")  # the end of a text that is cut
 Texts = dict[str, list[str]]  # texts by the name of a field, as a query has them
 
 WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
@@ -30,8 +31,13 @@ def text(value: object) -> str:
 
 
 def shorten(text: str, limit: int = 100) -> str:
-    """Cut a long text, so that an error stays readable."""
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+    """Cut a long text, so that an error stays readable; one that is cut keeps its length."""
+    if len(text) <= limit:
+        return text
+    was_cut = CUT.search(text[-30:])
+    if was_cut and len(text) - len(was_cut[0]) <= limit:
+        return text
+    return f"{text[:limit]}… ({was_cut[1] if was_cut else len(text)} characters)"
 
 
 def whole(digits: str) -> int | str:

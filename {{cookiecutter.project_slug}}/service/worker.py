@@ -19,50 +19,17 @@ import gevent.subprocess
 import gevent.threading
 from gevent.socket import socket
 from gunicorn.glogging import Logger
-from gunicorn.http import errors, message, parser
+from gunicorn.http import errors, parser
 from gunicorn.workers import base, workertmp
 from gunicorn.workers.ggevent import GeventWorker
 
-# What a request that cannot be read is answered with; anything else in it, with 400.
-REFUSED = {
-    errors.ForbiddenProxyRequest: 403,
-    errors.LimitRequestLine: 414,
-    errors.ExpectationFailed: 417,
-    errors.LimitRequestHeaders: 431,
-    errors.UnsupportedTransferCoding: 501,
-}
+from service.heads import REFUSED, Request
 
 LONG = 2**16  # bytes; a shorter answer is sent at once with its head
 HELD = 100_000_000  # bytes of slow requests and answers, besides ten of the longest bodies
 EARLY = (signal.SIGTERM, signal.SIGINT)
 BRIEF = 0.5  # seconds in which a new connection brings its request, also at the stop
 LINGER = 5  # seconds in which a client that still sends may read that it is refused
-
-
-class Request(message.Request):
-    """A request, after which the connection closes unless its body was read to the end.
-
-    Where the next one begins would be unknown, and a broken body would be answered a second time.
-    """
-
-    def __init__(self, *arguments: object) -> None:
-        try:
-            super().__init__(*arguments)
-        except errors.ParseException as error:
-            error.method = self.method
-            raise
-        if self.version >= (1, 1) and "HOST" not in dict(self.headers):
-            raise errors.ParseException("A request of HTTP/1.1 needs the header Host")
-        codings = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
-        if codings and [coding.lower() for coding in codings] != ["chunked"]:
-            raise errors.UnsupportedTransferCoding(", ".join(codings))
-
-    def should_close(self) -> bool:
-        """Whether this is the last request of its connection."""
-        reader = self.body.reader
-        is_unread = getattr(reader, "length", 0) or getattr(reader, "parser", None)
-        wishes = dict(self.headers).get("CONNECTION", "").lower().replace(" ", "").split(",")
-        return bool(is_unread) or "close" in wishes or super().should_close()
 
 
 class Client:

@@ -107,7 +107,8 @@ def model_files() -> dict[str, dict]:
         size = (PROJECT / name).stat().st_size
         if size > LARGE:
             logging.warning("%s is large for git: list it in model/weights.json.", name)
-        found[name] = {"sha256": digest(PROJECT / name), "bytes": size}
+        said = os.fsencode(name).decode(errors="backslashreplace")  # it may be no UTF-8
+        found[said] = {"sha256": digest(PROJECT / name), "bytes": size}
     return dict(sorted(found.items()))
 
 

@@ -37,6 +37,8 @@ def read(path: Path) -> Example:
     """Read a file, or stop with its name, the place and the reason."""
     try:
         example = STRICT.validate_json(path.read_bytes().removeprefix(BOM_UTF8))
+    except OSError as error:
+        sys.exit(f"model/examples/{path.name} cannot be read: {error.strerror}.")
     except ValidationError as error:
         fault = error.errors()[0]
         sys.exit(f"model/examples/{path.name}: {told(fault['loc'], fault['msg'])}")
@@ -54,7 +56,8 @@ def justify(name: str, example: Example) -> None:
 
     A name to skip that no field has is a mistake.
     """
-    strange = example.skip and set(example.skip).difference(example.response or example.skip)
+    has = dict.fromkeys(example.skip) if example.response is None else example.response
+    strange = set(example.skip).difference(has if isinstance(has, dict) else ())
     if strange or (example.skip and not example.note.strip()):
         reason = (
             f"which the answer does not have: {sorted(strange)}" if strange else 'so add a "note"'

@@ -24,6 +24,7 @@ from service.schema import listed
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
 TRIES = 20  # seeds that are drawn for a request, until `Input` takes one
 NO_SEED = "Give a seed: `Input` takes none of those that the service has drawn"
+LONGEST = 10_000  # characters of the beginning, and of the end, of a traceback
 SLICE = 0.1  # seconds, after which only the first rows of a batch are answered
 
 
@@ -54,10 +55,11 @@ class Model:
     def caught(self, answer: Callable, body: bytes | str, **options: bool) -> Frame:
         """Answer a request; an exception, even SystemExit, becomes an answer too."""
         try:
-            return answer(body, **options)
-        except self.contract.Refusal as error:
-            words = str(error) or "The model refuses this input."
-            return frames.DECLINED, b"", words.encode(errors="backslashreplace")
+            try:
+                return answer(body, **options)
+            except self.contract.Refusal as error:
+                words = str(error) or "The model refuses this input."
+                return frames.DECLINED, b"", words.encode(errors="backslashreplace")
         except BaseException as error:
             return frames.FAULT, b"", traced(error)
 
@@ -109,14 +111,15 @@ class Model:
             self.tell()
         if self.seeds and any(row.seed is None for row in inputs):
             return frames.INVALID, b"", b"{}"
+        number = len(inputs)  # of which predict_batch may take some out
         if self.contract.predict_batch and inputs:  # a model of arrays seldom takes none
             outputs = self.contract.predict_batch(inputs)
-            if len(outputs) != len(inputs):
-                raise ValueError(f"predict_batch: {len(outputs)} answers to {len(inputs)} inputs")
+            if len(outputs) != number:
+                raise ValueError(f"predict_batch: {len(outputs)} answers to {number} inputs")
         else:
             outputs = timely(self.contract.predict, inputs)
         outputs = list(map(self.check, outputs))
-        if is_apart or len(outputs) < len(inputs):
+        if is_apart or len(outputs) < number:
             return mixed((frames.ANSWER, b"", self.write(output)) for output in outputs)
         return frames.ANSWER, str(len(outputs)).encode(), self.write_rows(outputs)
 
@@ -171,5 +174,8 @@ def seeds(kind: type[BaseModel]) -> Sequence[int] | None:
 
 
 def traced(error: BaseException) -> bytes:
-    """Write an exception as the log shows it."""
-    return "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
+    """Write an exception as the log shows it; of a long one, its beginning and its end."""
+    text = "".join(traceback.format_exception(error))
+    if len(text) > 2 * LONGEST:
+        text = f"{text[:LONGEST]}…\n{text[-LONGEST:]}"
+    return text.encode(errors="backslashreplace")

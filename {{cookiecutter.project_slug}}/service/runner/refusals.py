@@ -14,7 +14,7 @@ from service.frames import Frame
 from service.machine import undisturbed
 from service.runner.strict import kind_of, reader, within
 from service.runner.values import infinite
-from service.words import LONGEST, MOST, WORDS, bound, quoted, text
+from service.words import LONGEST, MOST, WORDS, bound, quoted, shorten, text
 
 FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
@@ -228,7 +228,8 @@ def value(given: object, place: str) -> str:
 def told(reasons: dict, number: int, given: object) -> Frame:
     """Put a refusal into a frame, with the beginning of what was sent and the faulty values."""
     given = given if isinstance(given, dict) else {"body": given}
-    first = dict(islice(reasons.items(), MOST))
+    few = islice(reasons.items(), MOST)
+    first = {shorten(place, LONG): shorten(reason, LONG) for place, reason in few}
     supplied, values = quoted(given, LONGEST, first, 100), {one: value(given, one) for one in first}
     found = {"errors": first, "number": number, "supplied": supplied, "values": values}
     return frames.INVALID, b"", json.dumps(found).encode()
