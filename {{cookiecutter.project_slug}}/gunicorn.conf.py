@@ -191,12 +191,16 @@ def post_request(worker, req, environ, resp) -> None:
     gevent.sleep(0)
 
 
+LONGEST = 1000  # characters of a call: the line would bury others in a terminal
+
+
 def when_ready(server) -> None:
     """Say where the service answers, and a request to try."""
     address = f"http://localhost:{port}/"
     call = server.app.wsgi().extensions["page"].call(address)
     gc.freeze()  # so that the service processes share what is in memory by now
-    server.log.info("Open %s or type: %s", address.rstrip("/"), call)
+    way = f" or type: {call}" if len(call) <= LONGEST else ", which also shows the call"
+    server.log.info("Open %s%s", address.rstrip("/"), way)
     if logs.is_terminal():  # closing it says SIGHUP, at which Gunicorn would only reload
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
