@@ -369,6 +369,13 @@ def test_a_model_that_gives_another_answer_gets_no_version(released):
 
 
 @pytest.mark.slow
+def test_a_version_is_written_without_the_v_of_its_tag(released):
+    done = version(released, "v0.2.0")
+    assert done.returncode == 0 and "git tag v0.2.0\n" in done.stdout, done.stderr
+    assert 'version: "0.2.0"' in (released / "CITATION.cff").read_text("utf-8").splitlines()
+
+
+@pytest.mark.slow
 def test_a_changed_answer_is_compared_with_the_last_version_that_has_a_tag(released):
     call_it(released, "1.0.0")
     git(released, "tag", "v1.0.0")
