@@ -115,6 +115,10 @@ def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothin
             "from model.pendulum import swing\n",
             "imports model.pendulum, which has no file in model/.",
         ),
+        (
+            "import square\n",
+            "model/ imports square, which is in model/: import it as model.square.",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_imported_is_shown_and_waited_for(project, trying, fault, sentence):
