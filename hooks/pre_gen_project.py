@@ -26,7 +26,7 @@ SAMPLES = {"0000-0002-1825-0097", "0000-0001-2345-6789", "0000-0000-0000-0001"}
 BLOCKED = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6679, 6697, 10080}
 BLOCKED |= set(range(6665, 6670))
 VERSION = (
-    r"v?[0-9]+(\.[0-9]+)*([-_.]?(alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?"
+    r"[0-9]+(\.[0-9]+)*([-_.]?(alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?"
     r"(-[0-9]+|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?"
 )
 URL = (
@@ -53,7 +53,7 @@ def is_slug(text: str) -> bool:
 
 
 def is_version(text: str) -> bool:
-    """Whether a text is a version by PEP 440, without epoch or local part."""
+    """Whether a text is a version by PEP 440, without v, epoch or local part."""
     return bool(re.fullmatch(VERSION, text, re.IGNORECASE)) and len(text) <= 128
 
 
@@ -105,7 +105,7 @@ RULES: list[tuple[list[str], Callable[[str], object], str]] = [
     (
         ["version"],
         is_version,
-        "must be a version by PEP 440 such as 1.2.0, without epoch (1!) or local part (+x),"
+        "must be a version by PEP 440 such as 1.2.0, without v, epoch (1!) or local part (+x),"
         " because it is an image tag too.",
     ),
     (

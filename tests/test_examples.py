@@ -266,6 +266,16 @@ def test_a_model_that_fails_on_an_example_stops_the_start_and_names_it(project):
     assert "ZeroDivisionError" in said
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows stops no prediction.")
+def test_what_takes_too_long_to_record_is_named_with_the_limit(project, monkeypatch):
+    path = project / "model/square.py"
+    slow = path.read_text().replace("    return Output", "    time.sleep(60)\n    return Output")
+    path.write_text(slow.replace("from pydantic", "import time\n\nfrom pydantic"))
+    monkeypatch.setenv("MODEL_TIMEOUT", "1")
+    said = "correct the request or the model. The model took longer than MODEL_TIMEOUT allows.\n"
+    assert flask(project, "record").stderr == f"model/examples/two.json: {said}"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no full device to write to.")
 @pytest.mark.parametrize("reason", ["No space left on device", "Is a directory"])

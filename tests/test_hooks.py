@@ -36,7 +36,7 @@ REFUSED = [
     ],
     *[
         ("version", text)
-        for text in ["", "1!1.0", "1.0+local", "one", "1.0 ", "1..0", "1.0\n", "١.0"]
+        for text in ["", "1!1.0", "1.0+local", "one", "1.0 ", "1..0", "1.0\n", "١.0", "v1.0"]
     ],
     *[
         ("orcid", text)

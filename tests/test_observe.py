@@ -22,6 +22,7 @@ from conftest import (
     clean_environment,
     free_port,
     missing,
+    swapped,
     wait_for,
     wait_until,
     wait_until_it_listens,
@@ -263,6 +264,28 @@ def test_a_terminal_shows_text(bake):
         rf"^\d\d:\d\d:\d\d INFO Open http://localhost:{port} or type: curl '", shown, re.M
     )
     assert "{" not in shown
+
+
+SERIES = """
+from pydantic import BaseModel, Field
+
+class Input(BaseModel):
+    values: list[int] = Field(examples=[list(range(1000))])
+
+class Output(BaseModel):
+    total: int
+
+def predict(inputs: Input) -> Output:
+    return Output(total=sum(inputs.values))
+"""
+
+
+def test_a_call_that_fills_the_terminal_is_left_to_the_page(cookies, serve):
+    with serve(swapped(cookies.bake().project_path, SERIES)) as server:
+        wait_for(server.log, f"Open http://localhost:{server.port}")
+        shown = server.log.read_text()
+    assert "998, 999" not in shown and "values=999" not in shown
+    assert f"Open http://localhost:{server.port}, which also shows the call" in shown
 
 
 def test_the_counts_are_of_all_service_processes_and_outlive_them(bake, serve, tmp_path):

@@ -466,6 +466,14 @@ def test_the_call_of_curl_is_the_same_with_and_without_the_script(visit, model):
     assert call() == call(java_script_enabled=False)
 
 
+def test_a_long_call_scrolls_within_itself_so_that_what_follows_stays_near(visit):
+    page = visit("pendulum")
+    page.get_by_label("story").fill("a word " * 5000)
+    shown = page.locator(".call pre:visible")
+    expect(shown).to_contain_text("a word a word")
+    assert shown.bounding_box()["height"] < 500
+
+
 def test_a_call_is_copied_where_the_browser_has_no_clipboard_for_it(visit):
     page = visit(host="model.example")
     assert not page.evaluate("isSecureContext")

@@ -115,6 +115,10 @@ def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothin
             "from model.pendulum import swing\n",
             "imports model.pendulum, which has no file in model/.",
         ),
+        (
+            "import square\n",
+            "model/ imports square, which is in model/: import it as model.square.",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_imported_is_shown_and_waited_for(project, trying, fault, sentence):
@@ -366,6 +370,13 @@ def test_a_model_that_gives_another_answer_gets_no_version(released):
     assert refused.returncode == 1 and "type: make record" in refused.stderr
     assert "two.json: Value Squared is 5, recorded as 4." in refused.stderr
     assert not git(released, "status", "--porcelain", "CITATION.cff")
+
+
+@pytest.mark.slow
+def test_a_version_is_written_without_the_v_of_its_tag(released):
+    done = version(released, "v0.2.0")
+    assert done.returncode == 0 and "git tag v0.2.0\n" in done.stdout, done.stderr
+    assert 'version: "0.2.0"' in (released / "CITATION.cff").read_text("utf-8").splitlines()
 
 
 @pytest.mark.slow

@@ -193,10 +193,11 @@ def post_request(worker, req, environ, resp) -> None:
 
 def when_ready(server) -> None:
     """Say where the service answers, and a request to try."""
-    address = f"http://localhost:{port}/"
-    call = server.app.wsgi().extensions["page"].call(address)
+    call = server.app.wsgi().extensions["page"].call(f"http://localhost:{port}/")
     gc.freeze()  # so that the service processes share what is in memory by now
-    server.log.info("Open %s or type: %s", address.rstrip("/"), call)
+    # A call of more characters would bury the other lines in a terminal.
+    way = f" or type: {call}" if len(call) <= 1000 else ", which also shows the call"
+    server.log.info("Open http://localhost:%s%s", port, way)
     if logs.is_terminal():  # closing it says SIGHUP, at which Gunicorn would only reload
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 

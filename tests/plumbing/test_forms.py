@@ -80,6 +80,12 @@ def test_a_part_of_the_wrong_kind_is_refused_by_name(part, name, reason, quoted)
     assert refused.value.members()["supplied"] == {name: quoted}
 
 
+def test_a_file_beside_what_is_refused_is_quoted_by_its_name_and_size():
+    with pytest.raises(InvalidInput) as refused:
+        read((FILE, b"xy"), ('name="crop.x"', b"3"))
+    assert refused.value.members()["supplied"] == {"image": "é.png (2 bytes)", "crop.x": "3"}
+
+
 @pytest.mark.parametrize("data", [b"", b"--x", b"no form", body(('name="a"', b""))[:-9]])
 def test_what_is_no_form_is_refused(data):
     with pytest.raises(BadRequest):

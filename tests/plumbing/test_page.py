@@ -116,6 +116,29 @@ def test_a_docstring_is_shown_as_prose_and_what_is_hostile_in_it_stays_text(app)
     assert "&lt;script&gt;" in shown and "{{ 7*7 }}" in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "The parts:\n- one\n  more\n- two",
+            "<p>The parts:</p><ul><li>one\n  more</li><li>two</li></ul>",
+        ),
+        ("Words\nthat go on", "<p>Words\nthat go on</p>"),
+        ("Steps:\n1. cut\n2. count", '<p class="typed">Steps:\n1. cut\n2. count</p>'),
+        (
+            "Parameters\n----------\nx : float\n    Length (m)",
+            '<h3>Parameters</h3><p class="typed">x : float\n    Length (m)</p>',
+        ),
+    ],
+    ids=["list after a line", "long line", "numbered", "numpy"],
+)
+def test_the_lines_of_a_docstring_that_stand_for_something_stay_apart(app, text, expected):
+    template = '{% from "prose.html" import prose %}{{ prose(text) }}'
+    with app.test_request_context():
+        shown = render_template_string(template, text=text)
+    assert re.sub(r' dir="auto"|(?<=>)\n+', "", shown).strip() == expected
+
+
 def test_the_page_says_what_its_author_writes_of_the_model(app, client, monkeypatch):
     monkeypatch.setitem(app.config, "CHECK", True)
     facts, text = app.extensions["model"].facts, html.unescape(client.get("/").text)

@@ -70,8 +70,12 @@ def accept(kind: str) -> None:
         abort(406, f"The answer is {kind}, and Accept rules it out.")
 
 
-def written(model: ServedModel, texts: Texts, are_cells: bool = False) -> str:
+def written(
+    model: ServedModel, texts: Texts, are_cells: bool = False, supplied: Texts | None = None
+) -> str:
     """Write texts by field, as a query has them, as the JSON that they stand for.
+
+    An error quotes what was supplied, which are the texts if nothing else is said.
 
     :raise 422: if there is no such field, or texts cannot stand for a value of it
     """
@@ -83,7 +87,7 @@ def written(model: ServedModel, texts: Texts, are_cells: bool = False) -> str:
             wrong[name] = hint
         parts.append(f"{json.dumps(name)}: {text}")
     if wrong:
-        raise model.refusal(wrong, texts)
+        raise model.refusal(wrong, supplied or texts)
     return "{" + ", ".join(parts) + "}"
 
 

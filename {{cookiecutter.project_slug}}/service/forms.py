@@ -35,7 +35,7 @@ def read(model: ServedModel, body: bytes, options: dict[str, str]) -> tuple[byte
         raise model.refusal(wrong, supplied)
     whole = turns(files.items())
     encoded = {name: [encode(data) for _, data in found] for name, found in whole}
-    return written(model, texts | encoded).encode(), supplied
+    return written(model, texts | encoded, supplied=supplied).encode(), supplied
 
 
 def split(body: bytes, options: dict[str, str]) -> tuple[Texts, dict[str, list[File]]]:

@@ -41,8 +41,9 @@ def main() -> None:
     if len(sys.argv) < 2:
         print(USAGE.format(least))
         return
+    typed = sys.argv[1].lstrip("vV")  # as in the tag
     try:
-        new = Version(sys.argv[1])
+        new = Version(typed)
     except InvalidVersion:
         sys.exit(f"{sys.argv[1]!r} is no version by PEP 440 such as 1.2.0.")
     if new.release < least.release or new.local or new.epoch:
@@ -50,7 +51,7 @@ def main() -> None:
     if unknown := forgotten():
         way_out = "type git add with their names, or write a file too large for git into"
         sys.exit(f"git does not know {', '.join(unknown)}: {way_out} model/weights.json.")
-    write(sys.argv[1])
+    write(typed)
 
 
 def citation() -> dict:

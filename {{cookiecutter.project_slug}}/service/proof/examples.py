@@ -18,6 +18,7 @@ EMPTY = 'first put {"request": …} into model/examples/a.json'
 NONE = f"No example is recorded. Type: make record. If model/examples/ has no file yet, {EMPTY}."
 DRIFTED = """Mend the model (one that draws numbers needs a field seed: int | None = None) \
 or, if the new answers are right, type: make record"""
+LATE = "The model took longer than MODEL_TIMEOUT allows."
 
 
 class Example(BaseModel, extra="forbid"):
@@ -87,7 +88,8 @@ def answer_to(name: str, example: Example, ask: Callable) -> Any:
     kind, seed, body = ask(frames.PREDICT, json.dumps(example.request).encode())
     if kind != frames.ANSWER:
         faults = json.loads(body)["errors"].items() if kind == frames.INVALID else []
-        reason = " ".join(f"{place}: {why}." for place, why in faults) or body.decode()
+        said = LATE if kind == frames.TIMEOUT else body.decode()
+        reason = " ".join(f"{place}: {why}." for place, why in faults) or said
         sys.exit(f"model/examples/{name}.json: correct the request or the model. {reason}")
     if seed and example.request.get("seed") is None:
         sys.exit(f'model/examples/{name}.json: give the request a "seed", or no answer is final.')

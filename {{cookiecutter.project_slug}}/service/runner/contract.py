@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, PydanticUserError, RootModel, create_model
 
+from service.files import PROJECT
+
 
 class Contract(NamedTuple):
     """What `model/__init__.py` exports."""
@@ -26,10 +28,7 @@ def exported() -> Contract:
     try:
         model = importlib.import_module("model")
     except ModuleNotFoundError as error:
-        if error.name.partition(".")[0] == "model":
-            sys.exit(f"model/ imports {error.name}, which has no file in model/.")
-        way_out = "add its package to environment.yml, then type: make environment"
-        sys.exit(f"model/ imports {error.name}, which is not installed: {way_out}")
+        sys.exit(f"model/ imports {error.name}, {lacking(error.name)}")
 
     def export(name: str, fits: Callable, meaning: str, is_optional: bool = False) -> object:
         found = getattr(model, name, None)
@@ -48,6 +47,16 @@ def exported() -> Contract:
         export("predict_batch", accepts([]), "a function from list[Input] to list[Output]", True),
         export("Refusal", is_own_exception, "an exception class of its own", True) or (),
     )
+
+
+def lacking(name: str) -> str:
+    """Say why a module is not found, and the way out."""
+    first = name.partition(".")[0]
+    if first == "model":
+        return "which has no file in model/."
+    if (PROJECT / f"model/{first}.py").exists() or (PROJECT / f"model/{first}").is_dir():
+        return f"which is in model/: import it as model.{name}."
+    return "which is not installed: add its package to environment.yml, then type: make environment"
 
 
 def shown(found: object) -> str:
