@@ -5,21 +5,18 @@ socket. It waits in the queue of the system, first come first served, until a pr
 """
 
 import atexit
-import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 
 from service import frames
 from service.files import PROJECT
 from service.frames import Frame
 from service.inprocess import InProcess
 from service.question import Question, connected
-from service.slots import Slots
 
 WAITING = 1000  # requests that may wait for a process
 PROBES = 50  # connections without a request, by which a service process sees whether more may wait
@@ -34,7 +31,10 @@ class Pool:
     """The model processes, which the keeper starts and replaces."""
 
     def __init__(self, settings: dict) -> None:
-        self.settings, self.large, self.slots = settings, [], Slots()
+        from service.slots import Slots  # which needs fcntl, and so cannot be on Windows
+
+        self.settings, self.slots = settings, Slots()
+        self.held = 0  # bytes of large bodies
         self.probes: set[socket.socket] = set()
         queue, door = listener(), listener()
         self.queue, self.door = queue.getsockname(), door.getsockname()
@@ -48,13 +48,8 @@ class Pool:
                 start_new_session=True,  # Ctrl-C in a terminal is for this process alone
             )
         atexit.register(self.close)  # so that no model process outlives this process
-        # A worker that Gunicorn forks asks the keeper too, but does not end it.
-        os.register_at_fork(after_in_child=self.forget)
-
-    def forget(self) -> None:
-        """Leave the keeper to the parent, after a fork."""
-        atexit.unregister(self.close)
-        self.keeper.stdin.close()
+        # A worker that Gunicorn forks asks the keeper too, but must not keep it alive.
+        os.register_at_fork(after_in_child=self.keeper.stdin.close)
 
     def facts(self) -> dict:
         """Wait until the first process is ready, and give the facts about the model.
@@ -83,10 +78,9 @@ class Pool:
 
         Only some do so, since one that nobody needs any more takes a place until it is accepted.
         """
-        for probe in list(self.probes):
-            if frames.has_ended(probe):
-                self.probes.discard(probe)
-                probe.close()
+        for probe in list(filter(frames.has_ended, self.probes)):
+            self.probes.discard(probe)
+            probe.close()
         if len(self.probes) < PROBES:
             try:
                 probe = connected(self.queue)
@@ -126,17 +120,16 @@ class Pool:
             question.look()
         if len(body) < frames.LARGE:
             return question.ask()
-        held = sum(map(len, self.large)) + len(body)
-        if self.large and held > HELD and kind != frames.PART:
+        if self.held and self.held + len(body) > HELD and kind != frames.PART:
             return frames.BUSY, b"", b""
-        self.large.append(body)
+        self.held += len(body)
         try:
             with self.slots.wait(question.seconds) as question.slot:
                 return question.ask()
         except TimeoutError:
             return frames.BUSY, b"", b""
         finally:
-            self.large.remove(body)
+            self.held -= len(body)
 
     def close(self) -> None:
         """End the keeper, and with it the model processes."""
@@ -151,17 +144,6 @@ class Pool:
 def started(settings: dict) -> Pool | InProcess:
     """Start the model processes, or load the model in this process, by MODEL_PROCESSES."""
     return InProcess(settings) if settings["PROCESSES"] == 0 else Pool(settings)
-
-
-@contextlib.contextmanager
-def opened(settings: dict) -> Iterator[Pool | InProcess]:
-    """Keep a model ready to be asked until the end of the block."""
-    pool = started(settings)
-    try:
-        pool.facts()
-        yield pool
-    finally:
-        pool.close()
 
 
 def listener() -> socket.socket:
