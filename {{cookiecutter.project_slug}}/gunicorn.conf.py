@@ -197,7 +197,7 @@ def when_ready(server) -> None:
     call = server.app.wsgi().extensions["page"].call(address)
     gc.freeze()  # so that the service processes share what is in memory by now
     server.log.info("Open %s or type: %s", address.rstrip("/"), call)
-    if logs.is_terminal():  # closing it says SIGHUP, at which Gunicorn would only reload
+    if logs.IS_TERMINAL:  # closing it says SIGHUP, at which Gunicorn would only reload
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
