@@ -83,12 +83,11 @@ class Watch:
 
     def share(self, environ: dict, headers: list) -> None:
         """Let the pages of the origins in MODEL_CORS_ORIGINS read the answer, and send JSON."""
-        origin = environ.get("HTTP_ORIGIN")
-        if "*" in self.origins:
-            origin = "*"
-        else:  # a cache would give one origin's answer to another
+        is_open = "*" in self.origins
+        origin = "*" if is_open else environ.get("HTTP_ORIGIN")
+        if not is_open:  # a cache would give one origin's answer to another
             headers.append(("Vary", "Origin"))
-        if origin == "*" or origin in self.origins:
+        if origin in self.origins:
             headers += [
                 ("Access-Control-Allow-Origin", origin),
                 ("Access-Control-Allow-Headers", "*"),
@@ -122,5 +121,6 @@ def check_headers(environ: dict) -> None:
     for name in CONDITIONS:
         if not CONDITION.fullmatch(environ.get(name, "")):
             environ.pop(name, None)
-    if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost")):
+    is_old = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"  # which has no such header
+    if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost" if is_old else "")):
         environ.setdefault("service.refused", (400, BAD_HOST))
