@@ -39,14 +39,10 @@ def read(path: Path) -> Example:
         example = STRICT.validate_json(path.read_bytes().removeprefix(BOM_UTF8))
     except ValidationError as error:
         fault = error.errors()[0]
-        sys.exit(f"model/examples/{path.name}: {told(fault['loc'], fault['msg'])}")
+        place = ".".join(map(str, fault["loc"])) or "the file"
+        sys.exit(f"model/examples/{path.name}: {place}: {fault['msg']}.")
     justify(path.name, example)
     return example
-
-
-def told(place: list, reason: str) -> str:
-    """Say the place and the reason of a fault."""
-    return f"{'.'.join(map(str, place)) or 'the file'}: {reason}."
 
 
 def justify(name: str, example: Example) -> None:
@@ -54,16 +50,14 @@ def justify(name: str, example: Example) -> None:
 
     A name to skip that no field has is a mistake.
     """
-    strange = example.skip and set(example.skip).difference(example.response or example.skip)
-    if strange or (example.skip and not example.note.strip()):
-        reason = (
-            f"which the answer does not have: {sorted(strange)}" if strange else 'so add a "note"'
-        )
-        sys.exit(f'model/examples/{name}: "skip" leaves fields out of the comparison, {reason}.')
+    place, way_out = f"model/examples/{name}", 'write down why, as "note"'
+    if strange := set(example.skip).difference(example.response or example.skip):
+        sys.exit(f'{place}: "skip" names fields that the answer does not have: {sorted(strange)}.')
+    if example.skip and not example.note.strip():
+        sys.exit(f'{place}: "skip" leaves fields out of the comparison: {way_out}.')
     widest = worst(example, example.response)
     if widest.allowed > 0.01 and not example.note.strip():
-        reason = 'is tolerated to be off by more than 1 %: write down why, as "note".'
-        sys.exit(f"model/examples/{name}: {widest.path} {reason}")
+        sys.exit(f"{place}: {widest.path} is tolerated to be off by more than 1 %: {way_out}.")
 
 
 def examples() -> dict[str, Example]:
