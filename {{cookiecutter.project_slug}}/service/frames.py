@@ -60,10 +60,11 @@ def accepted(listener: socket.socket) -> socket.socket:
     return connection
 
 
-def is_readable(file: object, seconds: float) -> bool:
-    """Wait until a file or a socket can be read from, or has ended; say whether it can in time."""
+def is_readable(*files: object, seconds: float) -> bool:
+    """Wait until one of some files can be read from, or has ended; say whether one can in time."""
     watched = poll()
-    watched.register(file, select.POLLIN)
+    for file in files:
+        watched.register(file, select.POLLIN)
     return bool(watched.poll(1000 * seconds))
 
 

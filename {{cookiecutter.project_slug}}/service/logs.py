@@ -80,7 +80,7 @@ class LineHandler(logging.Handler):
             self.lost += 1
             return
         if self.lost:
-            words = f"{self.lost} lines of the log were lost: nobody read it, or a program locked it."
+            words = f"{self.lost} lines of the log were lost: nobody read it, or it was locked."
             self.lost = 0
             logger.warning(words)
             self.emit(record)

@@ -28,6 +28,9 @@ DATE = r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{
 CONDITION = re.compile(rf'{DATE}|(W/)?"[^"\s]*"')
 HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[A-Fa-f0-9.:]{2,45}\])(:[0-9]{0,5})?")
 BAD_HOST = "The header Host names no host: send one such as example.org."
+# What lets the pages of another origin read the answer, and send JSON
+SHARED = ("Access-Control-Allow-Headers", "*"), ("Access-Control-Expose-Headers", "*")
+ALLOWED = "Access-Control-Allow-Origin"
 PLAIN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")  # an id that a line of the log can hold
 
 REQUESTS = prometheus.Counter("http_requests", "Requests", ["method", "route", "status"])
@@ -43,10 +46,19 @@ DURATION = prometheus.Histogram(
 class Watch:
     """The WSGI application around that of Flask."""
 
-    def __init__(self, app: Flask, headers: list, links: str, origins: str) -> None:
-        self.wsgi, self.fingerprint = app.wsgi_app, dict(headers)["Model-Fingerprint"]
+    def __init__(self, app: Flask, fingerprint: str, links: str, origins: str) -> None:
+        self.wsgi, self.fingerprint, self.links = app.wsgi_app, fingerprint, links
         self.routes = {rule.rule for rule in app.url_map.iter_rules()} - {STATIC}
-        self.headers, self.links, self.origins = headers, links, origins.split()
+        self.origins = origins.split()
+        # Browsers guess no media type, and send no referrer.
+        self.headers = [
+            ("Model-Fingerprint", fingerprint),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+        ]
+        if "*" in self.origins:
+            self.headers += [(ALLOWED, "*"), *SHARED]
+            self.origins = []
         self.counts: dict[tuple, tuple] = {}
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
@@ -82,17 +94,10 @@ class Watch:
         return self.links.replace("<./", "<" + "../" * (path.count("/") - 1))
 
     def share(self, environ: dict, headers: list) -> None:
-        """Let the pages of the origins in MODEL_CORS_ORIGINS read the answer, and send JSON."""
-        is_open = "*" in self.origins
-        origin = "*" if is_open else environ.get("HTTP_ORIGIN")
-        if not is_open:  # a cache would give one origin's answer to another
-            headers.append(("Vary", "Origin"))
-        if origin in self.origins:
-            headers += [
-                ("Access-Control-Allow-Origin", origin),
-                ("Access-Control-Allow-Headers", "*"),
-                ("Access-Control-Expose-Headers", "*"),
-            ]
+        """Let the pages of the origins in MODEL_CORS_ORIGINS read the answer, and no others."""
+        headers.append(("Vary", "Origin"))  # or a cache would give one origin's answer to another
+        if (origin := environ.get("HTTP_ORIGIN")) in self.origins:
+            headers += [(ALLOWED, origin), *SHARED]
 
     def note(self, environ: dict, route: str, status: int, seconds: float, request: str) -> None:
         """Count a request, and write its line into the log."""

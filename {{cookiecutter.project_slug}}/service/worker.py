@@ -242,13 +242,10 @@ def end_early() -> None:
     An exception, which Python raises by default, can get lost in an import.
     """
 
-    def end(number: int, _: object) -> None:
+    def end(*_: object) -> None:
         for one in EARLY:  # a second stop would end this one half done
             signal.signal(one, signal.SIG_IGN)
         atexit._run_exitfuncs()  # which end the model processes
-        if number == signal.SIGINT:  # whoever has started this is told so
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
         os._exit(0)
 
     for number in EARLY:

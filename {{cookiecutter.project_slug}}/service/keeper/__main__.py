@@ -22,7 +22,8 @@ from service.keeper.process import NotReady, Process
 logger = logging.getLogger("service")
 
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds between the tries to start a process that ends while it loads
-TURN = 0.03  # seconds between two looks at the output and at predictions that take too long
+TURN = 0.2  # seconds between two looks for predictions that take too long
+GATHER = 0.03  # seconds in which output is gathered, so that many requests cost one look
 PATIENCE = 2  # seconds until the end of a process is known
 GRACE = 0.5  # seconds for the model processes to end by themselves at the end of the service
 
@@ -47,7 +48,9 @@ class Keeper:
         for work in (self.accept, self.keep):
             threading.Thread(target=work, daemon=True).start()
         # Standard input is a pipe that closes with the service.
-        while not frames.is_readable(sys.stdin, TURN):
+        while not frames.is_readable(sys.stdin, seconds=GATHER):
+            outputs = [process.output for process in list(self.processes)]
+            frames.is_readable(sys.stdin, *outputs, seconds=TURN)
             for process in list(self.processes):
                 process.look(self.cancelled)
         self.is_leaving = True

@@ -52,7 +52,8 @@ class Process:
         told = json.dumps({"settings": settings, "mark": self.mark.decode(), "door": door})
         with theirs:
             self.popen = self.born(told, queue, theirs.fileno())
-        os.set_blocking(self.popen.stdout.fileno(), False)
+        self.output = self.popen.stdout.fileno()
+        os.set_blocking(self.output, False)
 
     def born(self, told: str, *files: int) -> subprocess.Popen:
         """Start the process; it inherits two sockets."""
@@ -77,7 +78,7 @@ class Process:
         :raise NotReady: if it cannot be loaded, or the process has ended
         """
         try:
-            while not frames.is_readable(self.connection, 0.1):
+            while not frames.is_readable(self.connection, seconds=0.1):
                 if self.popen.poll() is not None:  # but a process that it has forked lives on
                     raise ConnectionError
             kind, _, body = frames.receive(self.connection)
