@@ -132,7 +132,7 @@ def forgotten() -> list[str]:
     known = git("ls-files", "-z", "model")
     if known is None:
         return []  # there is no git
-    large = {f"model/{name}" for name in weights.checked()}
+    large = {f"model/{weight.file}" for weight in weights.checked()}
     new = git("ls-files", "-z", "--others", "--exclude-standard", *OTHERS).split("\0")
     return sorted({*names("model"), *filter(None, new)} - large - {*known.split("\0")})
 
