@@ -11,15 +11,16 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 from service import frames
 from service.files import PROJECT
 from service.frames import Frame
-from service.inprocess import InProcess
 from service.question import Question, connected
 
 WAITING = 1000  # requests that may wait for a process
-PROBES = 50  # connections without a request, by which a service process sees whether more may wait
+RECENT = 1  # seconds for which a service process that has refused a request says that it is full
 # Seconds that the keeper may take to answer: it waits for the model, or for the end of a process.
 PATIENCE, BRIEF = {frames.FACTS: None, frames.ENDED: 10}, 2
 ENDING = 5  # seconds that it may take to end
@@ -35,7 +36,7 @@ class Pool:
 
         self.settings, self.slots = settings, Slots()
         self.held = 0  # bytes of large bodies
-        self.probes: set[socket.socket] = set()
+        self.refused = 0.0  # when too many requests waited for another one (s)
         queue, door = listener(), listener()
         self.queue, self.door = queue.getsockname(), door.getsockname()
         files = queue.fileno(), door.fileno()
@@ -69,26 +70,9 @@ class Pool:
         state = {"ready": 0, "requests": [], "reason": SILENT} | self.told_state()
         if not (state["ready"] or state["reason"]):
             state["reason"] = "a new model process is loading"
-        elif not state["reason"] and self.is_full():
+        elif not state["reason"] and time.monotonic() < self.refused + RECENT:
             state["reason"] = "too many predictions wait"
         return state
-
-    def is_full(self) -> bool:
-        """Try with a connection whether another one may wait in the queue; it waits there too.
-
-        Only some do so, since one that nobody needs any more takes a place until it is accepted.
-        """
-        for probe in list(filter(frames.has_ended, self.probes)):
-            self.probes.discard(probe)
-            probe.close()
-        if len(self.probes) < PROBES:
-            try:
-                probe = connected(self.queue)
-            except BlockingIOError:
-                return True
-            probe.shutdown(socket.SHUT_WR)
-            self.probes.add(probe)
-        return False
 
     def told_state(self) -> dict:
         """Ask the keeper how the model processes are; it is empty if there is no answer."""
@@ -104,13 +88,7 @@ class Pool:
         except OSError:  # it stands still, or ends just now
             return frames.ENDED, b"", b""
 
-    def ask(
-        self,
-        kind: bytes,
-        body: bytes = b"",
-        note: bytes = b"",
-        caller: socket.socket | None = None,
-    ) -> Frame:
+    def ask(self, kind: bytes, body: bytes, note: bytes = b"", caller: object = None) -> Frame:
         """Let the next free process answer a request; the note names it in the log.
 
         :raise CallerHasGone: if the caller's connection ends before the answer comes
@@ -139,6 +117,32 @@ class Pool:
         except subprocess.TimeoutExpired:  # it stands still; the model processes end with it
             self.keeper.kill()
             self.keeper.wait()
+
+
+class InProcess:
+    """MODEL_PROCESSES=0: the model in this process, where a debugger can stop it."""
+
+    def __init__(self, settings: dict) -> None:
+        from service.runner.__main__ import load  # a service process has no model otherwise
+
+        self.lock = threading.Lock()
+        self.model, self.told = load(settings)
+
+    def facts(self) -> dict:
+        """Give the facts about the model."""
+        return self.told | {"processes": 1}
+
+    def state(self) -> dict:
+        """Say that it is ready."""
+        return {"ready": 1, "requests": [""] * self.lock.locked(), "reason": ""}
+
+    def ask(self, kind: bytes, body: bytes, note: bytes = b"", caller: object = None) -> Frame:
+        """Let the model answer."""
+        with self.lock:
+            return self.model.answer(kind, note, body)
+
+    def close(self) -> None:
+        """Leave the model as it is."""
 
 
 def started(settings: dict) -> Pool | InProcess:
