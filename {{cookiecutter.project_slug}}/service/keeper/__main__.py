@@ -72,6 +72,8 @@ class Keeper:
             try:
                 connection = frames.accepted(self.door)
                 threading.Thread(target=self.tell, args=[connection], daemon=True).start()
+            except ConnectionError:
+                continue
             except (OSError, RuntimeError):  # there is no file, or no thread, to be had
                 time.sleep(TURN)
 
@@ -125,7 +127,8 @@ class Keeper:
                 self.live()
                 pauses = iter(PAUSES)
             except (NotReady, OSError, RuntimeError) as error:
-                self.reason = str(error)
+                is_told = isinstance(error, NotReady)
+                self.reason = str(error) if is_told else f"No process could be started: {error}."
                 pause = next(pauses, None) if self.facts else None
                 if pause is None or self.is_leaving:
                     break
