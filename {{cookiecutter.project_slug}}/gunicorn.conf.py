@@ -95,7 +95,7 @@ control_socket_disable = True
 errorlog = None
 logconfig_dict = logs.CONFIG
 
-# Another program's counts may be there.
+# It may name a folder of another program, which this one neither writes into nor removes.
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 

@@ -110,9 +110,9 @@ class Question:
 
         :raise CallerHasGone: if so
         """
-        # The service may itself have closed the connection of a slow caller.
-        is_known = self.caller is None or getattr(self.caller, "has_left", False)
-        if not is_known and frames.has_ended(self.caller):
+        if self.caller is None or getattr(self.caller, "has_left", False):
+            return  # there is none to be watched, or this side has closed it
+        if frames.has_ended(self.caller):
             self.pool.told(frames.CANCEL, self.name)
             raise CallerHasGone
 
