@@ -51,8 +51,9 @@ def justify(name: str, example: Example) -> None:
     A name to skip that no field has is a mistake.
     """
     place, way_out = f"model/examples/{name}", 'write down why, as "note"'
-    if strange := set(example.skip).difference(example.response or example.skip):
-        sys.exit(f'{place}: "skip" names fields that the answer does not have: {sorted(strange)}.')
+    answer = example.response or example.skip
+    if strange := [field for field in example.skip if field not in answer]:
+        sys.exit(f'{place}: "skip" names fields that the answer does not have: {strange}.')
     if example.skip and not example.note.strip():
         sys.exit(f'{place}: "skip" leaves fields out of the comparison: {way_out}.')
     widest = worst(example, example.response)
