@@ -49,7 +49,7 @@ service/about/templates/prose.html service/about/templates/reproduction.txt serv
 service/batch.py service/bodies.py service/errors.py service/fields.py
 service/files.py service/forms.py service/frames.py service/heads.py
 service/health.py service/keeper/__init__.py service/keeper/__main__.py
-service/keeper/process.py service/logs.py service/inprocess.py service/machine.py
+service/keeper/process.py service/logs.py service/machine.py
 service/packages.txt service/pictures.py service/pool.py service/predictions.py
 service/proof/__init__.py service/question.py service/proof/comparison.py
 service/proof/examples.py service/proof/record.py service/proof/replay.py

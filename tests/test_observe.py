@@ -98,7 +98,7 @@ def totals(server: Server) -> dict[str, float]:
 
 def folder(place: Path) -> Path:
     """The one folder of metrics in a place."""
-    (found,) = place.glob("service-*/metrics-of-*")
+    (found,) = place.glob("service-*")
     return found
 
 

@@ -576,7 +576,7 @@ def test_no_other_user_can_ask_a_model_process_or_the_keeper(one, place):
         try:
             stranger.connect(name)
             with contextlib.suppress(BrokenPipeError):
-                stranger.sendall(b"e\0\0\0\0\0\0")  # END, which would end a model process
+                stranger.sendall(b"p\0\0\0\0\0\0")  # which a model process would answer
         finally:
             os.seteuid(0)
         with contextlib.suppress(ConnectionError):

@@ -300,7 +300,7 @@ def test_an_outcome_means_the_same_on_the_page_and_in_the_report(bake):
 
 
 # Variables that a web server hands on, or that only the project itself sets and reads.
-INNER = r"HTTP_|IMAGE_|PATH_INFO|PROMETHEUS_|PYTHONBREAKPOINT|REQUEST_METHOD"
+INNER = r"HTTP_|IMAGE_|PATH_INFO|PROMETHEUS_|PYTHONBREAKPOINT|REQUEST_METHOD|SERVER_PROTOCOL"
 
 
 def test_every_variable_that_is_read_stands_on_a_page(bake):

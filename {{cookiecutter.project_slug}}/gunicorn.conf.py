@@ -95,22 +95,23 @@ control_socket_disable = True
 errorlog = None
 logconfig_dict = logs.CONFIG
 
-# Each service process counts in files of its own, and GET /metrics adds them up. Their folder
-# belongs to this start alone, though a reload reads these lines again, and goes with this process.
-# Where none can be made, each counts for itself.
-master, folder = os.getpid(), os.environ.pop("PROMETHEUS_MULTIPROC_DIR", "")
-if folder.endswith(f"/metrics-of-{master}"):
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-else:
-    folder = ""
+# It may name a folder of another program, which this one neither writes into nor removes.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
+def folder_for_counts() -> str:
+    """Make the folder in which each service process counts in files of its own.
+
+    GET /metrics adds them up. The folder goes with this process. Where none can be made, each
+    counts for itself.
+    """
     # Each by its name, or Python would write into it first to try it, which a full disk refuses.
     for parent in filter(None, (os.environ.get("TMPDIR"), "/dev/shm", "/tmp")):
         with contextlib.suppress(OSError):
-            owner = tempfile.mkdtemp(prefix="service-", dir=parent)
-            atexit.register(lambda path=owner: os.getpid() == master and shutil.rmtree(path, True))
-            folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] = f"{owner}/metrics-of-{master}"
-            Path(folder).mkdir()
-            break
+            folder = tempfile.mkdtemp(prefix="service-", dir=parent)
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            return folder
+    return ""
 
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -132,6 +133,7 @@ def on_starting(server) -> None:
     """
     if server.cfg.uid != os.geteuid():
         sys.exit("--user is not for this service: start it as that user, as the image does.")
+    server.folder = folder_for_counts()
     os.register_at_fork(after_in_parent=lambda: hold_back_stops(signal.SIG_UNBLOCK))
     if server.cfg.bind != [bind] or "GUNICORN_PID" in os.environ:
         return  # another address, or the heir of a server that is there
@@ -166,11 +168,12 @@ def post_fork(server, worker) -> None:
     for stop in STOPS:
         signal.signal(stop, lambda *_: os._exit(0))  # it has accepted nothing yet
     hold_back_stops(signal.SIG_UNBLOCK)
-    if not folder:
+    if not server.folder:
         return
     from prometheus_client import values
 
-    paths = {Path(folder) / f"{kind}_{worker.number}.db": SIZES[kind] for kind in SIZES}
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.folder
+    paths = {Path(server.folder) / f"{kind}_{worker.number}.db": SIZES[kind] for kind in SIZES}
     values.ValueClass = values.MultiProcessValue(lambda: worker.number)
     try:
         for path, size in paths.items():
@@ -198,7 +201,7 @@ def when_ready(server) -> None:
     # A call of more characters would bury the other lines in a terminal.
     way = f" or type: {call}" if len(call) <= 1000 else ", which also shows the call"
     server.log.info("Open http://localhost:%s%s", port, way)
-    if logs.is_terminal():  # closing it says SIGHUP, at which Gunicorn would only reload
+    if logs.IS_TERMINAL:  # closing it says SIGHUP, at which Gunicorn would only reload
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 

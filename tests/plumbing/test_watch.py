@@ -142,7 +142,7 @@ def test_a_condition_that_is_no_date_is_ignored(client, path, date):
     for name in ("If-Modified-Since", "If-Unmodified-Since", "If-Range"):
         headers = {name: date, "If-None-Match": '"x"', "Range": "bytes=0-1"}
         for given in (headers, {name: date}, {name: date, "Range": "bytes=0-1"}):
-            assert client.get(path, headers=given, buffered=True).status_code in (200, 206)
+            assert client.get(path, headers=given, buffered=True).status_code == 200
 
 
 def test_a_condition_that_is_ignored_costs_no_answer_of_the_model(client, query):
@@ -154,13 +154,11 @@ def test_a_condition_that_is_ignored_costs_no_answer_of_the_model(client, query)
 def test_a_file_that_has_not_changed_is_not_sent_again(client):
     first = client.get("/static/page.js", buffered=True)
     date, tag = first.headers["Last-Modified"], first.headers["ETag"]
-    part = {"Range": "bytes=0-1"}
     for headers, status in (
-        ({"If-Modified-Since": date}, 304),
         ({"If-None-Match": tag}, 304),
-        (part | {"If-Range": tag}, 206),
-        (part | {"If-Range": date}, 206),
-        (part | {"If-Range": '"x"'}, 200),
+        ({"If-None-Match": tag, "If-Modified-Since": date}, 304),
+        ({"If-None-Match": '"x"', "If-Modified-Since": date}, 200),
+        ({"Range": "bytes=0-1", "If-Range": tag}, 200),
     ):
         found = client.get("/static/page.js", headers=headers, buffered=True)
         assert found.status_code == status, headers

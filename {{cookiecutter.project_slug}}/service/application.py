@@ -21,7 +21,7 @@ def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask
     """
     found = settings(own)
     warn()
-    provenance.identity()  # which stops at weights that are missing or changed
+    fingerprint = provenance.identity()["fingerprint"]  # stops at weights that are not as listed
     app = commands()
     app.url_map.merge_slashes = False  # by a redirect to whatever host the caller names
     app.json.ensure_ascii = False
@@ -31,7 +31,7 @@ def create_app(own: Mapping = {}, pool: Pool | InProcess | None = None) -> Flask
     for part in (predictions, batch, citation, openapi, page, health):
         part.register(app, model)
     errors.register(app)
-    app.wsgi_app = Watch(app, headers.constant(), headers.links(), found["CORS_ORIGINS"])
+    app.wsgi_app = Watch(app, fingerprint, headers.links(), found["CORS_ORIGINS"])
     return app
 
 

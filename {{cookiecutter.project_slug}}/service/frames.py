@@ -27,7 +27,6 @@ PREDICT, BATCH = b"p", b"b"
 ROWS = b"r"  # a batch of which each row is answered by itself
 PART = b"q"  # rows of a batch, joined, which wait as long as it takes
 APART = b"t"  # two lists of names and a batch, joined: the batch is only taken apart
-END = b"e"  # the service ends
 # Answers of a model process.
 DONE = b"D"  # to the keeper: a long prediction is over; it is answered by DONE or TIMEOUT
 READY = b"R"  # it takes requests; the body has the facts about the model
@@ -61,19 +60,23 @@ def accepted(listener: socket.socket) -> socket.socket:
     return connection
 
 
-def is_readable(file: object, seconds: float | None = None) -> bool:
-    """Wait until a file or a socket can be read from, or has ended; say whether it can in time."""
+def is_readable(*files: object, seconds: float) -> bool:
+    """Wait until one of some files can be read from, or has ended; say whether one can in time."""
     watched = poll()
-    watched.register(file, select.POLLIN)
-    return bool(watched.poll(None if seconds is None else 1000 * seconds))
+    for file in files:
+        watched.register(file, select.POLLIN)
+    return bool(watched.poll(1000 * seconds))
 
 
 def has_ended(connection: socket.socket) -> bool:
-    """Check whether the other end has closed a connection, also behind bytes that nobody reads."""
+    """Check whether a connection is closed, also behind bytes that nobody reads."""
     watched, ends = poll(), getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
-    watched.register(connection, select.POLLIN | ends)
-    events = dict(watched.poll(0)).get(connection.fileno(), 0)
-    return bool(events & ends) or bool(events and not connection.recv(1, socket.MSG_PEEK))
+    try:
+        watched.register(connection, select.POLLIN | ends)
+        events = dict(watched.poll(0)).get(connection.fileno(), 0)
+        return bool(events & ends) or bool(events and not connection.recv(1, socket.MSG_PEEK))
+    except (OSError, ValueError):
+        return True
 
 
 def pack(kind: bytes, body: bytes = b"", note: bytes = b"") -> bytes:

@@ -27,8 +27,6 @@ class Request(message.Request):
         except errors.ParseException as error:
             error.method = self.method
             raise
-        if self.version >= (1, 1) and "HOST" not in dict(self.headers):
-            raise errors.ParseException("A request of HTTP/1.1 needs the header Host")
         codings = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
         # A chunk may be a byte long; as many as 8 KB hold would let others wait
         self.unreader.mxchunk = PIECE if codings else LARGE

@@ -14,8 +14,6 @@ from service.served import ServedModel
 
 def register(app: Flask, model: ServedModel) -> None:
     """Add the routes to a service."""
-    present = prometheus.CollectorRegistry()
-    present.register(Now(model))
 
     def healthz() -> dict:
         """Answer as long as the service lives."""
@@ -32,12 +30,10 @@ def register(app: Flask, model: ServedModel) -> None:
         return {"status": "ready"}
 
     def metrics() -> Response:
-        """Give what all service processes have counted, for Prometheus."""
-        counts = prometheus.REGISTRY
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-            counts = prometheus.CollectorRegistry()
-            multiprocess.MultiProcessCollector(counts)
-        text = prometheus.generate_latest(counts) + prometheus.generate_latest(present)
+        """Give what all service processes have counted, and what is so now, for Prometheus."""
+        is_shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        counts = multiprocess.MultiProcessCollector(None) if is_shared else prometheus.REGISTRY
+        text = prometheus.generate_latest(counts) + prometheus.generate_latest(Now(model))
         return Response(text, content_type=prometheus.CONTENT_TYPE_LATEST)
 
     for view in (healthz, readyz, metrics):

@@ -26,8 +26,6 @@ poll = getattr(select, "poll", None)  # as it is before gevent puts its own in t
 
 logger = logging.getLogger("service")
 request = ContextVar("request", default="")  # the id of the request that is being answered
-lost = [0]  # lines that could not be written
-cut = [""]  # what ends one that was written in part
 
 
 class JSONFormatter(logging.Formatter):
@@ -66,53 +64,51 @@ def printable(text: str) -> str:
 
 
 class LineHandler(logging.Handler):
-    """Standard output, into which several processes write whole lines."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the line of a record."""
-        write(self.format(record))
-
-
-def write(text: str) -> None:
-    """Write a line while no other process writes: the system writes only short ones at once.
+    """Standard output, into which several processes write whole lines.
 
     A line is lost, and counted, where nobody reads the other end, or another program locks the
     file: no answer waits for the log.
     """
-    if not (has_room() and is_held()):
-        lost[0] += 1
-        return
-    if lost[0]:
-        words = f"{lost[0]} lines of the log were lost: nobody read it, or a program locked it."
-        lost[0] = 0
-        logger.warning(words)
-        write(text)
-        return
-    line = whole = f"{cut[0]}{text}\n".encode()
-    with contextlib.suppress(OSError):  # nobody reads it any more
-        while line and has_room(PATIENCE):
-            line = line[os.write(OUTPUT, line[:WHOLE]) :]
-        lost[0] += bool(line)
-        if line != whole:
-            cut[0] = "\n" if line else ""
-    with contextlib.suppress(AttributeError, OSError):  # the system knows no locks there
-        fcntl.lockf(OUTPUT, fcntl.LOCK_UN)
 
+    lost = 0  # lines that could not be written
+    cut = ""  # what ends one that was written in part
 
-def is_held() -> bool:
-    """Take the lock on the output, which also a killed process releases.
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line while no other process writes: the system writes only short ones at once."""
+        text = self.format(record)
+        if not (has_room() and self.is_held()):
+            self.lost += 1
+            return
+        if self.lost:
+            words = f"{self.lost} lines of the log were lost: nobody read it, or it was locked."
+            self.lost = 0
+            logger.warning(words)
+            self.emit(record)
+            return
+        line = whole = f"{self.cut}{text}\n".encode()
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            while line and has_room(PATIENCE):
+                line = line[os.write(OUTPUT, line[:WHOLE]) :]
+            self.lost += bool(line)
+            if line != whole:
+                self.cut = "\n" if line else ""
+        with contextlib.suppress(AttributeError, OSError):  # the system knows no locks there
+            fcntl.lockf(OUTPUT, fcntl.LOCK_UN)
 
-    Whoever may read a file may lock it: after a line that is lost, the next waits for no lock.
-    """
-    for number in range(1 if lost[0] else TRIES):
-        try:
-            fcntl.lockf(OUTPUT, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            poll().poll(int(number > AT_ONCE))
-        except (AttributeError, OSError):  # the system knows no locks there
-            return True
-    return False
+    def is_held(self) -> bool:
+        """Take the lock on the output, which also a killed process releases.
+
+        Whoever may read a file may lock it: after a line that is lost, the next waits for no lock.
+        """
+        for number in range(1 if self.lost else TRIES):
+            try:
+                fcntl.lockf(OUTPUT, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                poll().poll(int(number > AT_ONCE))
+            except (AttributeError, OSError):  # the system knows no locks there
+                return True
+        return False
 
 
 def has_room(milliseconds: int = 0) -> bool:
@@ -134,14 +130,8 @@ def open_streams() -> None:
             os.set_inheritable(number, True)
 
 
-def is_terminal() -> bool:
-    """Whether a person reads the log as it is written."""
-    with contextlib.suppress(OSError):
-        return os.isatty(OUTPUT)
-    return False
-
-
-FORMATTER = TextFormatter if is_terminal() else JSONFormatter
+IS_TERMINAL = os.isatty(OUTPUT)  # whether a person reads the log as it is written
+FORMATTER = TextFormatter if IS_TERMINAL else JSONFormatter
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 CONFIG = {
     "version": 1,

@@ -5,24 +5,22 @@ socket. It waits in the queue of the system, first come first served, until a pr
 """
 
 import atexit
-import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
 
 from service import frames
 from service.files import PROJECT
 from service.frames import Frame
-from service.inprocess import InProcess
 from service.question import Question, connected
-from service.slots import Slots
 
 WAITING = 1000  # requests that may wait for a process
-PROBES = 50  # connections without a request, by which a service process sees whether more may wait
+RECENT = 1  # seconds for which a service process that has refused a request says that it is full
 # Seconds that the keeper may take to answer: it waits for the model, or for the end of a process.
 PATIENCE, BRIEF = {frames.FACTS: None, frames.ENDED: 10}, 2
 ENDING = 5  # seconds that it may take to end
@@ -34,8 +32,11 @@ class Pool:
     """The model processes, which the keeper starts and replaces."""
 
     def __init__(self, settings: dict) -> None:
-        self.settings, self.large, self.slots = settings, [], Slots()
-        self.probes: set[socket.socket] = set()
+        from service.slots import Slots  # which needs fcntl, and so cannot be on Windows
+
+        self.settings, self.slots = settings, Slots()
+        self.held = 0  # bytes of large bodies
+        self.refused = 0.0  # when too many requests waited for another one (s)
         queue, door = listener(), listener()
         self.queue, self.door = queue.getsockname(), door.getsockname()
         files = queue.fileno(), door.fileno()
@@ -50,13 +51,8 @@ class Pool:
                 start_new_session=True,  # Ctrl-C in a terminal is for this process alone
             )
         atexit.register(self.close)  # so that no model process outlives this process
-        # A worker that Gunicorn forks asks the keeper too, but does not end it.
-        os.register_at_fork(after_in_child=self.forget)
-
-    def forget(self) -> None:
-        """Leave the keeper to the parent, after a fork."""
-        atexit.unregister(self.close)
-        self.keeper.stdin.close()
+        # A worker that Gunicorn forks asks the keeper too, but must not keep it alive.
+        os.register_at_fork(after_in_child=self.keeper.stdin.close)
 
     def facts(self) -> dict:
         """Wait until the first process is ready, and give the facts about the model.
@@ -76,27 +72,9 @@ class Pool:
         state = {"ready": 0, "requests": [], "reason": SILENT} | self.told_state()
         if not (state["ready"] or state["reason"]):
             state["reason"] = "a new model process is loading"
-        elif not state["reason"] and self.is_full():
+        elif not state["reason"] and time.monotonic() < self.refused + RECENT:
             state["reason"] = "too many predictions wait"
         return state
-
-    def is_full(self) -> bool:
-        """Try with a connection whether another one may wait in the queue; it waits there too.
-
-        Only some do so, since one that nobody needs any more takes a place until it is accepted.
-        """
-        for probe in list(self.probes):
-            if frames.has_ended(probe):
-                self.probes.discard(probe)
-                probe.close()
-        if len(self.probes) < PROBES:
-            try:
-                probe = connected(self.queue)
-            except BlockingIOError:
-                return True
-            probe.shutdown(socket.SHUT_WR)
-            self.probes.add(probe)
-        return False
 
     def told_state(self) -> dict:
         """Ask the keeper how the model processes are; it is empty if there is no answer."""
@@ -112,13 +90,7 @@ class Pool:
         except OSError:  # it stands still, or ends just now
             return frames.ENDED, b"", b""
 
-    def ask(
-        self,
-        kind: bytes,
-        body: bytes = b"",
-        note: bytes = b"",
-        caller: socket.socket | None = None,
-    ) -> Frame:
+    def ask(self, kind: bytes, body: bytes, note: bytes = b"", caller: object = None) -> Frame:
         """Let the next free process answer a request; the note names it in the log.
 
         :raise CallerHasGone: if the caller's connection ends before the answer comes
@@ -128,17 +100,16 @@ class Pool:
             question.look()
         if len(body) < frames.LARGE:
             return question.ask()
-        held = sum(map(len, self.large)) + len(body)
-        if self.large and held > HELD and kind != frames.PART:
+        if self.held and self.held + len(body) > HELD and kind != frames.PART:
             return frames.BUSY, b"", b""
-        self.large.append(body)
+        self.held += len(body)
         try:
             with self.slots.wait(question.seconds) as question.slot:
                 return question.ask()
         except TimeoutError:
             return frames.BUSY, b"", b""
         finally:
-            self.large.remove(body)
+            self.held -= len(body)
 
     def close(self) -> None:
         """End the keeper, and with it the model processes."""
@@ -150,20 +121,35 @@ class Pool:
             self.keeper.wait()
 
 
+class InProcess:
+    """MODEL_PROCESSES=0: the model in this process, where a debugger can stop it."""
+
+    def __init__(self, settings: dict) -> None:
+        from service.runner.__main__ import load  # a service process has no model otherwise
+
+        self.lock = threading.Lock()
+        self.model, self.told = load(settings)
+
+    def facts(self) -> dict:
+        """Give the facts about the model."""
+        return self.told | {"processes": 1}
+
+    def state(self) -> dict:
+        """Say that it is ready."""
+        return {"ready": 1, "requests": [""] * self.lock.locked(), "reason": ""}
+
+    def ask(self, kind: bytes, body: bytes, note: bytes = b"", caller: object = None) -> Frame:
+        """Let the model answer."""
+        with self.lock:
+            return self.model.answer(kind, note, body)
+
+    def close(self) -> None:
+        """Leave the model as it is."""
+
+
 def started(settings: dict) -> Pool | InProcess:
     """Start the model processes, or load the model in this process, by MODEL_PROCESSES."""
     return InProcess(settings) if settings["PROCESSES"] == 0 else Pool(settings)
-
-
-@contextlib.contextmanager
-def opened(settings: dict) -> Iterator[Pool | InProcess]:
-    """Keep a model ready to be asked until the end of the block."""
-    pool = started(settings)
-    try:
-        pool.facts()
-        yield pool
-    finally:
-        pool.close()
 
 
 def listener() -> socket.socket:

@@ -35,9 +35,7 @@ class Question:
 
     slot: contextlib.ExitStack | None = None  # for a long body
 
-    def __init__(
-        self, pool: object, kind: bytes, body: bytes, note: bytes, caller: socket.socket | None
-    ) -> None:
+    def __init__(self, pool: object, kind: bytes, body: bytes, note: bytes, caller: object) -> None:
         self.pool, self.kind, self.body, self.caller = pool, kind, body, caller
         # The number of the process, so that no two requests have the same name
         self.name = b"%d-%d %s" % (os.getpid(), next(NUMBERS), note)
@@ -55,7 +53,10 @@ class Question:
                     connection.settimeout(self.seconds)
                     frames.send(connection, frames.pack(self.kind, self.body, self.name))
                     return self.answer(connection, end)
-            except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
+            except BlockingIOError:  # too many wait
+                self.pool.refused = time.monotonic()
+                return frames.BUSY, b"", b""
+            except TimeoutError:
                 return frames.BUSY, b"", b""
             except ConnectionError:
                 kind, note, body = self.pool.told(frames.ENDED, self.name)
@@ -109,7 +110,9 @@ class Question:
 
         :raise CallerHasGone: if so
         """
-        if has_gone(self.caller):
+        if self.caller is None or getattr(self.caller, "has_left", False):
+            return  # there is none to be watched, or this side has closed it
+        if frames.has_ended(self.caller):
             self.pool.told(frames.CANCEL, self.name)
             raise CallerHasGone
 
@@ -130,13 +133,3 @@ def connected(address: str | bytes) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def has_gone(caller: socket.socket | None) -> bool:
-    """Check whether the caller's connection has ended."""
-    if caller is None or getattr(caller, "has_left", False):  # this side has closed it
-        return False
-    try:
-        return frames.has_ended(caller)
-    except (OSError, ValueError):
-        return True

@@ -4,16 +4,12 @@ Reading 10 MB takes a third of a second. Without slots, a few such bodies would 
 processes, and every short request would wait.
 """
 
+import fcntl
 import os
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
-
-try:
-    import fcntl
-except ImportError:  # Windows has none, and runs the model in the process of the service
-    fcntl = None
 
 PAUSE = 0.01  # seconds between two tries to take a slot
 

@@ -20,15 +20,15 @@ logger = logging.getLogger("service")
 METHODS = {"GET", "HEAD", "OPTIONS", "POST"}
 OTHER = "other"  # stands for what a caller made up, which could be anything and be endless
 STATIC = "/static/<path:filename>"
-# Headers that are for changes, or for another protocol: Werkzeug would refuse the request.
-IGNORED = "HTTP_IF_MATCH", "HTTP_UPGRADE"
-# Headers with a date, or the tag of an answer, as condition. Werkzeug fails on other dates.
-CONDITIONS = "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE"
+# Headers that are for changes or for another protocol, at which Werkzeug would refuse a request,
+# and for dates, some of which it fails on: the tag of an answer says whether it has changed.
+IGNORED = "HTTP_IF_MATCH", "HTTP_UPGRADE", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RANGE", "HTTP_RANGE"
 ACCEPT = 1000  # characters; Werkzeug takes seconds for some longer ones
-DATE = r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
-CONDITION = re.compile(rf'{DATE}|(W/)?"[^"\s]*"')
 HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[A-Fa-f0-9.:]{2,45}\])(:[0-9]{0,5})?")
 BAD_HOST = "The header Host names no host: send one such as example.org."
+# What lets the pages of another origin read the answer, and send JSON
+SHARED = ("Access-Control-Allow-Headers", "*"), ("Access-Control-Expose-Headers", "*")
+ALLOWED = "Access-Control-Allow-Origin"
 PLAIN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")  # an id that a line of the log can hold
 
 REQUESTS = prometheus.Counter("http_requests", "Requests", ["method", "route", "status"])
@@ -44,10 +44,19 @@ DURATION = prometheus.Histogram(
 class Watch:
     """The WSGI application around that of Flask."""
 
-    def __init__(self, app: Flask, headers: list, links: str, origins: str) -> None:
-        self.wsgi, self.fingerprint = app.wsgi_app, dict(headers)["Model-Fingerprint"]
+    def __init__(self, app: Flask, fingerprint: str, links: str, origins: str) -> None:
+        self.wsgi, self.fingerprint, self.links = app.wsgi_app, fingerprint, links
         self.routes = {rule.rule for rule in app.url_map.iter_rules()} - {STATIC}
-        self.headers, self.links, self.origins = headers, links, origins.split()
+        self.origins = origins.split()
+        # Browsers guess no media type, and send no referrer.
+        self.headers = [
+            ("Model-Fingerprint", fingerprint),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+        ]
+        if "*" in self.origins:
+            self.headers += [(ALLOWED, "*"), *SHARED]
+            self.origins = []
         self.counts: dict[tuple, tuple] = {}
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
@@ -69,7 +78,9 @@ class Watch:
             if code < 400 and route not in (OTHER, STATIC):
                 headers.append(("Link", self.links if path.count("/") < 2 else self.up(path)))
             if self.origins:
-                self.share(environ, headers)
+                headers.append(("Vary", "Origin"))  # or a cache would give one's answer to another
+            if (origin := environ.get("HTTP_ORIGIN")) in self.origins:
+                headers += [(ALLOWED, origin), *SHARED]
             return start_response(status, headers, error)
 
         if refused := environ.get("service.refused"):
@@ -81,20 +92,6 @@ class Watch:
     def up(self, path: str) -> str:
         """The links, relative to what was asked for: a web server may give a host and a prefix."""
         return self.links.replace("<./", "<" + "../" * (path.count("/") - 1))
-
-    def share(self, environ: dict, headers: list) -> None:
-        """Let the pages of the origins in MODEL_CORS_ORIGINS read the answer, and send JSON."""
-        origin = environ.get("HTTP_ORIGIN")
-        if "*" in self.origins:
-            origin = "*"
-        else:  # a cache would give one origin's answer to another
-            headers.append(("Vary", "Origin"))
-        if origin == "*" or origin in self.origins:
-            headers += [
-                ("Access-Control-Allow-Origin", origin),
-                ("Access-Control-Allow-Headers", "*"),
-                ("Access-Control-Expose-Headers", "*"),
-            ]
 
     def note(self, environ: dict, route: str, status: int, seconds: float, request: str) -> None:
         """Count a request, and write its line into the log."""
@@ -120,10 +117,8 @@ def check_headers(environ: dict) -> None:
     """Leave out the headers that Werkzeug would fail on; refuse a host that is none."""
     for name in IGNORED:
         environ.pop(name, None)
-    for name in CONDITIONS:
-        if not CONDITION.fullmatch(environ.get(name, "")):
-            environ.pop(name, None)
     if len(environ.get("HTTP_ACCEPT", "")) > ACCEPT:
         environ.pop("HTTP_ACCEPT")  # anything is taken then
-    if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost")):
+    is_old = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"  # which has no such header
+    if not HOST.fullmatch(environ.get("HTTP_HOST", "localhost" if is_old else "")):
         environ.setdefault("service.refused", (400, BAD_HOST))

@@ -42,14 +42,14 @@ class Client:
 
     def rest(self, seconds: float) -> None:
         """Wait for a request."""
-        self.end = time.monotonic() + seconds
-        self.is_asking = self.is_answered = False
+        self.end, self.is_asking = time.monotonic() + seconds, False
         self.held = 0  # bytes of the request, or of the answer
 
-    def wait(self, act: Callable, *arguments: object) -> object:
-        """Do what the client may keep waiting."""
-        self.began = now = time.monotonic()
-        self.late = min(self.end, now + self.settings["SILENCE"]) if self.is_asking else self.end
+    def wait(self, way: int, act: Callable, *arguments: object) -> object:
+        """Receive or send, which the client may keep waiting; the way says what to shut then."""
+        self.way, self.began = way, time.monotonic()
+        silent = self.began + self.settings["SILENCE"]
+        self.late = min(self.end, silent) if self.is_asking else self.end
         self.worker.waiting[self] = None
         try:
             return act(*arguments)
@@ -58,7 +58,7 @@ class Client:
 
     def recv(self, *arguments: int) -> bytes:
         """Receive a part of a request; its headers have a time of their own."""
-        data = self.wait(self.connection.recv, *arguments)
+        data = self.wait(SHUT_RD, self.connection.recv, *arguments)
         if not (self.held or self.is_asking):
             self.end = time.monotonic() + self.settings["SILENCE"]
         self.held += len(data)
@@ -74,13 +74,13 @@ class Client:
 
     def flush(self) -> None:
         """Send what is kept, of which a long part is not copied."""
-        parts, self.parts, self.is_answered = self.parts, [], True
+        parts, self.parts = self.parts, []
         self.end = time.monotonic() + self.settings["TRANSFER"]
         whole = parts if sum(map(len, parts)) > LONG else [b"".join(parts)]
         for part in map(memoryview, whole):
             while part:
                 self.held = len(part)
-                part = part[self.wait(self.connection.send, part) :]
+                part = part[self.wait(SHUT_WR, self.connection.send, part) :]
 
     def skip(self, reader: object) -> None:
         """Read what is left of a body before its answer, as long as it goes on coming.
@@ -101,14 +101,14 @@ class Client:
         self.worker.waiting.pop(self, None)
         self.has_left = True
         with contextlib.suppress(OSError):
-            self.connection._sock.shutdown(SHUT_WR if self.is_answered else SHUT_RD)
+            self.connection._sock.shutdown(self.way)
 
     def close(self) -> None:
         """Close the connection; a client that still sends would else lose the answer (RST)."""
         self.rest(LINGER)
         with contextlib.suppress(OSError):
             self.connection.shutdown(SHUT_WR)
-            while self.wait(self.connection.recv, LONG):
+            while self.wait(SHUT_RD, self.connection.recv, LONG):
                 pass
         self.connection.close()
 
@@ -177,16 +177,15 @@ class Worker(GeventWorker):
             super().handle_error(req, client, addr, exc)
             return
         refused = REFUSED.get(type(exc), 400), f"{exc}."
-        environ = {"REQUEST_METHOD": "", "PATH_INFO": "", "service.refused": refused}
+        environ = {"REQUEST_METHOD": getattr(exc, "method", None), "PATH_INFO": ""}
+        environ["service.refused"] = refused
 
         def respond(status: str, headers: list, error: object = None) -> None:
             lines = [f"{name}: {value}\r\n" for name, value in headers]
             head = "".join([f"HTTP/1.1 {status}\r\n", *lines, "Connection: close\r\n\r\n"])
             client.sendall(head.encode("latin-1"))
 
-        body = b"".join(self.wsgi(environ, respond))
-        if getattr(exc, "method", "") != "HEAD":
-            client.sendall(body)
+        client.sendall(b"".join(self.wsgi(environ, respond)))
         with contextlib.suppress(OSError):  # who has gone away gets no answer
             client.flush()
 
@@ -212,13 +211,10 @@ def end_early() -> None:
     An exception, which Python raises by default, can get lost in an import.
     """
 
-    def end(number: int, _: object) -> None:
+    def end(*_: object) -> None:
         for one in EARLY:  # a second stop would end this one half done
             signal.signal(one, signal.SIG_IGN)
         atexit._run_exitfuncs()  # which end the model processes
-        if number == signal.SIGINT:  # whoever has started this is told so
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
         os._exit(0)
 
     for number in EARLY:

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from service import logs
 from service.application import create_app
-from service.inprocess import InProcess
+from service.pool import InProcess
 from service.proof.examples import DRIFTED, NONE, answer_to, examples, recorded, worst
 from service.runner.answers import traced
 from service.settings import port, settings

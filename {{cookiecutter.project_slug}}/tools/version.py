@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import ValidationError
 
 from service.files import names
-from service.pool import opened
+from service.pool import started
 from service.proof import weights
 from service.proof.examples import STRICT, Example, examples, worst
 from service.settings import settings
@@ -31,8 +31,9 @@ OTHERS = ["environment.yml", "locks", "model/examples", "tests"]  # which a vers
 
 def main() -> None:
     """Say what step is asked for; with a version that is at least such a step, write it."""
-    with opened(settings({"CHECK": True})):  # stops where the model gives another answer
-        old = Version(citation()["version"])
+    with contextlib.closing(started(settings({"CHECK": True}))) as pool:
+        pool.facts()  # stops where the model gives another answer
+    old = Version(citation()["version"])
     known = tags()
     before = max(known, default=None)
     step, reasons = demanded(known.get(before))
@@ -132,7 +133,7 @@ def forgotten() -> list[str]:
     known = git("ls-files", "-z", "model")
     if known is None:
         return []  # there is no git
-    large = {f"model/{name}" for name in weights.checked()}
+    large = {f"model/{weight.file}" for weight in weights.checked()}
     new = git("ls-files", "-z", "--others", "--exclude-standard", *OTHERS).split("\0")
     return sorted({*names("model"), *filter(None, new)} - large - {*known.split("\0")})
 

@@ -114,10 +114,10 @@ class Work(BaseModel, extra="allow"):
 
     def called(self, column: int) -> dict[str, str]:
         """The texts of such fields, by their names in BibTeX (0) or in CSL-JSON (1)."""
-        fields = NAMES["fields"] | NAMES["special"].get(self.kind, {})
-        known = {field: text for field in fields if (text := self.said(field))}
-        names = {field: (fields[field][column] or "").split() for field in known}
-        return {name: text for field, text in known.items() for name in names[field]}
+        fields, found = NAMES["fields"] | NAMES["special"].get(self.kind, {}), {}
+        for field in filter(self.said, fields):
+            found |= dict.fromkeys((fields[field][column] or "").split(), self.said(field))
+        return found
 
     @property
     def kinds(self) -> list[str]:

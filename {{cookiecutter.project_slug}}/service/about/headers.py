@@ -1,16 +1,6 @@
-"""The headers of every answer, and the links of every answer that is no error."""
+"""The header Link of every answer that is no error."""
 
 from service.about.citation import cited
-from service.about.provenance import identity
-
-
-def constant() -> list[tuple[str, str]]:
-    """Name the service; tell browsers to guess no media type and to send no referrer."""
-    return [
-        ("Model-Fingerprint", identity()["fingerprint"]),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
-    ]
 
 
 def links() -> str:

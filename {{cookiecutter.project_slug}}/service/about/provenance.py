@@ -101,8 +101,7 @@ def git(*words: str) -> str | None:
 
 def model_files() -> dict[str, dict]:
     """The files of model/, and the origin of those in model/weights.json, which are checked."""
-    listed = weights.checked().values()
-    found = {f"model/{weight.file}": weight.model_dump(exclude={"file"}) for weight in listed}
+    found = {f"model/{one.file}": one.model_dump(exclude={"file"}) for one in weights.checked()}
     for name in set(names("model")) - set(found):
         size = (PROJECT / name).stat().st_size
         if size > LARGE:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -16,12 +17,13 @@ from collections import deque
 
 from service import frames, logs, machine
 from service.files import PROJECT, names
-from service.keeper.process import NotReady, Process, Refused
+from service.keeper.process import NotReady, Process
 
 logger = logging.getLogger("service")
 
 PAUSES = (0.5, 1, 2, 4, 8)  # seconds between the tries to start a process that ends while it loads
 TURN = 0.2  # seconds between two looks for predictions that take too long
+GATHER = 0.03  # seconds in which output is gathered, so that many requests cost one look
 PATIENCE = 2  # seconds until the end of a process is known
 GRACE = 0.5  # seconds for the model processes to end by themselves at the end of the service
 
@@ -32,11 +34,11 @@ class Keeper:
     def __init__(self, settings: dict, queue: socket.socket, door: socket.socket) -> None:
         self.settings, self.queue, self.door = settings, queue, door
         # A process that takes the place of another must run what the fingerprint says.
-        self.files = {name: stamp(name) for name in names("model") + names("service")}
+        self.files = stamps()
         self.processes: set[Process] = set()
         self.ended: deque[Process] = deque(maxlen=100)
         self.cancelled: deque[str] = deque(maxlen=10_000)  # requests for which nobody waits
-        self.facts: dict | None = None
+        self.facts: dict = {}
         self.reason = ""  # the reason why the last process did not get ready
         self.is_known = threading.Event()  # set once the model is loaded or given up
         self.is_leaving = False
@@ -46,20 +48,20 @@ class Keeper:
         for work in (self.accept, self.keep):
             threading.Thread(target=work, daemon=True).start()
         # Standard input is a pipe that closes with the service.
-        while not frames.is_readable(sys.stdin, TURN):
+        while not frames.is_readable(sys.stdin, seconds=GATHER):
+            outputs = [process.output for process in list(self.processes)]
+            frames.is_readable(sys.stdin, *outputs, seconds=TURN)
             for process in list(self.processes):
-                process.stop_if_due(self.cancelled)
+                process.look(self.cancelled)
         self.is_leaving = True
         self.leave(list(self.processes))
 
     def leave(self, processes: list[Process]) -> None:
-        """Let the model processes end by themselves, and kill those that do not."""
-        for _ in processes:
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-                connection.setblocking(False)
-                connection.connect(self.queue.getsockname())
-                connection.sendall(frames.pack(frames.END))
+        """Let the model processes that are idle end by themselves; kill the others."""
         end = time.monotonic() + GRACE
+        for process in processes:
+            if process.is_ready and not process.request:
+                process.popen.send_signal(signal.SIGINT)
         for process in processes:
             process.end(max(0, end - time.monotonic()))
             process.tidy_up()
@@ -79,6 +81,7 @@ class Keeper:
         """Answer one question."""
         with connection, contextlib.suppress(ConnectionError, TimeoutError):
             kind, note, body = frames.receive(connection)
+            request, told = note.decode(), ""
             if kind == frames.FACTS:
                 self.is_known.wait()
                 kind = frames.READY if self.facts else frames.ABSENT
@@ -86,15 +89,13 @@ class Keeper:
             elif kind == frames.STATE:
                 told = json.dumps(self.state())
             elif kind == frames.CANCEL:
-                self.cancelled.append(note.decode())
-                told = ""
+                self.cancelled.append(request)
             elif kind == frames.DONE:
                 for process in list(self.processes):  # or none, if it has just been killed
                     if process.popen.pid == int(body):
-                        kind = process.finish(note.decode())
-                told = ""
+                        kind = process.finish(request)
             else:
-                kind, told = self.outcome(note.decode())
+                kind, told = self.outcome(request)
             connection.sendall(frames.pack(kind, told.encode()))
 
     def outcome(self, request: str) -> tuple[bytes, str]:
@@ -116,20 +117,20 @@ class Keeper:
         return {"ready": len(ready), "requests": requests, "reason": reason}
 
     def keep(self) -> None:
-        """Start a model process, and another when it has ended; give up after a few failures."""
+        """Start a model process, and another when it has ended; give up after a few failures.
+
+        A failure of the first one, which a new try would not change, stops the start.
+        """
         pauses = iter(PAUSES)
         while not self.is_leaving:
             try:
                 self.live()
                 pauses = iter(PAUSES)
             except (NotReady, OSError, RuntimeError) as error:
-                if self.is_leaving:
-                    break
-                is_known = isinstance(error, NotReady)
-                self.reason = str(error) if is_known else f"No process could be started: {error}."
-                is_final = isinstance(error, Refused) and not self.facts
-                pause = None if is_final else next(pauses, None)
-                if pause is None:
+                is_told = isinstance(error, NotReady)
+                self.reason = str(error) if is_told else f"No process could be started: {error}."
+                pause = next(pauses, None) if self.facts else None
+                if pause is None or self.is_leaving:
                     break
                 logger.warning("%s It is tried again in %s s.", self.reason, pause)
                 time.sleep(pause)
@@ -141,9 +142,10 @@ class Keeper:
         :raise NotReady: if it does not get ready
         :raise OSError, RuntimeError: if it cannot be started
         """
-        if changed := [name for name, seen in self.files.items() if stamp(name) != seen]:
-            raise NotReady(f"{changed[0]} has changed since the start: start the service again.")
-        process = Process(self.settings, self.queue.fileno(), address(self.door))
+        if changed := sorted(self.files - stamps()):
+            raise NotReady(f"{changed[0][0]} has changed since the start: start the service again.")
+        door = os.fsdecode(self.door.getsockname())
+        process = Process(self.settings, self.queue.fileno(), door)
         self.processes.add(process)
         try:
             self.ready(process.load())
@@ -170,18 +172,10 @@ class Keeper:
             threading.Thread(target=self.keep, daemon=True).start()
 
 
-def stamp(name: str) -> tuple[float, int] | None:
-    """When a file was changed (s), and its size (bytes); nothing where it has gone."""
-    try:
-        found = (PROJECT / name).stat()
-    except OSError:
-        return None
-    return found.st_mtime, found.st_size
-
-
-def address(listener: socket.socket) -> str:
-    """The address of a listening socket, as JSON can have it."""
-    return os.fsdecode(listener.getsockname())
+def stamps() -> set[tuple[str, float, int]]:
+    """The files that the fingerprint is made of: their times of change (s) and sizes (bytes)."""
+    found = ((name, (PROJECT / name).stat()) for name in names("model") + names("service"))
+    return {(name, file.st_mtime, file.st_size) for name, file in found}
 
 
 if __name__ == "__main__":

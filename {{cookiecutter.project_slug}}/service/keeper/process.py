@@ -21,17 +21,12 @@ from service import frames
 logger = logging.getLogger("model")
 
 LONGEST = 10_000  # bytes of a line of the log; the rest goes into further lines
-GATHER = 0.03  # seconds in which output is gathered, so that many requests cost one look
 PIPE, READS = 2**16, 4  # bytes that a pipe holds; reads at once, which empty it for certain
 GRACE = 2  # seconds that a prediction has to end after it was interrupted
 
 
 class NotReady(Exception):
-    """A model process has ended while it loaded."""
-
-
-class Refused(NotReady):
-    """The model cannot be loaded, for a reason that a new try would not change."""
+    """A model process does not get ready, and why."""
 
 
 class Process:
@@ -47,15 +42,18 @@ class Process:
         self.done, self.is_late, self.stopped = "", False, 0.0
         # A line that starts with the mark names the request that the model has at hand.
         self.mark, self.rest = f"{secrets.token_hex(8)} ".encode(), b""
-        self.folder = folder_for_temporary_files()
+        self.folder = ""  # for its temporary files
+        with contextlib.suppress(OSError):  # where none can be made, it shares one with others
+            # The parent is named: without one Python tries it by a file, which a full disk refuses.
+            parent = os.environ.get("TMPDIR") or "/tmp"
+            self.folder = tempfile.mkdtemp(prefix="model-", dir=parent)
         # The process ends when this connection does, and so with the keeper.
         self.connection, theirs = socket.socketpair()
         told = json.dumps({"settings": settings, "mark": self.mark.decode(), "door": door})
         with theirs:
             self.popen = self.born(told, queue, theirs.fileno())
-        os.set_blocking(self.popen.stdout.fileno(), False)
-        self.listener = threading.Thread(target=self.listen, daemon=True)
-        self.listener.start()
+        self.output = self.popen.stdout.fileno()
+        os.set_blocking(self.output, False)
 
     def born(self, told: str, *files: int) -> subprocess.Popen:
         """Start the process; it inherits two sockets."""
@@ -80,14 +78,14 @@ class Process:
         :raise NotReady: if it cannot be loaded, or the process has ended
         """
         try:
-            while not frames.is_readable(self.connection, 0.1):
+            while not frames.is_readable(self.connection, seconds=0.1):
                 if self.popen.poll() is not None:  # but a process that it has forked lives on
                     raise ConnectionError
             kind, _, body = frames.receive(self.connection)
         except ConnectionError as error:
             raise NotReady(f"{self.manner()} while it loaded.") from error
         if kind == frames.REFUSED:
-            raise Refused(body.decode().strip())
+            raise NotReady(body.decode().strip())
         self.is_ready = True
         return json.loads(body)
 
@@ -97,14 +95,12 @@ class Process:
             self.done = request
             return frames.TIMEOUT if self.is_late else frames.DONE
 
-    def stop_if_due(self, cancelled: Container[str]) -> None:
-        """Stop a prediction that takes too long or that nobody waits for.
+    def look(self, cancelled: Container[str]) -> None:
+        """Write what it says into the log; stop a prediction that takes too long or is cancelled.
 
         KeyboardInterrupt comes first, and if that does not help, SIGKILL.
         """
         with self.lock:
-            if self.popen.stdout.closed:
-                return
             self.hear()
             now = time.monotonic()
             age = now - self.since
@@ -132,13 +128,15 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(seconds)
         self.kill()
-        self.listener.join(1)
         with self.lock:
+            self.hear()
             self.popen.stdout.close()
+            self.say(self.rest)
+            self.rest = b""
         self.connection.close()
 
     def tidy_up(self) -> None:
-        """Remove its temporary files."""
+        """Remove its temporary files, which may take a while."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -147,32 +145,18 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.popen.pid, signal.SIGKILL)
 
-    def listen(self) -> None:
-        """Write the output of the model into the log, until its end."""
-        is_open = True
-        with contextlib.suppress(ValueError):  # closed, though a process that it has left holds on
-            while is_open:
-                frames.is_readable(self.popen.stdout)
-                with self.lock:
-                    is_open = self.hear()
-                time.sleep(GATHER)
-
-    def hear(self) -> bool:
-        """Write the lines that are there by now into the log; say whether more may come."""
-        for _ in range(READS):  # more may come without end
-            try:
-                data = os.read(self.popen.stdout.fileno(), PIPE)
-            except BlockingIOError:
-                return True
-            *lines, self.rest = (self.rest + data).split(b"\n")
-            for line in lines:
-                self.take(line)
-            if len(self.rest) > LONGEST or not data:
-                self.say(self.rest)
-                self.rest = b""
-            if not data:
-                return False
-        return True
+    def hear(self) -> None:
+        """Take the lines that are there by now."""
+        data = b""
+        with contextlib.suppress(BlockingIOError, ValueError):  # there is no more, or it is closed
+            for _ in range(READS):  # more may come without end
+                data += os.read(self.popen.stdout.fileno(), PIPE)
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.take(line)
+        if len(self.rest) > LONGEST:
+            self.say(self.rest)
+            self.rest = b""
 
     def take(self, line: bytes) -> None:
         """Write a line into the log, or learn from it which request is at hand."""
@@ -189,12 +173,3 @@ class Process:
         for start in range(0, len(line), LONGEST):
             text = line[start : start + LONGEST].decode(errors="replace")
             logger.info("%s", text, extra={"members": members})
-
-
-def folder_for_temporary_files() -> str:
-    """A new folder that is this process's own, or nothing where none can be made."""
-    # The parent is given: without one Python writes a file to try it, which a full disk refuses.
-    parent = os.environ.get("TMPDIR") or "/tmp"
-    with contextlib.suppress(OSError):
-        return tempfile.mkdtemp(prefix="model-", dir=parent)
-    return ""

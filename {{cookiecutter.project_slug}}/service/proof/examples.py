@@ -42,14 +42,10 @@ def read(path: Path) -> Example:
         sys.exit(f"model/examples/{path.name} cannot be read: {error.strerror}.")
     except ValidationError as error:
         fault = error.errors()[0]
-        sys.exit(f"model/examples/{path.name}: {told(fault['loc'], fault['msg'])}")
+        place = ".".join(map(str, fault["loc"])) or "the file"
+        sys.exit(f"model/examples/{path.name}: {place}: {fault['msg']}.")
     justify(path.name, example)
     return example
-
-
-def told(place: list, reason: str) -> str:
-    """Say the place and the reason of a fault."""
-    return f"{'.'.join(map(str, place)) or 'the file'}: {reason}."
 
 
 def justify(name: str, example: Example) -> None:
@@ -57,17 +53,16 @@ def justify(name: str, example: Example) -> None:
 
     A name to skip that no field has is a mistake.
     """
+    place, way_out = f"model/examples/{name}", 'write down why, as "note"'
     has = dict.fromkeys(example.skip) if example.response is None else example.response
-    strange = set(example.skip).difference(has if isinstance(has, dict) else ())
-    if strange or (example.skip and not example.note.strip()):
-        reason = (
-            f"which the answer does not have: {sorted(strange)}" if strange else 'so add a "note"'
-        )
-        sys.exit(f'model/examples/{name}: "skip" leaves fields out of the comparison, {reason}.')
+    has = has if isinstance(has, dict) else ()
+    if strange := [field for field in example.skip if field not in has]:
+        sys.exit(f'{place}: "skip" names fields that the answer does not have: {strange}.')
+    if example.skip and not example.note.strip():
+        sys.exit(f'{place}: "skip" leaves fields out of the comparison: {way_out}.')
     widest = worst(example, example.response)
     if widest.allowed > 0.01 and not example.note.strip():
-        reason = 'is tolerated to be off by more than 1 %: write down why, as "note".'
-        sys.exit(f"model/examples/{name}: {widest.path} {reason}")
+        sys.exit(f"{place}: {widest.path} is tolerated to be off by more than 1 %: {way_out}.")
 
 
 def examples() -> dict[str, Example]:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from service.pool import opened
+from service.pool import started
 from service.proof.examples import EMPTY, FOLDER, Example, answer_to, examples, justify, worst
 from service.settings import settings
 
@@ -18,7 +18,8 @@ def record(yes: bool) -> None:
     known = examples()
     if not known:
         sys.exit(f"model/examples/ has no file yet: {EMPTY}, then type: make record")
-    with opened(settings({"CHECK": False})) as pool:
+    with contextlib.closing(started(settings({"CHECK": False}))) as pool:
+        pool.facts()  # waits until the model is ready
         for name, example in known.items():
             got = answer_to(name, example, pool.ask)
             value, place = worst(example, got), f"model/examples/{name}.json"

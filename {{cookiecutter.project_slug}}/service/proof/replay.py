@@ -6,8 +6,7 @@ import sys
 import time
 from http.client import HTTPException, HTTPResponse
 from typing import Annotated
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPDefaultErrorHandler, Request, build_opener
 
 from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic_core import from_json
@@ -40,30 +39,31 @@ class Ended(Exception):
     """The outcome and the reason, where there is nothing to compare."""
 
 
+class Answers(HTTPDefaultErrorHandler):
+    """Takes an error as an answer."""
+
+    def http_error_default(self, request: Request, answer: HTTPResponse, *_: object) -> object:
+        """Give it on, and do not raise it."""
+        return answer
+
+
 def ask(address: str, request: dict | None = None) -> tuple[int, object, str]:
     """Give the status of an answer, its JSON or the text of an error, and its final address."""
     body = None if request is None else json.dumps(request).encode()
     headers = {"Content-Type": "application/json"}
     try:
-        with opened(Request(address, body, headers)) as response:
+        request = Request(address, body, headers)
+        with build_opener(Answers).open(request, timeout=PATIENCE) as response:
             data = read(response)
-            if isinstance(response, HTTPError):
-                return response.code, data.decode(errors="replace"), address
+            if response.status != 200:
+                return response.status, data.decode(errors="replace"), address
             return response.status, from_json(data, allow_inf_nan=False), response.url
     except (OSError, HTTPException, ValueError) as error:  # no connection, half an answer, no JSON
         reason = f"{address} does not answer with JSON: {shorten(str(error), 300)}."
         raise Ended("START", reason) from error
 
 
-def opened(request: Request) -> HTTPResponse | HTTPError:
-    """Send a request; an error is an answer too."""
-    try:
-        return urlopen(request, timeout=PATIENCE)
-    except HTTPError as error:
-        return error
-
-
-def read(response: HTTPResponse | HTTPError) -> bytes:
+def read(response: HTTPResponse) -> bytes:
     """Read an answer.
 
     :raise ValueError: if it is too long, or takes too long

@@ -23,12 +23,12 @@ class Weight(BaseModel, extra="forbid"):
     license: str
 
 
-def checked(fetches: bool = False) -> dict[str, Weight]:
-    """Read model/weights.json, by file; stop if a file is missing or is not the listed one."""
+def checked(fetches: bool = False) -> list[Weight]:
+    """Read model/weights.json; stop if a file is missing or is not the listed one."""
     try:
         weights = TypeAdapter(list[Weight]).validate_json((MODEL / "weights.json").read_bytes())
     except FileNotFoundError:
-        return {}
+        return []
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
         reason = f"{place}: {error.errors()[0]['msg']}; docs/model.md shows how to write it"
@@ -43,7 +43,7 @@ def checked(fetches: bool = False) -> dict[str, Weight]:
         if found != (listed := f"{weight.sha256} ({weight.bytes} bytes)"):
             is_other = f"model/{weight.file} has the sha256 {found}, but model/weights.json lists"
             sys.exit(f"{is_other} {listed}: correct it, or move the file away and {WAY_OUT}")
-    return {weight.file: weight for weight in weights}
+    return weights
 
 
 def fetch(weight: Weight, path: Path) -> None:

@@ -70,20 +70,19 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
     keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
-    answer_all(queue, keeper, partial(serve, told["door"], model, log))
+    with contextlib.suppress(KeyboardInterrupt):  # of the keeper, when the service ends
+        answer_all(queue, keeper, partial(serve, told["door"], model, log))
 
 
 def answer_all(queue: socket.socket, keeper: socket.socket, answer: Callable) -> None:
     """Answer one request after the other, until the service ends."""
     own = [queue, keeper]
     os.register_at_fork(after_in_child=partial(forget, own))
-    kind, is_over = b"", contextlib.suppress(ConnectionError, TimeoutError)
-    while kind != frames.END:
+    is_over = contextlib.suppress(ConnectionError, TimeoutError)
+    while True:
         with is_over, frames.accepted(queue) as connection:  # the service process may be gone
-            kind, note, body = frames.receive(connection)
-            if kind != frames.END:
-                own[2:] = [connection]
-                answer(connection, (kind, note, body))
+            own[2:] = [connection]
+            answer(connection, frames.receive(connection))
 
 
 def forget(own: list[socket.socket]) -> None:
