@@ -66,6 +66,11 @@ def predict_batch(inputs):
 """
 )
 BREAKS = RUNS + "if Path('broken').exists():\n    os._exit(7)\n"
+FAILS_ONCE = f"""{RUNS}
+if os.environ.get("FAILS") and not Path("tried").exists():
+    Path("tried").touch()
+    os._exit(7)
+"""
 TELLS = RUNS + "with Path('imported').open('a') as file:\n    print(os.getpid(), file=file)\n"
 SCIENCE = f"""{RUNS}
 import asyncio, decimal, sqlite3
@@ -850,6 +855,25 @@ def readiness(server) -> str:
     response = server.get("/readyz")
     assert response.status in (200, 503)
     return json.loads(response.body).get("detail", "")
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_while_it_loads_is_tried_again_also_at_the_start(start):
+    with start(FAILS_ONCE, FAILS="yes", **ONE) as server:
+        assert answer(server, "answer = 1") == "1"
+        assert "ended with exit code 7 while it loaded. It is tried again" in server.log.read_text()
+
+
+@pytest.mark.slow
+def test_it_is_not_ready_as_long_as_no_more_may_wait(start):
+    with start(RUNS, **ONE | {"MODEL_WAIT": "60"}) as server:
+        call = begin(server, "time.sleep(8)")
+        for _ in range(1_010):
+            send(server, "1")
+        time.sleep(2)
+        assert "too many predictions wait" in readiness(server)
+        assert status(call) == 200
+        wait_until(lambda: not readiness(server))
 
 
 @pytest.mark.slow

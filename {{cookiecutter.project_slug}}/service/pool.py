@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 from service import frames
 from service.files import PROJECT
@@ -20,7 +19,7 @@ from service.frames import Frame
 from service.question import Question, connected
 
 WAITING = 1000  # requests that may wait for a process
-RECENT = 1  # seconds for which a service process that has refused a request says that it is full
+PROBES = 50  # connections without a request, by which a service process sees whether more may wait
 # Seconds that the keeper may take to answer: it waits for the model, or for the end of a process.
 PATIENCE, BRIEF = {frames.FACTS: None, frames.ENDED: 10}, 2
 ENDING = 5  # seconds that it may take to end
@@ -36,7 +35,7 @@ class Pool:
 
         self.settings, self.slots = settings, Slots()
         self.held = 0  # bytes of large bodies
-        self.refused = 0.0  # when too many requests waited for another one (s)
+        self.probes: set[socket.socket] = set()
         queue, door = listener(), listener()
         self.queue, self.door = queue.getsockname(), door.getsockname()
         files = queue.fileno(), door.fileno()
@@ -72,9 +71,26 @@ class Pool:
         state = {"ready": 0, "requests": [], "reason": SILENT} | self.told_state()
         if not (state["ready"] or state["reason"]):
             state["reason"] = "a new model process is loading"
-        elif not state["reason"] and time.monotonic() < self.refused + RECENT:
+        elif not state["reason"] and self.is_full():
             state["reason"] = "too many predictions wait"
         return state
+
+    def is_full(self) -> bool:
+        """Try with a connection whether another one may wait in the queue; it waits there too.
+
+        Only some do so, since one that nobody needs any more takes a place until it is accepted.
+        """
+        for probe in list(filter(frames.has_ended, self.probes)):
+            self.probes.discard(probe)
+            probe.close()
+        if len(self.probes) < PROBES:
+            try:
+                probe = connected(self.queue)
+            except BlockingIOError:
+                return True
+            probe.shutdown(socket.SHUT_WR)
+            self.probes.add(probe)
+        return False
 
     def told_state(self) -> dict:
         """Ask the keeper how the model processes are; it is empty if there is no answer."""

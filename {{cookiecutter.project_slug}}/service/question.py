@@ -53,10 +53,7 @@ class Question:
                     connection.settimeout(self.seconds)
                     frames.send(connection, frames.pack(self.kind, self.body, self.name))
                     return self.answer(connection, end)
-            except BlockingIOError:  # too many wait
-                self.pool.refused = time.monotonic()
-                return frames.BUSY, b"", b""
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):  # the time is over, or too many wait
                 return frames.BUSY, b"", b""
             except ConnectionError:
                 kind, note, body = self.pool.told(frames.ENDED, self.name)

@@ -17,7 +17,7 @@ from collections import deque
 
 from service import frames, logs, machine
 from service.files import PROJECT, names
-from service.keeper.process import NotReady, Process
+from service.keeper.process import NotReady, Process, Refused
 
 logger = logging.getLogger("service")
 
@@ -117,10 +117,7 @@ class Keeper:
         return {"ready": len(ready), "requests": requests, "reason": reason}
 
     def keep(self) -> None:
-        """Start a model process, and another when it has ended; give up after a few failures.
-
-        A failure of the first one, which a new try would not change, stops the start.
-        """
+        """Start a model process, and another when it has ended; give up after a few failures."""
         pauses = iter(PAUSES)
         while not self.is_leaving:
             try:
@@ -129,7 +126,8 @@ class Keeper:
             except (NotReady, OSError, RuntimeError) as error:
                 is_told = isinstance(error, NotReady)
                 self.reason = str(error) if is_told else f"No process could be started: {error}."
-                pause = next(pauses, None) if self.facts else None
+                is_final = isinstance(error, Refused) and not self.facts
+                pause = None if is_final else next(pauses, None)
                 if pause is None or self.is_leaving:
                     break
                 logger.warning("%s It is tried again in %s s.", self.reason, pause)

@@ -29,6 +29,10 @@ class NotReady(Exception):
     """A model process does not get ready, and why."""
 
 
+class Refused(NotReady):
+    """The model cannot be loaded, for a reason that a new try would not change."""
+
+
 class Process:
     """A model process: a fresh interpreter without input, whose output comes to the keeper."""
 
@@ -85,7 +89,7 @@ class Process:
         except ConnectionError as error:
             raise NotReady(f"{self.manner()} while it loaded.") from error
         if kind == frames.REFUSED:
-            raise NotReady(body.decode().strip())
+            raise Refused(body.decode().strip())
         self.is_ready = True
         return json.loads(body)
 
