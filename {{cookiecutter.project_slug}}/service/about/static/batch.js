@@ -4,8 +4,6 @@ import { ask, post } from "./ask.js";
 import { csvFile, readTable, writeTable } from "./csv.js";
 import { make, picked } from "./dom.js";
 
-const LARGEST = 1000; // rows of a part
-const LONGEST = 1_000_000; // characters of a part
 const PACE = 500; // milliseconds that a part may take
 
 const panel = document.querySelector(".batch");
@@ -94,16 +92,14 @@ function tell(total, found, passed) {
 async function run({ head, rows, answers: found }, signal) {
   const begun = performance.now();
   for (let [at, size] = [0, least]; at < rows.length; at = found.length - 1) {
-    let sent = rows.slice(at, at + Math.min(size, most));
-    while (sent.length > 1 && sent.flat().join().length > LONGEST)
-      sent = sent.slice(0, sent.length / 2);
+    const sent = rows.slice(at, at + Math.min(size, most));
     const start = performance.now();
     const [, ...given] = await answers(head, sent, signal);
     if (given.length !== sent.length) throw new Error("There are not as many answers as rows.");
     const number = (text) => text.replace(/^row (\d+)/, (_, row) => `row ${at + Number(row)}`);
     found.push(...given.map((row) => row.with(-1, number(row.at(-1)))));
     const isQuick = performance.now() - start < PACE;
-    size = isQuick ? Math.min(2 * size, LARGEST) : Math.max(size / 2, least);
+    size = isQuick ? 2 * sent.length : Math.max(sent.length / 2, least);
     tell(rows.length, found.slice(1), performance.now() - begun);
     if (!at) show();
   }

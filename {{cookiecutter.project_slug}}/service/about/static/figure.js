@@ -2,7 +2,7 @@
 
 import { csvFile } from "./csv.js";
 import { make } from "./dom.js";
-import { isList, isNumber, isRecord, isScalar, write } from "./json.js";
+import { isNumber, isRecord, isScalar, write } from "./json.js";
 import { margin, plot, titled } from "./plot.js";
 import { below, options, said } from "./schema.js";
 
@@ -49,9 +49,8 @@ export function columns(list, name, schema) {
 // is the axis. A set has no order, and each item of a tuple has a meaning of its own.
 export function isSeries(list, schema) {
   const isOther = options(schema).some((option) => option["x-unordered"] || option.prefixItems);
-  const isPlain = isList(list) && list.length > 0 && list.every(isScalar);
-  const isOne = list.every(isDrawn) || list.every(isDate) || said(schema, "axis") === "x";
-  return isPlain && !isOther && isOne;
+  const isAxis = said(schema, "axis") === "x" && list.every(isScalar);
+  return !isOther && (isAxis || list.every(isDrawn) || list.every(isDate));
 }
 
 // The axis of a plot, which may be dates or among the inputs, and the columns to draw over it.

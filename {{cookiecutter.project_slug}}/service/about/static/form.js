@@ -17,11 +17,12 @@ const typed = fields.filter(isText);
 
 // A page that is reloaded keeps what was typed; one opened by a link says what the link says.
 const [{ type }] = performance.getEntriesByType("navigation");
-const kept = (type !== "navigate" && history.state) || [];
-kept.forEach((text, at) => hold(typed[at], text));
-addEventListener("beforeunload", () => {
-  history.replaceState(typed.map(({ value }) => value), "");
-});
+const kept = (type !== "navigate" && history.state) || new Map();
+for (const field of typed) if (kept.has(field.name)) hold(field, kept.get(field.name));
+for (const kind of ["beforeunload", "pagehide"])
+  addEventListener(kind, () => {
+    history.replaceState(new Map(typed.map(({ name, value }) => [name, value])), "");
+  });
 
 // A field as parts of the request: its texts or files. A file that is missing is called as it.
 function parts(field) {

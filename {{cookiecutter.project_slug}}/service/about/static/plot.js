@@ -62,17 +62,15 @@ function draw(drawing, { x, lines, order, across, up, left }) {
   const right = drawing.clientWidth - RIGHT;
   const [toX, toY] = [scale(across, [left, right]), scale(up, [BOTTOM, TOP])];
   const ticks = (x.isTime ? timeTicks : numberTicks)(across, Math.max(2, (right - left) / 90));
-  const row = ({ tick, name }) => {
-    const y = toY(tick);
-    return { name, grid: `M${left},${y}H${right}`, x: left - GAP, y: y + 4 };
-  };
+  const rows = numberTicks(up, 5).map(({ tick, name }) => ({ name, x: left - GAP, y: toY(tick) }));
   const curves = lines.map((numbers, i) => {
     const path = line(order.map((at) => [toX(x.numbers[at]), toY(numbers[at])]));
     const dots = order.length > 60 ? "" : path.replaceAll("L", "M");
     return { path, dots, curve: `curve series-${i % 6}`, dot: `dots series-${i % 6}` };
   });
   const made = make("drawing", {
-    rows: numberTicks(up, 5).map(row),
+    rows,
+    grid: rows.map(({ y }) => `M${left},${y}H${right}`).join(""),
     marks: ticks.map(({ tick }) => ({ path: `M${toX(tick)},${BOTTOM}v5` })),
     labels: labels(ticks, toX, right),
     axis: { x: (left + right) / 2, y: BOTTOM + 38, name: titled(x) },
@@ -93,10 +91,9 @@ export function plot(x, columns, left) {
   const label = `Plot of ${columns.map(({ name }) => name).join(", ")} over ${x.name}`;
   const made = make("plot", { legend, label });
   const [drawing, readout] = made.querySelectorAll("svg, .readout");
+  const parts = { x, lines, order, across, up, left };
   let toX;
-  new ResizeObserver(() => {
-    toX = draw(drawing, { x, lines, order, across, up, left });
-  }).observe(drawing);
+  new ResizeObserver(() => (toX = draw(drawing, parts))).observe(drawing);
 
   // The point that is nearest to the pointer, with every digit.
   drawing.addEventListener("pointermove", ({ offsetX }) => {

@@ -163,8 +163,7 @@ export function table(control, box) {
   // The cells of the row that a path leads to, and the rest of the path.
   const inside = (path) => {
     const [at, ...rest] = path.split(".");
-    const row = filled()[at];
-    return [row ? named(row) : [], rest.join(".")];
+    return [named(filled()[at] ?? template), rest.join(".")]; // which has none itself
   };
   return { write, show, inside };
 }
