@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { columns, figure, isSeries, text } from "./figure.js";
-import { isList, isNumber, isRecord, read, write } from "./json.js";
+import { isList, isNumber, isRecord, plain, read, write } from "./json.js";
 import { below, gives, said, takes } from "./schema.js";
 
 const BEGINNINGS = {
@@ -57,7 +57,7 @@ function walk(value, schema, found, path = "", depth = 0) {
 
 // The number of digits before the point of a number; 0 if they are many.
 function whole({ value }) {
-  const { length } = isNumber(value) ? value.rawJSON.match(/^-?\d*/)[0] : "";
+  const { length } = isNumber(value) ? plain(value).match(/^-?\d*/)[0] : "";
   return length > 8 ? 0 : length;
 }
 

@@ -62,7 +62,6 @@ async function open(given, signal) {
   file = { head, rows, answers: [found.map(title)] };
   const others = head.filter((name) => !isInput(name));
   part("others").replaceChildren(make("others", { names: others.map((name) => ({ name })) }));
-  part("others").hidden = !others.length;
   part("file").textContent = given.name;
   part("answers").download = `${given.name.replace(/\.\w+$/, "")}-answers.csv`;
   part("run").textContent = `Run ${counted(rows.length)}`;

@@ -33,7 +33,7 @@ export function readTable(found, given) {
 }
 
 const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-const line = (row) => (row.join() ? row.map(quote).join(",") : row.map(() => '""').join(","));
+const line = (row) => row.map(quote).join(",") || '""'; // an empty line would be no row
 export const writeTable = (rows) => rows.map((row) => `${line(row)}\r\n`).join("");
 
 // The address of a table as a file.

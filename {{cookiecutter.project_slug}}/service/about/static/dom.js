@@ -12,7 +12,7 @@ function filled(element, data) {
   for (const child of element.childNodes) {
     const list = child.dataset?.each;
     const items = list ? [data[list] || []].flat() : [data];
-    made.append(...items.map((item) => filled(child, item)));
+    for (const item of items) made.append(filled(child, item));
   }
   return made;
 }

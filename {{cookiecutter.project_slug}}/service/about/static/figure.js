@@ -2,7 +2,7 @@
 
 import { csvFile } from "./csv.js";
 import { make } from "./dom.js";
-import { isNumber, isRecord, isScalar, write } from "./json.js";
+import { isNumber, isRecord, isScalar, plain, write } from "./json.js";
 import { margin, plot, titled } from "./plot.js";
 import { below, options, said } from "./schema.js";
 
@@ -11,7 +11,7 @@ const ROWS = 200; // of a table; all of them are in its CSV
 // A value in a cell: as it came, but a null says what it stands for.
 export function text(value, schema) {
   if (value === undefined) return "";
-  if (value !== null) return typeof value === "string" ? value : write(value).replace(/\n */g, " ");
+  if (value !== null) return isScalar(value) ? plain(value) : write(value).replace(/\n */g, " ");
   const nulls = options(schema).filter(({ type }) => type === "null");
   const [first = "none", ...more] = nulls.map(({ description }) => description ?? "none").reverse();
   return more.length ? `null: ${[first, ...more].join(", or ")}` : first;

@@ -11,13 +11,14 @@ export function read(text) {
 }
 
 export const isNumber = JSON.isRawJSON;
+export const plain = (value) => value?.rawJSON ?? value; // the digits of a number
 export const isList = Array.isArray;
 export const isRecord = (value) => value instanceof Object && !isList(value);
 export const isScalar = (value) => !(value instanceof Object);
 
 // A value as JSON: each member in a line of its own, but a list of plain values in one line.
 export function write(value) {
-  const plain = /\[\n *([^[\]{}]*?)\n *\]/g; // no text in JSON has an end of line
+  const list = /\[\n *([^[\]{}]*?)\n *\]/g; // no text in JSON has an end of line
   const line = (_, items) => `[${items.replace(/\n */g, " ")}]`;
-  return JSON.stringify(value, null, 2).replace(plain, line);
+  return JSON.stringify(value, null, 2).replace(list, line);
 }

@@ -60,7 +60,8 @@ function showProblem({ body }, { status = "", title, detail = "", errors = {} })
   mark(errors, given);
 }
 
-async function run() {
+async function run(event) {
+  event.preventDefault(); // the browser would open the answer
   asking.abort();
   mark({});
   const now = request();
@@ -79,17 +80,13 @@ async function run() {
   part("outcome").scrollIntoView({ block: "nearest" });
 }
 
-page.addEventListener("submit", (event) => {
-  event.preventDefault();
-  run();
-});
-
 part("stop").addEventListener("click", () => {
   asking.abort();
   say("", "Stopped.");
   page.querySelector(".run").focus();
 });
 
+page.addEventListener("submit", run);
 page.querySelector("form").noValidate = true; // the service knows best what is valid, and says why
 page.addEventListener("input", compare);
 compare();

@@ -1,6 +1,7 @@
 // A plot of columns of numbers over one of them: drawn here, since a library weighs 50 KB.
 
 import { make } from "./dom.js";
+import { plain } from "./json.js";
 import { numberTicks, timeTicks } from "./ticks.js";
 
 const [TOP, BOTTOM, RIGHT] = [10, 236, 14]; // pixels, as is all below
@@ -99,10 +100,8 @@ export function plot(x, columns, left) {
   drawing.addEventListener("pointermove", ({ offsetX }) => {
     const distance = (i) => Math.abs(toX(x.numbers[i]) - offsetX);
     const at = order.reduce((best, i) => (distance(i) < distance(best) ? i : best));
-    const value = ({ name, unit, items }) => {
-      const item = items[at]?.rawJSON ?? items[at] ?? "–";
-      return `${name} ${item} ${unit ?? ""}`.trim();
-    };
+    const value = ({ name, unit, items }) =>
+      `${name} ${plain(items[at]) ?? "–"} ${unit ?? ""}`.trim();
     readout.textContent = [x, ...columns].map(value).join(" · ");
     drawing.lastElementChild.setAttribute("d", `M${toX(x.numbers[at])},${TOP}V${BOTTOM}`);
   });

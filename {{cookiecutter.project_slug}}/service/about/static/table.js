@@ -58,7 +58,8 @@ export function table(control, box) {
   };
 
   const write = () => {
-    control.value = `[${filled().map((row) => said.get(row)).join(",\n ")}]`;
+    const rows = filled().map((row) => said.get(row));
+    control.value = `[${rows.join(",\n ")}]`;
   };
 
   const settle = () => {
@@ -109,14 +110,9 @@ export function table(control, box) {
     settle();
   };
 
-  const take = async (text, ...place) => {
-    try {
-      put(readTable(await text, place.pop()), ...place);
-    } catch (error) {
-      tell(error.message, true);
-    }
-  };
-  picked(box, (file) => take(file.text()));
+  const take = async (text, sign, ...place) => put(readTable(await text, sign), ...place);
+  const fail = ({ message }) => tell(message, true);
+  picked(box, (file) => take(file.text()).catch(fail));
 
   box.addEventListener("input", (event) => {
     event.stopPropagation();
@@ -135,7 +131,7 @@ export function table(control, box) {
     const [row, column] = [cell.parentElement.sectionRowIndex, cell.cellIndex - 1];
     const lines = text.trim().split(/[\r\n]+/).filter((line) => !line.startsWith("#"));
     const isAll = (line) => !line.includes("\t") && line.split(",").length === columns.length;
-    take(text, row, column, !column && lines.every(isAll) ? "," : "\t");
+    take(text, !column && lines.every(isAll) ? "," : "\t", row, column).catch(fail);
   });
 
   box.addEventListener("click", ({ target }) => {

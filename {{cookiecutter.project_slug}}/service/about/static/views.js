@@ -17,7 +17,7 @@ function check(box) {
 
 // The browser's picker beside a text, which says more than the picker can: fractions and zones.
 function picker(control) {
-  const [native, button] = control.nextElementSibling.content.children;
+  const [, native, button] = control.parentElement.children;
   button.addEventListener("click", () => {
     const text = control.value.trim().replace(" ", "T");
     [native.value] = text.match(/^[\d-]*T?[\d:]*(\.\d{1,3})?/);
@@ -27,7 +27,6 @@ function picker(control) {
     const [zone] = control.value.trim().match(/(Z|[+-]\d\d:?\d\d)?$/i);
     control.value = native.value && native.value + zone;
   });
-  control.after(native, button);
 }
 
 // The fields of a record.
