@@ -17,7 +17,7 @@ const typed = fields.filter(isText);
 
 // A page that is reloaded keeps what was typed; one opened by a link says what the link says.
 const [{ type }] = performance.getEntriesByType("navigation");
-const kept = (type !== "navigate" && history.state) || new Map();
+const kept = new Map(type === "navigate" ? [] : history.state);
 for (const field of typed) if (kept.has(field.name)) hold(field, kept.get(field.name));
 for (const kind of ["beforeunload", "pagehide"])
   addEventListener(kind, () => {
