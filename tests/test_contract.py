@@ -35,14 +35,15 @@ service/about/openapi.yaml service/about/page.py service/about/provenance.py
 service/about/sample.cff service/about/static/answer.js service/about/static/ask.js
 service/about/static/batch.js service/about/static/calls.js service/about/static/csv.js
 service/about/static/dom.js service/about/static/figure.js service/about/static/form.js
-service/about/static/json.js service/about/static/markup.js service/about/static/page.js
+service/about/static/json.js service/about/static/page.js
 service/about/static/plot.js service/about/static/schema.js service/about/static/style.css
 service/about/static/table.js service/about/static/ticks.js service/about/static/values.js
 service/about/static/views.js service/about/templates/about.html
 service/about/templates/answer.html service/about/templates/batch.html
 service/about/templates/calls.html service/about/templates/citation.bib
 service/about/templates/citation.json service/about/templates/citation.txt
-service/about/templates/cite.html service/about/templates/examples.html
+service/about/templates/cite.html service/about/templates/copies.html
+service/about/templates/examples.html
 service/about/templates/facts.html service/about/templates/field.html
 service/about/templates/form.html service/about/templates/index.html
 service/about/templates/prose.html service/about/templates/reproduction.txt service/application.py

@@ -176,6 +176,15 @@ def test_the_whole_of_the_plumbing_does_not_grow(bake):
     assert lines_of_code(bake() / "gunicorn.conf.py") <= 120
 
 
+def test_the_scripts_of_the_page_do_not_grow_and_each_says_what_it_is_for(bake):
+    total = 0
+    for path in sorted((bake() / "service/about/static").glob("*.js")):
+        lines = list(map(str.strip, path.read_text("utf-8").splitlines()))
+        assert lines[0].startswith("// "), path
+        total += sum(bool(line) and not line.startswith("//") for line in lines)
+    assert total <= 907
+
+
 def test_no_module_and_no_function_is_long_and_each_module_says_what_it_is_for(bake):
     for path in sorted((bake() / "service").rglob("*.py")):
         assert ast.get_docstring(ast.parse(path.read_text())), path

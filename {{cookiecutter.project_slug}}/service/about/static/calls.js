@@ -21,19 +21,13 @@ export function refresh({ url, shape, parts }) {
     [link.href, link.textContent] = [url, url.slice(location.origin.length)];
 }
 
-async function copy(button) {
-  const code = button.parentElement.querySelector("code");
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-  } catch {
-    // without https browsers have no clipboard: select the call, to be copied by hand
-    getSelection().selectAllChildren(code);
-    if (!document.execCommand("copy")) return;
-  }
+// Select a call, and copy what is selected: this needs no https, as the clipboard of scripts does.
+function copy({ target: button }) {
+  getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+  if (!document.execCommand("copy")) return;
   const spoken = document.getElementById("copied");
   button.textContent = spoken.textContent = "Copied";
   setTimeout(() => ([button.textContent, spoken.textContent] = ["Copy", ""]), 2000);
 }
 
-for (const button of document.querySelectorAll(".copy"))
-  button.addEventListener("click", () => copy(button));
+for (const button of document.querySelectorAll(".copy")) button.addEventListener("click", copy);

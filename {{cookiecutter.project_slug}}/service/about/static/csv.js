@@ -1,30 +1,22 @@
 // Tables as text: read from CSV or from a block of a spreadsheet, and written as CSV.
 
-// The separator that a file uses: the one that its first line has most of.
-function separator(text) {
-  const [line] = text.split(/\r|\n/, 1);
+// The separator that a file uses: the one that a line of it has most of.
+function separator(line) {
   const count = (sign) => line.split(sign).length;
   return [",", ";", "\t"].toSorted((one, other) => count(other) - count(one))[0];
 }
 
-// The text without the comments above its table: first lines that begin with #. One with as many
-// cells as the table stays: the last one may be the header, and "#1" a value.
-function uncommented(text, given) {
-  const lines = text.startsWith("#") ? text.split(/(?<=\n|\r(?!\n))/) : [text];
-  const first = lines.findIndex((line) => !line.startsWith("#"));
-  const sign = given ?? separator(lines.at(first));
-  const cells = (line) => line.split(sign).length;
-  const isLike = (line) => cells(line) === cells(lines[first]);
-  const isKept = (line, at) => at === first - 1 || !/^#\s/.test(line);
-  const isOf = (line, at) => at >= first || (isLike(line) && isKept(line, at));
-  return lines.filter(isOf).join("");
-}
-
-// The rows of a table, each a list of texts; empty lines are none.
+// The rows of a table, each a list of texts; empty lines are none. First lines that begin with #
+// are comments. One with as many cells as the table stays: the last one may be the header, and
+// "#1" a value.
 export function readTable(found, given) {
   const bare = found.replace(/^\uFEFF/, "").replace(/^[\r\n]+|(\r\n?|\n)$/g, "");
-  const text = uncommented(bare, given);
-  const sign = given ?? separator(text);
+  const lines = bare.split(/(?<=\n|\r(?!\n))/);
+  const first = lines.findIndex((line) => !line.startsWith("#"));
+  const sign = given ?? separator(lines.at(first));
+  const isLike = (line) => line.split(sign).length === lines[first].split(sign).length;
+  const isKept = (line, at) => isLike(line) && (at === first - 1 || !/^#\s/.test(line));
+  const text = lines.filter((line, at) => at >= first || isKept(line, at)).join("");
   const [quoted, plain] = [`"([^"]*(?:""[^"]*)*)"`, `([^"${sign}\\r\\n][^${sign}\\r\\n]*|)`];
   const cell = new RegExp(`(?:${quoted}|${plain})(${sign}|\\r\\n?|\\n|$)`, "gy");
   const rows = [[]];
@@ -41,10 +33,9 @@ export function readTable(found, given) {
 }
 
 const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-const line = (row) => (row.join() ? row.map(quote).join(",") : row.map(() => '""').join(","));
+const line = (row) => row.map(quote).join(",") || '""'; // an empty line would be no row
 export const writeTable = (rows) => rows.map((row) => `${line(row)}\r\n`).join("");
 
 // The address of a table as a file.
-export function csvFile(rows) {
-  return URL.createObjectURL(new Blob([writeTable(rows)], { type: "text/csv" }));
-}
+export const csvFile = (rows) =>
+  URL.createObjectURL(new Blob([writeTable(rows)], { type: "text/csv" }));

@@ -1,8 +1,8 @@
 // Lists as people read them: plots of their numbers, and a table that can be kept as CSV.
 
 import { csvFile } from "./csv.js";
-import { Digits, isList, isRecord, isScalar, write } from "./json.js";
-import { markup } from "./markup.js";
+import { make } from "./dom.js";
+import { isNumber, isRecord, isScalar, plain, write } from "./json.js";
 import { margin, plot, titled } from "./plot.js";
 import { below, options, said } from "./schema.js";
 
@@ -11,14 +11,11 @@ const ROWS = 200; // of a table; all of them are in its CSV
 // A value in a cell: as it came, but a null says what it stands for.
 export function text(value, schema) {
   if (value === undefined) return "";
-  if (value !== null) return isScalar(value) ? `${value}` : write(value).replace(/\n */g, " ");
+  if (value !== null) return isScalar(value) ? plain(value) : write(value).replace(/\n */g, " ");
   const nulls = options(schema).filter(({ type }) => type === "null");
   const [first = "none", ...more] = nulls.map(({ description }) => description ?? "none").reverse();
   return more.length ? `null: ${[first, ...more].join(", or ")}` : first;
 }
-
-export const named = (name, about) =>
-  markup`<b dir="auto">${name}</b>${about && markup` <small dir="auto">${about}</small>`}`;
 
 // The milliseconds of a date, or of a time, which is in UTC if it names no zone; else NaN.
 function time(text) {
@@ -28,14 +25,14 @@ function time(text) {
 }
 
 const isDate = (item) => typeof item === "string" && time(item) > -Infinity;
-const isNumber = (item) => item === null || item instanceof Digits;
-const number = (item) => (item === null ? NaN : typeof item === "string" ? time(item) : +item);
+const isDrawn = (item) => item === null || isNumber(item);
+const number = (item) => (typeof item === "string" ? time(item) : Number(item?.rawJSON ?? NaN));
 
 // A list as a column: its name, its unit, its items as they came and as numbers.
 function column(name, items, about) {
   const [unit, isAxis] = [said(about, "unit"), said(about, "axis") === "x"];
-  const isTime = items.some(isDate);
-  return { name, unit, items, about, isAxis, isTime, numbers: items.map(number) };
+  const [isTime, side] = [items.some(isDate), items.some(isNumber) ? "number" : ""];
+  return { name, unit, items, about, isAxis, isTime, side, numbers: items.map(number) };
 }
 
 // The columns of a list: of records, of lists, or of values.
@@ -52,48 +49,23 @@ export function columns(list, name, schema) {
 // is the axis. A set has no order, and each item of a tuple has a meaning of its own.
 export function isSeries(list, schema) {
   const isOther = options(schema).some((option) => option["x-unordered"] || option.prefixItems);
-  const isPlain = isList(list) && list.length > 0 && list.every(isScalar);
-  const isDrawn = list.every(isNumber) || list.every(isDate) || said(schema, "axis") === "x";
-  return isPlain && !isOther && isDrawn;
+  const isAxis = said(schema, "axis") === "x" && list.every(isScalar);
+  return !isOther && (isAxis || list.every(isDrawn) || list.every(isDate));
 }
 
 // The axis of a plot, which may be dates or among the inputs, and the columns to draw over it.
 function axes(found, given) {
   const { length } = found[0].items;
-  const drawn = found.filter(({ items }) => items.every(isNumber));
-  const [first] = found.filter(({ items }) => items.every(isNumber) || items.every(isDate));
+  const drawn = found.filter(({ items }) => items.every(isDrawn));
+  const [first] = found.filter(({ items }) => items.every(isDrawn) || items.every(isDate));
   const isAlone = drawn.every((one) => one === first);
   const rises = !isAlone && first.numbers.every((one, i, all) => !i || one > all[i - 1]);
-  const isDrawn = (item) => isNumber(item) || isDate(item);
   const isOver = ({ isAxis, items }) =>
-    isAxis && items.length === length && items.every(isDrawn);
-  const item = column("item", found[0].items.map((_, i) => i + 1), {});
+    isAxis && items.length === length && items.every((item) => isDrawn(item) || isDate(item));
+  const item = column("item", found[0].items.map((_, i) => JSON.rawJSON(i + 1)), {});
   const x = [...found, ...given].find(isOver) ?? (rises ? first : item);
   const lines = length > 2 ? drawn.filter((one) => one !== x) : [];
   return { x, lines, columns: given.includes(x) ? [x, ...found] : found };
-}
-
-// Columns as the rows of a table.
-export function rowsOf(found) {
-  const side = ({ items }) => (items.some((item) => item instanceof Digits) ? "number" : "");
-  const head = found.map(
-    (one) => markup`<th scope="col" class="${side(one)}">${one.name}
-    <small dir="auto">${one.unit}</small></th>`,
-  );
-  const cell = (one, i) =>
-    markup`<td class="${side(one)}" dir="auto">${text(one.items[i], one.about)}</td>`;
-  const row = (_, i) => markup`<tr>${found.map((one) => cell(one, i))}</tr>`;
-  const rows = (found[0]?.items ?? []).slice(0, ROWS).map(row);
-  return markup`<thead><tr>${head}</tr></thead><tbody>${rows}</tbody>`;
-}
-
-function table(found, name) {
-  const { length } = found[0].items;
-  const rows = `${length} row${length === 1 ? "" : "s"}`;
-  return markup`<div class="rows" tabindex="0" role="region" aria-label="Table of ${name}">
-    <table>${rowsOf(found)}</table></div>
-    <p class="under">${length > ROWS ? `The first ${ROWS} of ${rows}` : rows}
-    <button type="button" class="keep">Download CSV</button></p>`;
 }
 
 // Let the browser keep columns as a file.
@@ -109,14 +81,16 @@ function keep(found) {
 // Lists of one length, or of records: a plot for each unit of the numbers, and one table.
 export function figure({ titles, found, isDrawn }, given) {
   const { x, lines, columns } = isDrawn ? axes(found, given) : { lines: [], columns: found };
-  const units = [...Map.groupBy(lines, ({ unit }) => unit).values()];
-  const name = titles.map(([title]) => title).join(", ");
-  const caption = titles.map((title) => markup`<p>${named(...title)}</p>`);
-  const made = document.createElement("figure");
-  made.innerHTML = markup`<figcaption>${caption}</figcaption>
-    ${units.map(() => markup`<div class="plot"></div>`)}${table(columns, name)}`;
+  const { length } = found[0].items;
+  const count = `${length} row${length === 1 ? "" : "s"}`;
+  const under = length > ROWS ? `The first ${ROWS} of ${count}` : count;
+  const label = `Table of ${titles.map(({ name }) => name).join(", ")}`;
+  const cell = (i) => (one) => ({ side: one.side, text: text(one.items[i], one.about) });
+  const rows = found[0].items.slice(0, ROWS).map((_, i) => ({ cells: columns.map(cell(i)) }));
+  const made = make("figure", { titles, label, head: columns, rows, under });
   made.querySelector(".keep").addEventListener("click", () => keep(columns));
+  const units = [...Map.groupBy(lines, ({ unit }) => unit).values()];
   const left = Math.max(...units.map(margin)); // of all, so that points of one x are in line
-  made.querySelectorAll(".plot").forEach((part, i) => plot(part, x, units[i], left));
+  made.querySelector("figcaption").after(...units.map((own) => plot(x, own, left)));
   return made;
 }

@@ -1,9 +1,8 @@
 // The form: what it asks for, as a request, and what is wrong with it.
 
 import { post } from "./ask.js";
-import { named } from "./dom.js";
 import { isList, read } from "./json.js";
-import { object, texts, typed } from "./values.js";
+import { hold, object, texts } from "./values.js";
 import { enhance, find } from "./views.js";
 
 // Not the form: a field called `dataset` would hide that of its form, but not that of main.
@@ -12,28 +11,18 @@ const form = page.querySelector(".ask"); // all around it
 const api = new URL(page.dataset.api, location).href;
 const longestLink = 8000; // bytes; Gunicorn takes 8190
 
+const fields = enhance(form);
 const isText = ({ type }) => type !== "file";
+const typed = fields.filter(isText);
 
 // A page that is reloaded keeps what was typed; one opened by a link says what the link says.
-function remember() {
-  const key = `inputs of ${location.pathname}${location.search}`;
-  const [{ type } = {}] = performance.getEntriesByType("navigation");
-  const isAgain = type === "reload" || type === "back_forward";
-  const kept = new Map(isAgain ? JSON.parse(sessionStorage.getItem(key)) : []);
-  for (const control of named(form).filter(isText))
-    control.value = kept.get(control.name) ?? control.value;
-  addEventListener("pagehide", () => {
-    const found = fields.filter(isText).map((field) => [field.name, typed(field)]);
-    sessionStorage.setItem(key, JSON.stringify(found));
+const [{ type }] = performance.getEntriesByType("navigation");
+const kept = new Map(type === "navigate" ? [] : history.state);
+for (const field of typed) if (kept.has(field.name)) hold(field, kept.get(field.name));
+for (const kind of ["beforeunload", "pagehide"])
+  addEventListener(kind, () => {
+    history.replaceState(new Map(typed.map(({ name, value }) => [name, value])), "");
   });
-}
-try {
-  remember();
-} catch {
-  // The browser keeps nothing for this page.
-}
-
-const fields = enhance(form);
 
 // A field as parts of the request: its texts or files. A file that is missing is called as it.
 function parts(field) {
@@ -49,24 +38,18 @@ function parts(field) {
 // goes into a link, for which the service says in which field it stands.
 export function request() {
   const found = fields.flatMap(parts);
-  const filled = fields.filter((field) => isText(field) && texts(field).length);
-  const body = object(filled);
+  const body = object(typed);
   const url = `${api}?${new URLSearchParams(found.map(({ name, value }) => [name, value]))}`;
-  const isNested = filled.some((field) => field.dataset.nested !== undefined);
+  const isNested = fields.some(({ dataset: { nested }, value }) => nested === "" && value.trim());
   const isLink = url.length <= longestLink && (!isNested || read(body) === undefined);
   const shape = isLink || page.dataset.sent === "form" ? page.dataset.sent : "body";
-  const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
-  return { api, url, body, shape, parts: [...all, ...found] };
-}
-
-// Where and how a request is sent.
-export function sent({ api, url, body, shape, parts: given }, signal) {
-  if (shape === "link") return [url, { signal }];
-  if (shape === "body") return [api, { ...post("application/json", body), signal }];
   const data = new FormData();
-  for (const { kind, name, value, file } of given)
-    if (kind === "text" || file instanceof File) data.append(name, file ?? value);
-  return [api, { method: "POST", body: data, signal }];
+  for (const { name, value, file = value } of found)
+    if (file === value || file instanceof File) data.append(name, file);
+  const options = { body: post("application/json", body), form: { method: "POST", body: data } };
+  const all = Object.entries({ api, url, body }).map(([kind, value]) => ({ kind, value }));
+  const address = shape === "link" ? url : api;
+  return { url, body, shape, address, options: options[shape], parts: [...all, ...found] };
 }
 
 // The place of the error of a control; a cell of a table gets one while it has an error.
@@ -82,13 +65,13 @@ function place(control) {
 
 // The place of a fault for people, who count the items of a list from 1.
 export function counted(path, inputs) {
-  const said = [];
   let value = inputs;
-  for (const step of path.split(".")) {
-    said.push(isList(value) ? `item ${Number(step) + 1}` : step);
-    value = value?.[step];
-  }
-  return said.join(".").replaceAll(".item ", ", item ");
+  const step = (name) => {
+    const said = isList(value) ? `, item ${Number(name) + 1}` : `.${name}`;
+    value = value?.[name];
+    return said;
+  };
+  return path.split(".").map(step).join("").slice(1);
 }
 
 // Put each reason next to its control, and the focus on the first.

@@ -1,38 +1,24 @@
 // JSON with every digit as it came: JavaScript's own numbers would round it.
 
-export class Digits extends String {} // a number, as it was written
-
-const isNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
-
-// The value that a text is the JSON of; undefined if it is no JSON.
+// The value that a text is the JSON of, with its numbers as raw JSON; undefined if it is no JSON.
 export function read(text) {
-  const numbers = [];
-  const parts = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
-  const place = (part) => (isNumber.test(part) ? numbers.push(part) - 1 : part);
-  const digits = (_, value) => (typeof value === "number" ? new Digits(numbers[value]) : value);
+  const raw = (_, value, { source }) => (typeof value === "number" ? JSON.rawJSON(source) : value);
   try {
-    return JSON.parse(text.replace(parts, place), digits);
+    return JSON.parse(text, raw);
   } catch {
     return undefined;
   }
 }
 
+export const isNumber = JSON.isRawJSON;
+export const plain = (value) => value?.rawJSON ?? value; // the digits of a number
 export const isList = Array.isArray;
-export const isRecord = (value) =>
-  value instanceof Object && !(value instanceof Digits || isList(value));
-export const isScalar = (value) => !isList(value) && !isRecord(value);
+export const isRecord = (value) => value instanceof Object && !isList(value);
+export const isScalar = (value) => !(value instanceof Object);
 
-// A value as JSON: each member in a line of its own, but a plain list in one line.
-export function write(value, line = "\n") {
-  if (value instanceof Digits) return `${value}`;
-  if (isScalar(value)) return JSON.stringify(value);
-  const isPlain = isList(value) && value.every(isScalar);
-  const inner = isPlain ? "" : `${line}  `;
-  const key = (name) => (isList(value) ? "" : `${JSON.stringify(name)}: `);
-  const members = Object.entries(value).map(
-    ([name, item]) => inner + key(name) + write(item, inner),
-  );
-  const [open, close] = isList(value) ? "[]" : "{}";
-  const end = isPlain || !members.length ? "" : line;
-  return open + members.join(isPlain ? ", " : ",") + end + close;
+// A value as JSON: each member in a line of its own, but a list of plain values in one line.
+export function write(value) {
+  const list = /\[\n *([^[\]{}]*?)\n *\]/g; // no text in JSON has an end of line
+  const line = (_, items) => `[${items.replace(/\n */g, " ")}]`;
+  return JSON.stringify(value, null, 2).replace(list, line);
 }

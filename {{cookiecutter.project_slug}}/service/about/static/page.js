@@ -3,27 +3,25 @@
 import { show } from "./answer.js";
 import { ask } from "./ask.js";
 import { refresh } from "./calls.js";
-import { counted, mark, page, request, sent } from "./form.js";
+import { counted, mark, page, request } from "./form.js";
 import { read } from "./json.js";
 
 const part = (name) => document.getElementById(name);
-const say = (text) => (part("status").textContent = text);
 let asked; // the request of the answer that is shown
 let asking = new AbortController();
 
 // The inputs of a request for people: names and values, each in a few words.
-function inputs({ parts }, most = 60) {
-  const found = Map.groupBy(parts.filter(({ name }) => name), ({ name }) => name);
+function inputs({ url }, most = 60) {
+  const found = new URL(url).searchParams;
   const brief = (text) => (text.length > most ? `${text.slice(0, most)}…` : text);
-  const values = (given) => brief(given.map(({ value }) => value).join(", "));
-  const said = [...found].map(([name, given]) => `${name} = ${values(given)}`);
-  return said.join("; ") || "no inputs";
+  const said = (name) => `${name} = ${brief(found.getAll(name).join(", "))}`;
+  return [...new Set(found.keys())].map(said).join("; ") || "no inputs";
 }
 
-function clear(state, text) {
+function say(state, status) {
   part("outcome").dataset.state = state;
+  part("status").textContent = status;
   part("shown").replaceChildren();
-  say(text);
   asked = undefined;
 }
 
@@ -38,16 +36,14 @@ function compare() {
   part("asked").textContent = `For ${isOld ? "the inputs before: " : ""}${inputs(asked)}`;
 }
 
-function showAnswer(now, { response, text }, seconds) {
-  const [seed, fingerprint] = ["Seed", "Fingerprint"].map((name) =>
-    response.headers.get(`Model-${name}`),
-  );
+function showAnswer(now, { headers, text }, seconds) {
+  const [seed, fingerprint] = ["Seed", "Fingerprint"].map((name) => headers.get(`Model-${name}`));
   const drawn = seed ? `, with seed ${seed}` : "";
-  clear("good", `Done in ${seconds.toFixed(2)} s${drawn}`);
+  say("good", `Done in ${seconds.toFixed(2)} s${drawn}`);
   part("fingerprint").textContent = `Fingerprint ${fingerprint}`;
   part("text").textContent = show(part("shown"), text, read(now.body));
   const day = new Date().toISOString().slice(0, 10);
-  const place = new URL(now.shape === "link" ? now.url : now.api);
+  const place = new URL(now.address);
   if (seed && now.shape === "link") place.searchParams.set("seed", seed);
   const line = part("quote").querySelector("code");
   const quote = `Answer of ${day} for ${inputs(now, 2000)}${drawn}: ${place}`;
@@ -56,48 +52,41 @@ function showAnswer(now, { response, text }, seconds) {
   compare();
 }
 
-function showProblem(status, { detail = "", errors = {} }, given) {
-  clear("bad", status);
+function showProblem({ body }, { status = "", title, detail = "", errors = {} }) {
+  say("bad", `${status} ${title}`.trim());
+  const given = read(body);
   const told = (text, path) => text.replace(`${path}: `, () => `${counted(path, given)}: `);
   part("shown").textContent = Object.keys(errors).reduce(told, detail);
   mark(errors, given);
 }
 
-async function run() {
+async function run(event) {
+  event.preventDefault(); // the browser would open the answer
   asking.abort();
   mark({});
   const now = request();
-  clear("busy", "Running…");
+  say("busy", "Running…");
   const { signal } = (asking = new AbortController());
   const begun = performance.now();
   const seconds = () => (performance.now() - begun) / 1000;
   const count = () => (part("elapsed").textContent = `${seconds().toFixed(1)} s`);
   const counting = setInterval(count, 100);
-  const fault = ({ message }) => ({ problem: { detail: message } });
-  const found = await ask(...sent(now, signal)).catch(fault);
-  const taken = seconds();
+  const fault = ({ message }) => ({ problem: { title: "No answer came.", detail: message } });
+  const found = await ask(now.address, { ...now.options, signal }).catch(fault);
   clearInterval(counting);
   if (signal.aborted) return;
-  const { response, problem } = found;
-  if (!problem) showAnswer(now, found, taken);
-  else {
-    const status = response ? `${response.status} ${problem.title}` : "No answer came.";
-    showProblem(status, problem, read(now.body));
-  }
+  if (found.problem) showProblem(now, found.problem);
+  else showAnswer(now, found, seconds());
   part("outcome").scrollIntoView({ block: "nearest" });
 }
 
-page.addEventListener("submit", (event) => {
-  event.preventDefault();
-  run();
-});
-
 part("stop").addEventListener("click", () => {
   asking.abort();
-  clear("", "Stopped.");
+  say("", "Stopped.");
   page.querySelector(".run").focus();
 });
 
+page.addEventListener("submit", run);
 page.querySelector("form").noValidate = true; // the service knows best what is valid, and says why
 page.addEventListener("input", compare);
 compare();

@@ -1,6 +1,7 @@
 // A plot of columns of numbers over one of them: drawn here, since a library weighs 50 KB.
 
-import { markup } from "./markup.js";
+import { make } from "./dom.js";
+import { plain } from "./json.js";
 import { numberTicks, timeTicks } from "./ticks.js";
 
 const [TOP, BOTTOM, RIGHT] = [10, 236, 14]; // pixels, as is all below
@@ -38,17 +39,16 @@ function line(points) {
 
 export const titled = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
 
-// The labels below an axis: each within the drawing, and none that would meet the one before.
-function labels({ isTime }, across, toX, [left, right]) {
-  const ticks = isTime ? timeTicks : numberTicks;
+// The labels of ticks below an axis: each within the drawing, and none that would meet the one
+// before.
+function labels(ticks, toX, right) {
   let end = -GAP;
-  return ticks(across, Math.max(2, (right - left) / 90)).map(({ tick, name }) => {
+  return ticks.flatMap(({ tick, name }) => {
     const half = (name.length * DIGIT) / 2;
-    const middle = Math.max(half, Math.min(toX(tick), right + RIGHT - half));
-    const isFree = middle - half >= end + GAP;
-    if (isFree) end = middle + half;
-    return markup`<path class="mark" d="M${toX(tick)},${BOTTOM}v5"/>
-      ${isFree && markup`<text x="${middle}" y="${BOTTOM + 18}">${name}</text>`}`;
+    const x = Math.max(half, Math.min(toX(tick), right + RIGHT - half));
+    if (x - half < end + GAP) return [];
+    end = x + half;
+    return { x, y: BOTTOM + 18, name };
   });
 }
 
@@ -60,52 +60,50 @@ export function margin(columns) {
 
 // Draw all that depends on the width; give the scale from numbers to pixels across.
 function draw(drawing, { x, lines, order, across, up, left }) {
-  const rows = numberTicks(up, 5);
   const right = drawing.clientWidth - RIGHT;
   const [toX, toY] = [scale(across, [left, right]), scale(up, [BOTTOM, TOP])];
+  const ticks = (x.isTime ? timeTicks : numberTicks)(across, Math.max(2, (right - left) / 90));
+  const rows = numberTicks(up, 5).map(({ tick, name }) => ({ name, x: left - GAP, y: toY(tick) }));
   const curves = lines.map((numbers, i) => {
     const path = line(order.map((at) => [toX(x.numbers[at]), toY(numbers[at])]));
     const dots = order.length > 60 ? "" : path.replaceAll("L", "M");
-    return markup`<path class="curve series-${i % 6}" d="${path}"/>
-      <path class="dots series-${i % 6}" d="${dots}"/>`;
+    return { path, dots, curve: `curve series-${i % 6}`, dot: `dots series-${i % 6}` };
   });
-  const grid = rows.map(
-    ({ tick, name }) => markup`<path class="grid" d="M${left},${toY(tick)}H${right}"/>
-      <text class="row" x="${left - GAP}" y="${toY(tick) + 4}">${name}</text>`,
-  );
-  const below = labels(x, across, toX, [left, right]);
-  const middle = (left + right) / 2;
-  const title = markup`<text class="axis" x="${middle}" y="${BOTTOM + 38}">${titled(x)}</text>`;
-  drawing.innerHTML = markup`${grid}${below}${title}${curves}<path class="cursor"/>`;
+  const made = make("drawing", {
+    rows,
+    grid: rows.map(({ y }) => `M${left},${y}H${right}`).join(""),
+    marks: ticks.map(({ tick }) => ({ path: `M${toX(tick)},${BOTTOM}v5` })),
+    labels: labels(ticks, toX, right),
+    axis: { x: (left + right) / 2, y: BOTTOM + 38, name: titled(x) },
+    curves,
+  });
+  drawing.replaceChildren(...made.children);
   return toX;
 }
 
-// Draw into a place, beside a margin. A column has a name, a unit, its items as they came and as
-// numbers.
-export function plot(place, x, columns, left) {
+// A plot beside a margin. A column has a name, a unit, its items as they came and as numbers.
+export function plot(x, columns, left) {
   const lines = columns.map(({ numbers }) => numbers);
   const order = [...x.numbers.keys()].filter((i) => Number.isFinite(x.numbers[i]));
   order.sort((a, b) => x.numbers[a] - x.numbers[b]);
   const [across, up] = [range(x.numbers), range(lines.flat())];
-  if (![across, up].every(([low, high]) => Number.isFinite(high - low))) return;
-  const legend = columns.map(
-    (one, i) => markup`<span class="series-${i % 6}">${titled(one)}</span>`,
-  );
+  if (![across, up].every(([low, high]) => Number.isFinite(high - low))) return "";
+  const legend = columns.map((one, i) => ({ title: titled(one), series: `series-${i % 6}` }));
   const label = `Plot of ${columns.map(({ name }) => name).join(", ")} over ${x.name}`;
-  place.innerHTML = markup`<p class="legend">${legend}</p>
-    <svg role="img" aria-label="${label}"></svg><p class="readout"></p>`;
-  const [drawing, readout] = place.querySelectorAll("svg, .readout");
+  const made = make("plot", { legend, label });
+  const [drawing, readout] = made.querySelectorAll("svg, .readout");
+  const parts = { x, lines, order, across, up, left };
   let toX;
-  new ResizeObserver(() => {
-    toX = draw(drawing, { x, lines, order, across, up, left });
-  }).observe(drawing);
+  new ResizeObserver(() => (toX = draw(drawing, parts))).observe(drawing);
 
   // The point that is nearest to the pointer, with every digit.
   drawing.addEventListener("pointermove", ({ offsetX }) => {
     const distance = (i) => Math.abs(toX(x.numbers[i]) - offsetX);
     const at = order.reduce((best, i) => (distance(i) < distance(best) ? i : best));
-    const value = ({ name, unit, items }) => `${name} ${items[at] ?? "–"} ${unit ?? ""}`.trim();
+    const value = ({ name, unit, items }) =>
+      `${name} ${plain(items[at]) ?? "–"} ${unit ?? ""}`.trim();
     readout.textContent = [x, ...columns].map(value).join(" · ");
-    drawing.lastChild.setAttribute("d", `M${toX(x.numbers[at])},${TOP}V${BOTTOM}`);
+    drawing.lastElementChild.setAttribute("d", `M${toX(x.numbers[at])},${TOP}V${BOTTOM}`);
   });
+  return made;
 }

@@ -3,7 +3,7 @@
 import { readTable } from "./csv.js";
 import { named, picked } from "./dom.js";
 import { isList, read } from "./json.js";
-import { fill, object, type, typed } from "./values.js";
+import { fill, object } from "./values.js";
 
 const PAUSE = 300; // milliseconds; a table is written once the typing rests, so that no key waits
 
@@ -11,181 +11,155 @@ const PAUSE = 300; // milliseconds; a table is written once the typing rests, so
 function assign(cell, text) {
   const isMissing = cell.dataset.exact === undefined && /^\s*(NA|NaN|nan)\s*$/.test(text);
   const found = isMissing ? "" : text.replace(/\r\n?/g, "\n");
-  type(cell, found);
-  if (typed(cell) !== found) type(cell, found.trim().toLowerCase()); // true for TRUE
-  return typed(cell) !== "" || !found.trim();
+  cell.value = found;
+  if (cell.value !== found) cell.value = found.trim().toLowerCase(); // true for TRUE
+  return cell.value !== "" || !found.trim();
 }
 
-export class Table {
-  said = new WeakMap(); // what each row says, until it changes: a long table is slow to read
+// The place of the column of a name, which may stand in other capitals or before its unit; the
+// same name with another unit has none.
+function placeOf(found, columns) {
+  const bare = (text) => text.replace(/[\s_,;:()[\]]/g, "");
+  const isCalled = ({ column, unit }) => {
+    const [name, rest] = [found.slice(0, column.length), found.slice(column.length)];
+    const isUnit = /^[\s_,;:([]/.test(rest) && bare(rest) === bare(unit);
+    return name.toLowerCase() === column.toLowerCase() && (!rest || isUnit);
+  };
+  const at = columns.findIndex(({ column }) => column === found);
+  return at < 0 ? columns.findIndex(isCalled) : at;
+}
 
-  constructor(control, box) {
-    const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
-    [this.control, this.body, this.template, this.note] = [control, ...parts];
-    const heads = box.querySelectorAll("thead th[id]");
-    const unit = (at) => heads[at].querySelector(".unit")?.textContent ?? "";
-    const cells = named(this.template.content);
-    this.columns = cells.map(({ dataset: { name } }, at) => ({ name, unit: unit(at) }));
-    for (const kind of ["input", "focusout", "paste", "click", "keydown"])
-      box.addEventListener(kind, (event) => this[kind](event));
-    picked(box, (file) => this.take(file.text()));
-  }
+// The places of the columns of a block, if its first line has the names of some; a name that has
+// none, or that of another column, has -1.
+function header(block, columns) {
+  const found = block[0].map((name) => placeOf(name.replace(/^#/, "").trim(), columns));
+  const head = found.map((at, i) => (found.indexOf(at) < i ? -1 : at));
+  return Math.max(...head) < 0 ? null : head;
+}
+
+export function table(control, box) {
+  const parts = ["tbody", "template", ".note"].map((name) => box.querySelector(name));
+  const [body, template, note] = parts;
+  const columns = [...box.querySelectorAll("[data-column]")].map(({ dataset }) => dataset);
+  const said = new WeakMap(); // what a row says, until it changes: a long table is slow to read
+  let waiting;
+
+  const add = () => {
+    body.append(template.content.cloneNode(true));
+    const row = body.lastElementChild;
+    row.firstElementChild.textContent = body.rows.length;
+    return row;
+  };
 
   // The rows, but for those that say nothing.
-  filled() {
-    const rows = [...this.body.rows];
-    for (const row of rows) if (!this.said.has(row)) this.said.set(row, object(named(row), true));
-    return rows.filter((row) => this.said.get(row) !== "{}");
-  }
+  const filled = () => {
+    for (const row of body.rows) if (!said.has(row)) said.set(row, object(named(row), true));
+    return [...body.rows].filter((row) => said.get(row) !== "{}");
+  };
 
-  write() {
-    const rows = this.filled().map((row) => this.said.get(row));
-    this.control.value = `[${rows.join(",\n ")}]`;
-  }
+  const write = () => {
+    const rows = filled().map((row) => said.get(row));
+    control.value = `[${rows.join(",\n ")}]`;
+  };
 
-  settle() {
-    this.waiting = clearTimeout(this.waiting);
-    this.write();
-    this.control.dispatchEvent(new Event("input", { bubbles: true }));
-  }
+  const settle = () => {
+    waiting = clearTimeout(waiting);
+    write();
+    control.dispatchEvent(new Event("input", { bubbles: true }));
+  };
 
   // Show what the control says; false if a cell cannot say it.
-  show() {
-    const value = this.control.value.trim() ? read(this.control.value) : [];
+  const show = () => {
+    const value = control.value.trim() ? read(control.value) : [];
     if (!isList(value)) return false;
-    this.body.replaceChildren();
-    const isSaid = value.map((item) => fill(named(this.add()), item)).every(Boolean);
-    if (!value.length) this.add();
-    return isSaid && this.filled().length === value.length;
-  }
+    body.replaceChildren();
+    const isSaid = value.map((item) => fill(named(add()), item)).every(Boolean);
+    if (!value.length) add();
+    return isSaid && filled().length === value.length;
+  };
 
-  add() {
-    this.body.append(this.template.content.cloneNode(true));
-    const row = this.body.lastElementChild;
-    row.firstElementChild.textContent = this.body.rows.length;
-    return row;
-  }
-
-  remove(row) {
-    const next = row.nextElementSibling ?? row.previousElementSibling ?? this.add();
-    row.remove();
-    [...this.body.rows].forEach((one, at) => (one.firstElementChild.textContent = at + 1));
-    named(next)[0].focus();
-    this.settle();
-  }
-
-  // The place of the column of a name, which may stand in other capitals or before its unit; the
-  // same name with another unit has none.
-  columnOf(found) {
-    const bare = (text) => text.replace(/[\s_,;:()[\]]/g, "");
-    const isCalled = ({ name, unit }) => {
-      const rest = found.slice(name.length);
-      const isSame = found.slice(0, name.length).toLowerCase() === name.toLowerCase();
-      return isSame && (!rest || (/^[\s_,;:([]/.test(rest) && bare(rest) === bare(unit)));
-    };
-    const at = this.columns.findIndex(({ name }) => name === found);
-    return at < 0 ? this.columns.findIndex(isCalled) : at;
-  }
-
-  // The lines of a block of texts without its header, the column of each text in a line, and the
-  // names in the header that have no column of their own.
-  parts(block, column) {
-    const found = block[0].map((name) => this.columnOf(name.replace(/^#/, "").trim()));
-    const head = found.map((place, i) => (found.indexOf(place) < i ? -1 : place));
-    const isHead = head.some((place) => place >= 0);
-    const width = Math.max(...block.map(({ length }) => length));
-    const places = Array.from({ length: width }, (_, i) => (isHead ? head[i] : column + i));
-    const others = isHead ? block[0].filter((name, i) => head[i] < 0 && name.trim()) : [];
-    return { lines: isHead ? block.slice(1) : block, places, others };
-  }
+  const tell = (text, isFault) => {
+    note.textContent = text;
+    note.classList.toggle("bad", isFault);
+  };
 
   // Put a block of texts into the cells from one on; from the first one on, in the place of all
   // rows. No old value stays beside those of a block that does not fit.
-  put(block, at = 0, column = 0) {
-    const { lines, places, others } = this.parts(block, column);
+  const put = (block, at = 0, column = 0) => {
+    const head = header(block, columns);
+    const lines = head ? block.slice(1) : block;
+    const lost = new Set(head && block[0].filter((name, i) => head[i] < 0 && name.trim()));
+    const isOther = lost.size > 0;
     const isWhole = !(at + column) && lines.length > 0;
-    const before = isWhole && this.filled().length;
-    if (isWhole) this.body.replaceChildren();
-    const lost = new Set(others);
+    const instead = isWhole && filled().length ? `, in the place of ${filled().length}` : "";
+    if (isWhole) body.replaceChildren();
+    const width = Math.max(...block.map(({ length }) => length));
     lines.forEach((line, index) => {
-      const row = this.body.rows[at + index] ?? this.add();
+      const row = body.rows[at + index] ?? add();
       const cells = named(row);
-      this.said.delete(row);
-      if (others.length) for (const cell of cells) type(cell, "");
-      places.forEach((place, i) => {
-        const text = line[i] ?? "";
-        const isPut = place in cells ? assign(cells[place], text) : !text || others.length;
-        if (!isPut) lost.add(text);
-      });
+      said.delete(row);
+      if (isOther) for (const cell of cells) cell.value = "";
+      for (let i = 0; i < width; i += 1) {
+        const [cell, text] = [cells[head ? head[i] : column + i], line[i] ?? ""];
+        if (!(cell ? assign(cell, text) : !text || isOther)) lost.add(text);
+      }
     });
     const some = [...lost].slice(0, 5).join(", ");
     const left = some && ` There is no column or choice for ${some}: left out.`;
-    const instead = before ? `, in the place of ${before}` : "";
-    this.tell(`${lines.length} row${lines.length === 1 ? "" : "s"} read${instead}.${left}`, some);
-    this.settle();
-  }
+    tell(`${lines.length} row${lines.length === 1 ? "" : "s"} read${instead}.${left}`, some !== "");
+    settle();
+  };
 
-  tell(text, isFault) {
-    this.note.textContent = text;
-    this.note.classList.toggle("bad", Boolean(isFault));
-  }
+  const take = async (text, sign, ...place) => put(readTable(await text, sign), ...place);
+  const fail = ({ message }) => tell(message, true);
+  picked(box, (file) => take(file.text()).catch(fail));
 
-  async take(text, sign, row, column) {
-    try {
-      this.put(readTable(await text, sign), row, column);
-    } catch (error) {
-      this.tell(error.message, true);
-    }
-  }
-
-  // The sign between the cells of a text that is pasted: of a spreadsheet, or of CSV if each line
-  // has all columns.
-  separator(text) {
-    const lines = text.trim().split(/[\r\n]+/).filter((line) => !line.startsWith("#"));
-    const isAll = (line) => line.split(",").length === this.columns.length;
-    return !text.includes("\t") && lines.every(isAll) ? "," : "\t";
-  }
-
-  input(event) {
+  box.addEventListener("input", (event) => {
     event.stopPropagation();
-    this.said.delete(event.target.closest("tr"));
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.settle(), PAUSE);
-  }
+    said.delete(event.target.closest("tr"));
+    clearTimeout(waiting);
+    waiting = setTimeout(settle, PAUSE);
+  });
+  box.addEventListener("focusout", () => waiting && settle());
 
-  focusout() {
-    if (this.waiting) this.settle();
-  }
-
-  paste(event) {
+  // What is pasted is of a spreadsheet, or CSV if each line has all columns.
+  box.addEventListener("paste", (event) => {
     const text = event.clipboardData.getData("text/plain");
     const cell = event.target.closest("td");
     if (!cell || !/[\t\n]/.test(text.trim())) return;
     event.preventDefault();
     const [row, column] = [cell.parentElement.sectionRowIndex, cell.cellIndex - 1];
-    this.take(text, column ? "\t" : this.separator(text), row, column);
-  }
+    const lines = text.trim().split(/[\r\n]+/).filter((line) => !line.startsWith("#"));
+    const isAll = (line) => !line.includes("\t") && line.split(",").length === columns.length;
+    take(text, !column && lines.every(isAll) ? "," : "\t", row, column).catch(fail);
+  });
 
-  click({ target }) {
-    if (target.matches(".add")) named(this.add())[0].focus();
-    if (target.matches(".remove")) this.remove(target.closest("tr"));
-  }
+  box.addEventListener("click", ({ target }) => {
+    if (target.matches(".add")) named(add())[0].focus();
+    if (!target.matches(".remove")) return;
+    const row = target.closest("tr");
+    const next = row.nextElementSibling ?? row.previousElementSibling ?? add();
+    row.remove();
+    [...body.rows].forEach((one, at) => (one.firstElementChild.textContent = at + 1));
+    named(next)[0].focus();
+    settle();
+  });
 
-  keydown(event) {
+  box.addEventListener("keydown", (event) => {
     const cell = event.target.closest("tbody td");
     const step = { ArrowUp: -1, ArrowDown: 1, Enter: 1 }[event.key];
     const isOwn = event.target.matches(event.key === "Enter" ? "button" : "button, select");
     if (!step || !cell || event.shiftKey || isOwn) return;
     event.preventDefault(); // Enter would send the form
-    const next = this.body.rows[cell.parentElement.sectionRowIndex + step];
-    const row = next ?? (event.key === "Enter" && this.add());
+    const next = body.rows[cell.parentElement.sectionRowIndex + step];
+    const row = next ?? (event.key === "Enter" && add());
     if (row) row.cells[cell.cellIndex].firstElementChild.focus();
-  }
+  });
 
   // The cells of the row that a path leads to, and the rest of the path.
-  inside(path) {
+  const inside = (path) => {
     const [at, ...rest] = path.split(".");
-    const row = this.filled()[at];
-    return [row ? named(row) : [], rest.join(".")];
-  }
+    return [named(filled()[at] ?? template), rest.join(".")]; // which has none itself
+  };
+  return { write, show, inside };
 }

@@ -3,7 +3,7 @@
 const [SECOND, MINUTE, HOUR, DAY, MONTH] = [1e3, 6e4, 36e5, 864e5, 2629746e3]; // milliseconds
 const MONDAY = 4 * DAY; // the first one since 1970
 
-// Steps from short to long: their sizes, their months, and the part of a time that names a tick.
+// Steps from short to long: units, how many of them, and the part of a time that names a tick.
 const STEPS = [
   [1, [1, 10, 100], [11, 23]],
   [SECOND, [1, 5, 15, 30], [11, 19]],
@@ -12,13 +12,11 @@ const STEPS = [
   [DAY, [1, 2, 7, 14], [0, 10]],
   [MONTH, [1, 3, 6], [0, 7]],
   [12 * MONTH, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000], [0, 4]],
-].flatMap(([unit, counts, part]) => {
-  const months = unit < MONTH ? 0 : unit / MONTH;
-  return counts.map((count) => ({ size: count * unit, months: count * months, part }));
-});
+].flatMap(([unit, counts, part]) => counts.map((count) => ({ size: count * unit, part })));
 
 // The ticks of a step, each with its name.
-function stand({ size, months, part }, [low, high]) {
+function stand({ size, part }, [low, high]) {
+  const months = Math.floor(size / MONTH);
   const at = (count) => (months ? Date.UTC(2000, count * months) : MONDAY + count * size);
   const name = (tick) => new Date(tick).toISOString().slice(...part).replace("T", " ");
   const found = [];

@@ -2,26 +2,15 @@
 
 import { isList, isRecord, read, write } from "./json.js";
 
-// The text in a control: a check box says true or false.
-export const typed = (control) =>
-  control.type === "checkbox" ? `${control.checked}` : control.value;
-
-export function type(control, text) {
-  if (control.type === "checkbox") control.checked = text === "true";
-  else control.value = text;
-}
-
 // The texts in a control, one for each item of a list; what is empty says nothing.
-export function texts(control) {
-  const { kind, exact } = control.dataset;
-  const text = typed(control);
-  if (kind === "json") return [text.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
-  const lines = kind === "list" ? text.split("\n") : [text];
+export function texts({ value, dataset: { kind, exact } }) {
+  if (kind === "json") return [value.replace(/\s*[\r\n]+\s*/g, " ").trim()].filter(Boolean);
+  const lines = kind === "list" ? value.split("\n") : [value];
   return lines.map((line) => (exact === undefined ? line.trim() : line)).filter(Boolean);
 }
 
 // One text as JSON. Digits stay as they are: as a number, JavaScript would round them.
-function scalar(text, { literal }) {
+function scalar(text, literal) {
   if (!new RegExp(`^(?:${literal || "[]"})$`).test(text)) return JSON.stringify(text);
   const plain = text.toLowerCase().replace(/^\+?(-?)0*(?=[0-9])/, "$1");
   return plain.replace(/\.(?![0-9])/, "").replace(/^\+?(-?)\./, "$10.");
@@ -31,15 +20,14 @@ function scalar(text, { literal }) {
 // service says, or a value that is no list. Inside a record, what is no JSON is a text: the service
 // then says in which cell it stands.
 function json(control, isInside = false) {
-  const { kind, nested, one, listed } = control.dataset;
+  const { kind, literal, nested, one, listed } = control.dataset;
   const lines = texts(control);
-  if (!lines.length) return "";
-  const isOne = lines.length === 1;
-  const isListed = isOne && new RegExp(listed).test(lines[0]) && isList(read(lines[0]));
-  if (nested !== undefined && isInside && read(lines[0]) === undefined)
-    return JSON.stringify(lines[0]);
-  if (nested !== undefined || isListed) return lines[0];
-  const items = lines.map((text) => scalar(text, control.dataset)).join(", ");
+  const [text = "", second] = lines;
+  if (nested !== undefined)
+    return text && isInside && read(text) === undefined ? JSON.stringify(text) : text;
+  const isOne = second === undefined;
+  if (!text || (isOne && new RegExp(listed).test(text) && isList(read(text)))) return text;
+  const items = lines.map((line) => scalar(line, literal)).join(", ");
   return kind === "list" && !(isOne && one !== undefined) ? `[${items}]` : items;
 }
 
@@ -57,27 +45,27 @@ function shown(value, kind) {
   return kind === "json" || typeof value !== "string" ? write(value) : value;
 }
 
-// The default of what may be left out, which the page writes into its control.
-function initial(control) {
-  if (control.dataset.optional === undefined) return "";
-  return control.defaultValue ?? control.querySelector("[selected]")?.value ?? "";
+// Let a control say a text, and its view show it.
+export function hold(control, text) {
+  control.value = text;
+  control.dispatchEvent(new Event("put"));
 }
 
 // Put a value into a control, or its default for none; false if it would say another value.
-function put(control, value = undefined) {
-  const text = value === undefined ? initial(control) : shown(value, control.dataset.kind);
-  type(control, text);
-  if (value === undefined) return typed(control) === text;
+function put(control, value) {
+  const { kind, initial = "", null: isNull } = control.dataset;
+  const text = value === undefined ? initial : shown(value, kind);
+  hold(control, text);
+  if (value === undefined) return control.value === text;
   const said = json(control);
-  if (!said) return value === null && control.dataset.null !== undefined;
-  return write(read(said)) === write(value);
+  return said ? write(read(said)) === write(value) : value === null && isNull !== undefined;
 }
 
 // Put the members of an object into controls; false if they would say another value.
 export function fill(controls, value) {
   if (!isRecord(value)) return false;
-  const names = controls.map(({ dataset: { name } }) => name);
-  const member = (name) => (Object.hasOwn(value, name) ? value[name] : undefined);
-  const isSaid = controls.map((control, at) => put(control, member(names[at])));
-  return isSaid.every(Boolean) && Object.keys(value).every((name) => names.includes(name));
+  const members = new Map(Object.entries(value));
+  const isSaid = controls.map((control) => put(control, members.get(control.dataset.name)));
+  const known = controls.filter((control) => members.has(control.dataset.name));
+  return isSaid.every(Boolean) && known.length === members.size;
 }

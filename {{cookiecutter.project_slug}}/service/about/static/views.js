@@ -3,35 +3,30 @@
 
 import { named } from "./dom.js";
 import { read } from "./json.js";
-import { Table } from "./table.js";
+import { table } from "./table.js";
 import { fill, object } from "./values.js";
 
 const views = new WeakMap(); // by control
 
-// A check box in the place of a choice of true or false.
-function check(choice) {
-  const box = document.createElement("input");
-  for (const { name, value } of choice.attributes) box.setAttribute(name, value);
-  Object.assign(box, { type: "checkbox", required: false, checked: choice.value === "true" });
-  box.setAttribute("value", choice.value);
-  choice.replaceWith(box);
-  return box;
+// A check box, which has true or false as its value.
+function check(box) {
+  const set = (text) => (box.checked = text === "true");
+  Object.defineProperty(box, "value", { get: () => `${box.checked}`, set });
+  [box.id, box.name] = [box.dataset.id, box.dataset.name]; // those of a choice without the script
 }
 
 // The browser's picker beside a text, which says more than the picker can: fractions and zones.
 function picker(control) {
-  const [native, button] = control.nextElementSibling.content.children;
-  const zone = /(Z|[+-]\d\d:?\d\d)$/i;
+  const [, native, button] = control.parentElement.children;
   button.addEventListener("click", () => {
-    const text = control.value.trim().replace(" ", "T").replace(zone, "");
-    native.value = text.replace(/(\.\d{3})\d+$/, "$1");
+    const text = control.value.trim().replace(" ", "T");
+    [native.value] = text.match(/^[\d-]*T?[\d:]*(\.\d{1,3})?/);
     native.showPicker();
   });
   native.addEventListener("input", () => {
-    const [kept] = control.value.match(zone) ?? [""];
-    control.value = native.value && native.value + kept;
+    const [zone] = control.value.trim().match(/(Z|[+-]\d\d:?\d\d)?$/i);
+    control.value = native.value && native.value + zone;
   });
-  control.after(native, button);
 }
 
 // The fields of a record.
@@ -41,9 +36,7 @@ function record(control, box) {
   box.addEventListener("input", write);
   const show = () => {
     if (!control.value.trim()) write();
-    const isSaid = fill(controls, read(control.value));
-    controls.forEach((inner) => sync(inner));
-    return isSaid;
+    return fill(controls, read(control.value));
   };
   return { write, show, inside: (path) => [controls, path] };
 }
@@ -51,32 +44,29 @@ function record(control, box) {
 // Fields or a table in the place of the JSON of records, and whether they are included.
 function records(control) {
   const [tools, box] = control.nextElementSibling.content.children;
-  const [button, given] = [tools.querySelector("button"), tools.querySelector("input")];
+  const [button, given] = ["button", "input"].map((tag) => tools.querySelector(tag));
   control.before(tools);
   control.after(box);
-  const view = box.matches(".record") ? record(control, box) : new Table(control, box);
-  views.set(control, Object.assign(view, { box, button, given }));
-  button.addEventListener("click", () => sync(control, !box.hidden));
+  const view = (box.matches(".record") ? record : table)(control, box);
+  views.set(control, { box, ...view });
+  // Show the view, or the control if that is asked or the view cannot say what it holds.
+  const show = (isAsked = false) => {
+    const isOut = Boolean(given) && !control.value.trim();
+    const isView = !isOut && !isAsked && view.show();
+    [box.hidden, control.hidden, button.hidden] = [!isView, isView || isOut, isOut];
+    button.textContent = isView ? "as JSON" : "as fields";
+    if (given) given.checked = !isOut;
+  };
+  button.addEventListener("click", () => show(!box.hidden));
+  control.addEventListener("put", () => show());
   let kept = control.dataset.default; // what it says once it is included again
   given?.addEventListener("input", () => {
     if (!given.checked) [kept, control.value] = [control.value, ""];
     else if (kept) control.value = kept;
     else view.write();
-    sync(control);
+    show();
   });
-  sync(control);
-}
-
-// Show a control by its view, or as it is if that is asked or the view cannot say what it holds.
-function sync(control, isAsked = false) {
-  const view = views.get(control);
-  if (!view) return;
-  const { box, button, given } = view;
-  const isOut = Boolean(given) && !control.value.trim();
-  const isView = !isOut && !isAsked && view.show();
-  [box.hidden, control.hidden, button.hidden] = [!isView, isView || isOut, isOut];
-  button.textContent = isView ? "as JSON" : "as fields";
-  if (given) given.checked = !isOut;
+  show();
 }
 
 // The control that a path into what is sent leads to, in the view that is shown; then the rest.
@@ -91,6 +81,7 @@ export function find(controls, path) {
 
 // Give the controls in a part of the page their views, and return them.
 export function enhance(part) {
-  const kinds = { check, picker, records };
-  return named(part).map((control) => kinds[control.dataset.view]?.(control) ?? control);
+  const [kinds, controls] = [{ check, picker, records }, named(part)];
+  for (const control of controls) kinds[control.dataset.view]?.(control);
+  return controls;
 }
