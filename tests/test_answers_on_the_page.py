@@ -226,6 +226,25 @@ def test_each_value_has_its_name_unit_description_and_every_digit(visit):  # noq
     expect(row(page, "none")).to_have_text("an empty list")
 
 
+# What a browser from before 2025 has: it rounds numbers, and says nothing of their digits.
+OLDER = """
+const parse = JSON.parse;
+JSON.parse = (text, act) => parse(text, act && ((key, value) => act(key, value)));
+delete JSON.rawJSON;
+delete JSON.isRawJSON;
+"""
+
+
+def test_an_older_browser_shows_the_answer_with_rounded_numbers(visit):  # noqa: F811
+    page = visit()
+    page.add_init_script(OLDER)
+    page.reload()
+    answer = json.loads(run(page))
+    expect(row(page, "count")).to_have_text("1e+40 photons")
+    expect(row(page, "quality")).to_have_text(f"{answer['fit']['quality']} ")
+    expect(figure(page, "intensity").get_by_role("img")).to_have_count(2)
+
+
 def test_a_null_says_why_it_is_one(visit):  # noqa: F811
     page = visit()
     run(page)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import clean_environment, run_module
 from test_data_safety import FREE_TEXT
-from test_plumbing import FILES, within
+from test_plumbing import within
 
 AWKWARD = 'It\'s "C:\\new\\" ${HOME} {{ 7*7 }} שלום 🚀'
 ANSWERS = {
@@ -37,59 +37,80 @@ def test_ruff_changes_nothing(project, command):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-# What its own tests say nothing of, those of the plumbing do.
+# In each file a fault, and the file of tests that notices it: one of the project's own, or, where
+# these say nothing of it, one of the plumbing's.
 MUTATIONS = {
-    "model/square.py": ("inputs.value**2", "inputs.value**2 + 1"),
-    "service/application.py": ("batch, citation,", "batch,"),
-    "service/batch.py": ("place + 1", "place"),
-    "service/bodies.py": ('JSON = "application/json"', 'JSON = "text/json"'),
-    "service/errors.py": ('"application/problem+json"', '"application/json"'),
-    "service/fields.py": ('else "Give it once"', 'else ""'),
-    "service/files.py": ("(data|examples)", "(data)"),
-    "service/forms.py": ("if file[0]", ""),
-    "service/frames.py": ('"!cHI"', '"!cHH"'),
-    "service/health.py": ('"model_busy"', '"model_queue"'),
-    "service/logs.py": ("return json.dumps(members)", "return str(members)"),
-    "service/machine.py": ("RESERVE = 150_000_000", "RESERVE = 0"),
-    "service/pool.py": ("kind != frames.READY", "kind == frames.READY"),
-    "service/predictions.py": ('"Cache-Control": "no-cache"', '"Cache-Control": "no-store"'),
-    "service/question.py": ("frame[0] != frames.READ", "frame[0] == frames.READ"),
-    "service/schema.py": ('[] if schema.get("type") == "null" else [schema]', "[schema]"),
-    "service/served.py": ('= self.settings["WAIT"]', "= None"),
-    "service/settings.py": ('PORT = "5000"', 'PORT = "5001"'),
-    "service/tables.py": ("strict=True", "strict=False"),
-    "service/watch.py": ('"model_predictions"', '"model_answers"'),
-    "service/words.toml": ('"> {}"', '"above {}"'),
-    "service/keeper/__main__.py": ("frames.READY if self.facts", "frames.READY if not self.facts"),
-    "service/keeper/process.py": ('"service.runner"', '"service.keeper"'),
-    "service/runner/__main__.py": ("frames.READY, json", "frames.REFUSED, json"),
-    "service/runner/answers.py": ("if len(outputs) != len(inputs):", "if False:"),
-    "service/runner/rows.py": ("if name not in lost", ""),
-    "service/runner/schemas.py": ('"additionalProperties": False', '"additionalProperties": True'),
-    "service/runner/strict.py": ('_behavior": "forbid"}', '_behavior": "ignore"}'),
-    "service/runner/values.py": ("b64encode(data)", "urlsafe_b64encode(data)"),
-    "service/about/citation.py": ("TEXT if is_any", "BIBTEX if is_any"),
-    "service/about/headers.py": ('rel="status"', 'rel="state"'),
-    "service/about/openapi.py": ('examples("response")', 'examples("request")'),
-    "service/about/openapi.yaml": ("/healthz:", "/health:"),
-    "service/about/page.py": ('"curl", urljoin(base, link)', '"curl", link'),
-    "service/about/provenance.py": ("hexdigest()[:16]", "hexdigest()[:15]"),
-    "service/about/static/style.css": ("body {", "@import 'https://example.org/a.css'; body {"),
-    "service/about/citation.yaml": ("software: [software,", "software: [misc,"),
-    "service/about/templates/citation.bib": ("@{{", "%{{"),
-    "service/about/templates/citation.json": ('"id"', '"key"'),
-    "service/about/templates/citation.txt": ("(version ", "(edition "),
-    "service/about/templates/field.html": ('"choice" if field.choices', '"line" if field.choices'),
-    "service/about/templates/answer.html": ('href="{{ link }}"', 'href="/elsewhere"'),
-    "service/about/templates/facts.html": ("{{ shown(facts[name]) }}", ""),
-    "service/about/templates/prose.html": ("{{ piece | urlize }}", "{{ piece | safe }}"),
-    "service/proof/comparison.py": ("Field(1e-5", "Field(1e-3"),
-    "service/proof/examples.py": ("response is not None}", "response is None}"),
-    "Dockerfile": ('version="0.1.0"', 'version="0.2.0"'),
-    "compose.yaml": (":0.1.0", ":0.2.0"),
-    "deploy/Caddyfile": ("service 5000", "service 5001"),
-    "deploy/kubernetes.yaml": (":0.1.0", ":0.2.0"),
-    "CITATION.cff": ("license: MIT", "license: MIT-0"),
+    "model/square.py": ("inputs.value**2", "inputs.value**2 + 1", "model"),
+    "service/application.py": ("batch, citation,", "batch,", "identity"),
+    "service/batch.py": ("place + 1", "place", "batch"),
+    "service/bodies.py": ('JSON = "application/json"', 'JSON = "text/json"', "examples"),
+    "service/errors.py": ('"application/problem+json"', '"application/json"', "errors"),
+    "service/fields.py": ('else "Give it once"', 'else ""', "fields"),
+    "service/files.py": ("(data|examples)", "(data)", "provenance"),
+    "service/forms.py": ("if file[0]", "", "forms"),
+    "service/frames.py": ('"!cHI"', '"!cHH"', "frames"),
+    "service/health.py": ('"model_busy"', '"model_queue"', "health"),
+    "service/logs.py": ("return json.dumps(members)", "return str(members)", "logs"),
+    "service/machine.py": ("RESERVE = 150_000_000", "RESERVE = 0", "machine"),
+    "service/pool.py": ("kind != frames.READY", "kind == frames.READY", "examples"),
+    "service/predictions.py": (
+        '"Cache-Control": "no-cache"',
+        '"Cache-Control": "no-store"',
+        "predictions",
+    ),
+    "service/question.py": ("frame[0] != frames.READ", "frame[0] == frames.READ", "examples"),
+    "service/schema.py": ('[] if schema.get("type") == "null" else [schema]', "[schema]", "fields"),
+    "service/served.py": ('= self.settings["WAIT"]', "= None", "errors"),
+    "service/settings.py": ('PORT = "5000"', 'PORT = "5001"', "identity"),
+    "service/tables.py": ("strict=True", "strict=False", "batch"),
+    "service/watch.py": ('"model_predictions"', '"model_answers"', "watch"),
+    "service/words.toml": ('"> {}"', '"above {}"', "fields"),
+    "service/keeper/__main__.py": (
+        "frames.READY if self.facts",
+        "frames.READY if not self.facts",
+        "examples",
+    ),
+    "service/keeper/process.py": ('"service.runner"', '"service.keeper"', "examples"),
+    "service/runner/__main__.py": ("frames.READY, json", "frames.REFUSED, json", "examples"),
+    "service/runner/answers.py": ("if len(outputs) != number:", "if False:", "batch"),
+    "service/runner/rows.py": ("if name not in lost", "", "batch"),
+    "service/runner/schemas.py": (
+        '"additionalProperties": False',
+        '"additionalProperties": True',
+        "schemas",
+    ),
+    "service/runner/strict.py": ('_behavior": "forbid"}', '_behavior": "ignore"}', "strict"),
+    "service/runner/values.py": ("b64encode(data)", "urlsafe_b64encode(data)", "examples"),
+    "service/about/citation.py": ("TEXT if is_any", "BIBTEX if is_any", "citation"),
+    "service/about/headers.py": ('rel="status"', 'rel="state"', "headers"),
+    "service/about/openapi.py": ('examples("response")', 'examples("request")', "openapi"),
+    "service/about/openapi.yaml": ("/healthz:", "/health:", "openapi"),
+    "service/about/page.py": ('"curl", urljoin(base, link)', '"curl", link', "page"),
+    "service/about/provenance.py": ("hexdigest()[:16]", "hexdigest()[:15]", "provenance"),
+    "service/about/static/style.css": (
+        "body {",
+        "@import 'https://example.org/a.css'; body {",
+        "page",
+    ),
+    "service/about/citation.yaml": ("software: [software,", "software: [misc,", "citation"),
+    "service/about/templates/citation.bib": ("@{{", "%{{", "citation"),
+    "service/about/templates/citation.json": ('"id"', '"key"', "citation"),
+    "service/about/templates/citation.txt": ("(version ", "(edition ", "citation"),
+    "service/about/templates/field.html": (
+        '"choice" if field.choices',
+        '"line" if field.choices',
+        "fields",
+    ),
+    "service/about/templates/answer.html": ('href="{{ link }}"', 'href="/elsewhere"', "page"),
+    "service/about/templates/facts.html": ("{{ shown(facts[name]) }}", "", "provenance"),
+    "service/about/templates/prose.html": ("{{ piece | urlize }}", "{{ piece | safe }}", "page"),
+    "service/proof/comparison.py": ("Field(1e-5", "Field(1e-3", "comparison"),
+    "service/proof/examples.py": ("response is not None}", "response is None}", "examples"),
+    "Dockerfile": ('version="0.1.0"', 'version="0.2.0"', "identity"),
+    "compose.yaml": (":0.1.0", ":0.2.0", "identity"),
+    "deploy/Caddyfile": ("service 5000", "service 5001", "identity"),
+    "deploy/kubernetes.yaml": (":0.1.0", ":0.2.0", "identity"),
+    "CITATION.cff": ("license: MIT", "license: MIT-0", "identity"),
 }
 
 
@@ -97,15 +118,14 @@ MUTATIONS = {
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_fault_is_noticed_by_its_own_tests_or_those_of_the_plumbing(cookies, name):
     project = cookies.bake().project_path
-    before, after = MUTATIONS[name]
+    before, after, noticed = MUTATIONS[name]
     text = (project / name).read_text("utf-8")
     assert before in text
     (project / name).write_text(text.replace(before, after), "utf-8")
-    own = run_module(project, "pytest", "-q", "-x")
-    if not own.returncode:
-        files = sorted(FILES, key=f"test_{Path(name).stem}.py".__ne__)  # its own first
-        own = within(project, *files, option="--exitfirst")
-    assert own.returncode == 1, own.stdout
+    result = run_module(project, "pytest", "-q", "-x", f"tests/test_{noticed}.py")
+    if result.returncode in (0, 4):  # it passes, or there is no such file
+        result = within(project, f"test_{noticed}.py", option="--exitfirst")
+    assert result.returncode == 1, result.stdout
 
 
 def functions(path: Path) -> list[ast.FunctionDef]:
@@ -182,7 +202,7 @@ def test_the_scripts_of_the_page_do_not_grow_and_each_says_what_it_is_for(bake):
         lines = list(map(str.strip, path.read_text("utf-8").splitlines()))
         assert lines[0].startswith("// "), path
         total += sum(bool(line) and not line.startswith("//") for line in lines)
-    assert total <= 907
+    assert total <= 911
 
 
 def test_no_module_and_no_function_is_long_and_each_module_says_what_it_is_for(bake):

@@ -26,7 +26,8 @@ function time(text) {
 
 const isDate = (item) => typeof item === "string" && time(item) > -Infinity;
 const isDrawn = (item) => item === null || isNumber(item);
-const number = (item) => (typeof item === "string" ? time(item) : Number(item?.rawJSON ?? NaN));
+const number = (item) => (typeof item === "string" ? time(item) : digits(item));
+const digits = (item) => (isNumber(item) ? Number(plain(item)) : NaN);
 
 // A list as a column: its name, its unit, its items as they came and as numbers.
 function column(name, items, about) {

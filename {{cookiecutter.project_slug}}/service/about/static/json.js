@@ -1,8 +1,13 @@
 // JSON with every digit as it came: JavaScript's own numbers would round it.
 
+// A browser from before 2025 shows rounded numbers.
+JSON.rawJSON ??= Number;
+JSON.isRawJSON ??= (value) => typeof value === "number";
+
 // The value that a text is the JSON of, with its numbers as raw JSON; undefined if it is no JSON.
 export function read(text) {
-  const raw = (_, value, { source }) => (typeof value === "number" ? JSON.rawJSON(source) : value);
+  const raw = (_, value, { source } = { source: value }) =>
+    typeof value === "number" ? JSON.rawJSON(source) : value;
   try {
     return JSON.parse(text, raw);
   } catch {
@@ -11,7 +16,7 @@ export function read(text) {
 }
 
 export const isNumber = JSON.isRawJSON;
-export const plain = (value) => value?.rawJSON ?? value; // the digits of a number
+export const plain = (value) => (isNumber(value) ? (value.rawJSON ?? `${value}`) : value);
 export const isList = Array.isArray;
 export const isRecord = (value) => value instanceof Object && !isList(value);
 export const isScalar = (value) => !(value instanceof Object);
