@@ -115,11 +115,11 @@ FAULTS = {
     ),
     "a field to skip of a number": (
         '{"request": {"value": 1}, "response": 1, "skip": ["y"], "note": "drawn"}',
-        """"skip" leaves fields out of the comparison, which the answer does not have: ['y']""",
+        """"skip" names fields that the answer does not have: ['y']""",
     ),
     "a field to skip of a list": (
         '{"request": {"value": 1}, "response": [{}], "skip": ["y"], "note": "drawn"}',
-        """"skip" leaves fields out of the comparison, which the answer does not have: ['y']""",
+        """"skip" names fields that the answer does not have: ['y']""",
     ),
     "any tolerance of nothing, for no reason": (
         '{"request": {"value": 1}, "response": {"y": 0.0}, "tolerance": {"atol": 1e-9}}',
