@@ -11,7 +11,7 @@ from conftest import TEMPLATE, clean_environment
 
 # What depends on Gunicorn and gevent: connections and the life of the service processes
 SERVER = """
-slow_clients half_headers half_bodies idle_clients few_files deaf_clients unclosed_connections
+slow_clients half_headers half_bodies idle_clients few_files unclosed_connections
 broken_bodies kept_connections vanishing_clients killed_service killed_keeper killed_master
 reloaded stopped
 """.split()
@@ -63,7 +63,8 @@ def test_the_service_is_the_same_on_the_oldest_packages(oldest):
     names = ("service", "workers", "limits", "observe", "models")
     tests = [f"tests/test_{name}.py" for name in names]
     chosen = ["-m", "slow or not slow", "-k", "not plumbings_own"]  # which this Python runs
-    result = run(oldest, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, *tests)
+    # Most of the time is waiting, so two wait at once.
+    result = run(oldest, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *chosen, *tests)
     assert result.returncode == 0, result.stdout
 
 
