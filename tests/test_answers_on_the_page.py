@@ -226,7 +226,7 @@ def test_each_value_has_its_name_unit_description_and_every_digit(visit):  # noq
     expect(row(page, "none")).to_have_text("an empty list")
 
 
-# What a browser from before 2025 has: it rounds numbers, and says nothing of their digits.
+# The JSON of a browser from before 2025, which rounds numbers and says nothing of their digits.
 OLDER = """
 const parse = JSON.parse;
 JSON.parse = (text, act) => parse(text, act && ((key, value) => act(key, value)));

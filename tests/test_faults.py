@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import TEMPLATE, clean_environment
 
-# What depends on Gunicorn and gevent: connections and the life of the service processes
+# The faults that depend on Gunicorn and gevent: connections, and the life of service processes
 SERVER = """
 slow_clients half_headers half_bodies idle_clients few_files unclosed_connections
 broken_bodies kept_connections vanishing_clients killed_service killed_keeper killed_master

@@ -2,7 +2,7 @@
 
 from gunicorn.http import errors, message
 
-# What a request that cannot be read is answered with; anything else in it, with 400.
+# The status for a request that cannot be read, by its fault; it is 400 for any other fault.
 REFUSED = {
     errors.ForbiddenProxyRequest: 403,
     errors.LimitRequestLine: 414,

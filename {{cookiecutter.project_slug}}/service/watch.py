@@ -26,7 +26,7 @@ IGNORED = "HTTP_IF_MATCH", "HTTP_UPGRADE", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_RA
 ACCEPT = 1000  # characters; Werkzeug takes seconds for some longer ones
 HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[A-Fa-f0-9.:]{2,45}\])(:[0-9]{0,5})?")
 BAD_HOST = "The header Host names no host: send one such as example.org."
-# What lets the pages of another origin read the answer, and send JSON
+# The headers that let pages of another origin read the answer, and send JSON
 SHARED = ("Access-Control-Allow-Headers", "*"), ("Access-Control-Expose-Headers", "*")
 ALLOWED = "Access-Control-Allow-Origin"
 PLAIN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")  # an id that a line of the log can hold

@@ -50,10 +50,9 @@ class Answers(HTTPDefaultErrorHandler):
 def ask(address: str, request: dict | None = None) -> tuple[int, object, str]:
     """Give the status of an answer, its JSON or the text of an error, and its final address."""
     body = None if request is None else json.dumps(request).encode()
-    headers = {"Content-Type": "application/json"}
     try:
-        request = Request(address, body, headers)
-        with build_opener(Answers).open(request, timeout=PATIENCE) as response:
+        sent = Request(address, body, {"Content-Type": "application/json"})
+        with build_opener(Answers).open(sent, timeout=PATIENCE) as response:
             data = read(response)
             if response.status != 200:
                 return response.status, data.decode(errors="replace"), address

@@ -22,7 +22,7 @@ function file(value, name, schema) {
   return { pictures, address, kept: `${name}.${ending}`, ending: ending.toUpperCase(), size };
 }
 
-// What stands beside the name of a value.
+// The cell beside the name of a value.
 function cell(value, name, schema) {
   const isFile = typeof value === "string" && said(schema, "contentEncoding");
   if (isFile) return { files: file(value, name, schema) };

@@ -122,7 +122,7 @@ export function table(control, box) {
   });
   box.addEventListener("focusout", () => waiting && settle());
 
-  // What is pasted is of a spreadsheet, or CSV if each line has all columns.
+  // A block is pasted from a spreadsheet, or as CSV if each line has all columns.
   box.addEventListener("paste", (event) => {
     const text = event.clipboardData.getData("text/plain");
     const cell = event.target.closest("td");
