@@ -86,7 +86,7 @@ def test_a_changed_list_updates_the_environment(project, tmp_path):
         listed.write("  - numpy>=2,<3\n")
     os.utime(project / "environment.yml", (0, 0))  # what was unpacked has old times
     run("make", "test", cwd=project, **variables)
-    assert "conda env update --prune --prefix" in (tmp_path / "record").read_text()
+    assert (tmp_path / "record").read_text().count("conda env create") == 2
 
 
 def test_a_failing_conda_is_one_clear_sentence(project, tmp_path):
@@ -94,6 +94,52 @@ def test_a_failing_conda_is_one_clear_sentence(project, tmp_path):
     (tmp_path / "bin/conda").write_text("#!/bin/sh\nexit 1\n")
     result = run("python3", "tools/environment.py", cwd=project, PATH=path)
     assert result.stderr == "conda could not make the environment; its reason stands above.\n"
+    assert not (project / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    "fault", ["exit 1", "kill -INT $PPID; sleep 1", "kill -9 $PPID"], ids=["", "stopped", "killed"]
+)
+def test_an_environment_that_works_stays_until_the_new_one_is_whole(project, tmp_path, fault):
+    variables = {"PATH": bare_path(tmp_path, "conda"), "RECORD": str(tmp_path / "record")}
+    make = ["python3", "tools/environment.py"]
+    run(*make, cwd=project, **variables)
+    (project / ".venv/own").touch()
+    listed, conda = project / "environment.yml", tmp_path / "bin/conda"
+    before, working = listed.read_text(), conda.read_text()
+    listed.write_text(f"{before}  - numpy>=2,<3\n")
+    conda.write_text(f"{working}{fault}\n")
+    assert run(*make, cwd=project, **variables).returncode != 0
+    listed.write_text(before)
+    assert run(*make, cwd=project, **variables).returncode == 0
+    assert (tmp_path / "record").read_text().count("conda env") == 2
+    assert (project / ".venv/own").exists() and not (project / ".venv-old").exists()
+    listed.write_text(f"{before}  - numpy>=2,<3\n")
+    conda.write_text(working)
+    assert run(*make, cwd=project, **variables).returncode == 0
+    assert not (project / ".venv/own").exists() and not (project / ".venv-old").exists()
+
+
+def test_of_two_runs_at_once_the_second_waits(project, tmp_path):
+    variables = {"PATH": bare_path(tmp_path, "conda"), "RECORD": str(tmp_path / "record")}
+    conda = tmp_path / "bin/conda"
+    conda.write_text(f"{conda.read_text()}{shutil.which('sleep')} 1\n")
+    command = ["python3", "tools/environment.py"]
+    environment = clean_environment() | variables
+    runs = [subprocess.Popen(command, cwd=project, env=environment) for _ in range(2)]
+    assert [one.wait() for one in runs] == [0, 0]
+    assert (tmp_path / "record").read_text().count("conda env") == 1
+
+
+@pytest.mark.slow
+def test_an_active_environment_is_replaced_too(project, tmp_path):
+    path = bare_path(tmp_path)
+    assert run("make", "environment", cwd=project, PATH=path).returncode == 0
+    with (project / "environment.yml").open("a") as listed:
+        listed.write("  - toolz\n")
+    result = run("make", "environment", cwd=project, PATH=f"{project}/.venv/bin:{path}")
+    assert result.returncode == 0, result.stderr
+    assert run(str(project / ".venv/bin/python"), "-c", "import toolz", cwd=project).returncode == 0
 
 
 def pretending(fault: str) -> list[str]:

@@ -3,7 +3,8 @@
 micromamba, mamba or conda makes it from environment.yml if one of them is installed. Otherwise
 Python's own venv makes it, with uv if that is installed, else with pip. If the list or the place of
 the folder has changed, .venv is made anew: a package that leaves the list leaves the environment,
-and no program has the path of another folder. A .venv of another origin is only added to.
+and no program has the path of another folder. The old one comes back if the new one fails. A .venv
+of another origin is only added to.
 """
 
 import hashlib
@@ -13,13 +14,20 @@ import re
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 HERE = Path(__file__).resolve().parents[1]
 PREFIX = HERE / ".venv"
 LIST = HERE / "environment.yml"
 MARK = PREFIX / "made-by-this-project"  # with the place where it was made
-READY = PREFIX / "ready"  # says which list .venv was made from
+READY = PREFIX / "ready"  # says which list .venv was made from; a .venv that is not whole has none
+OLD = HERE / ".venv-old"  # what .venv was, until the new one is whole
 OLDEST = (3, 11)
 TOOLS = ["micromamba", "mamba", "conda"]
 
@@ -28,20 +36,58 @@ def main() -> None:
     """Make .venv if it is not the one that the list describes, with the test tools."""
     os.chdir(HERE)
     check_list()
-    wanted = state()
-    if MARK.exists() and not PREFIX.is_symlink() and MARK.read_text("utf-8") != str(HERE):
-        shutil.rmtree(PREFIX)  # its programs have the path of the folder that was moved or copied
-    if not (READY.exists() and READY.read_text("utf-8") == wanted):
+    with Path(__file__).open("rb") as turn:
+        if fcntl:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # of two runs at once, the second waits
+        settle()  # a run that was killed could not
+        if not is_ready():
+            make()
+        for name in sys.argv[1:]:
+            add(name)
+
+
+def is_ready() -> bool:
+    """Whether .venv is whole, made from this list, and made in this folder."""
+    is_moved = is_ours() and MARK.read_text("utf-8") != str(HERE)
+    return not is_moved and READY.exists() and READY.read_text("utf-8") == state()
+
+
+def is_ours() -> bool:
+    """Whether this file made .venv, so that it may replace it."""
+    return MARK.exists() and not PREFIX.is_symlink()
+
+
+def make() -> None:
+    """Make .venv, in the place of one that this file made before."""
+    if is_ours():
+        PREFIX.rename(OLD)
+    is_new = not PREFIX.exists()
+    if not is_new:
+        print("Note: this project did not make .venv, so packages that leave the list stay there.")
+    try:
         READY.unlink(missing_ok=True)
         tool = next(filter(None, map(shutil.which, TOOLS)), None)
         if tool and not (PREFIX / "pyvenv.cfg").exists():
-            make_with_conda(tool)
+            make_with_conda(tool, is_new)
         else:
-            make_with_pip()
+            make_with_pip(is_new)
         install(*group("test"))
-        READY.write_text(wanted, "utf-8")
-    for name in sys.argv[1:]:
-        add(name)
+        READY.write_text(state(), "utf-8")
+    except BaseException:
+        if is_new:
+            shutil.rmtree(PREFIX, ignore_errors=True)
+        raise
+    finally:
+        settle()
+
+
+def settle() -> None:
+    """Keep one environment: the new one if it is whole, else the old one."""
+    if OLD.exists() and READY.exists():
+        shutil.rmtree(OLD)
+    elif OLD.exists():
+        shutil.rmtree(PREFIX, ignore_errors=True)
+        OLD.rename(PREFIX)
 
 
 def state() -> str:
@@ -81,11 +127,10 @@ def add(name: str) -> None:
         mark.touch()
 
 
-def make_with_conda(tool: str) -> None:
+def make_with_conda(tool: str, is_new: bool) -> None:
     """Let micromamba, mamba or conda solve environment.yml; all three take these words."""
-    is_new = not (PREFIX / "conda-meta").exists()
-    verb = ["create"] if is_new else ["update", "--prune"]
-    command = [tool, "env", *verb, "--prefix", str(PREFIX), "--file", str(LIST)]
+    verb = "create" if is_new else "update"
+    command = [tool, "env", verb, "--prefix", str(PREFIX), "--file", str(LIST)]
     agree = {"CONDA_ALWAYS_YES": "true", "MAMBA_ALWAYS_YES": "true"}
     if subprocess.run(command, env=os.environ | agree).returncode:
         sys.exit(f"{Path(tool).stem} could not make the environment; its reason stands above.")
@@ -93,15 +138,13 @@ def make_with_conda(tool: str) -> None:
         MARK.write_text(str(HERE), "utf-8")
 
 
-def make_with_pip() -> None:
+def make_with_pip(is_new: bool) -> None:
     """Make a virtual environment of the Python that runs this, and install what the list names."""
     check_python()
-    is_ours = MARK.exists() or not PREFIX.exists()
-    if not is_ours:
-        print("Note: this project did not make .venv, so packages that leave the list stay there.")
-    options = ["--clear"] * is_ours + ["--without-pip"] * bool(shutil.which("uv"))
-    subprocess.run([sys.executable, "-m", "venv", *options, str(PREFIX)], check=True)
-    if is_ours:
+    # Not by `python -m venv`: if .venv is active, this Python's own path has moved with it.
+    builder = venv.EnvBuilder(symlinks=os.name != "nt", with_pip=not shutil.which("uv"))
+    builder.create(PREFIX)
+    if is_new:
         MARK.write_text(str(HERE), "utf-8")
     install("pyyaml>=6,<7")  # which reads the list
     command = [str(python()), "tools/packages.py", "--list"]
