@@ -91,7 +91,7 @@ def test_a_changed_list_updates_the_environment(project, tmp_path):
 
 def test_a_failing_conda_is_one_clear_sentence(project, tmp_path):
     path = bare_path(tmp_path, "conda")
-    (tmp_path / "bin/conda").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin/conda").write_text("#!/bin/sh\nmkdir -p .venv/bin\nexit 1\n")
     result = run("python3", "tools/environment.py", cwd=project, PATH=path)
     assert result.stderr == "conda could not make the environment; its reason stands above.\n"
     assert not (project / ".venv").exists()
@@ -260,6 +260,7 @@ def faults(project: Path, source: str, listed: str = "") -> str:
         ("import _pytest.nodes", "model/__init__.py imports _pytest, which no listed package"),
         ("def late():\n    from iniconfig import IniConfig", 'add "- iniconfig>=2'),
         ("import no_such_module_anywhere", "imports no_such_module_anywhere, which is not instal"),
+        ("import own", "imports own, which is in model/: import it as model.own."),
         ("from model.own import x", "model/own/__init__.py imports pluggy"),
         ("from .own import x", "model/own/__init__.py imports pluggy"),
         ("from . import own", "model/own/deeper.py imports iniconfig"),

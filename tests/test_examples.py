@@ -263,7 +263,19 @@ def test_a_model_that_fails_on_an_example_stops_the_start_and_names_it(project):
     path.write_text(path.read_text().replace("inputs.value**2", "inputs.value / 0"))
     said = refused_start(project)
     assert "model/examples/two.json: correct the request or the model." in said
+    assert "model/examples/very-large.json: correct the request or the model." in said
     assert "ZeroDivisionError" in said
+    assert "The model loads, and answers its recorded examples." in said
+
+
+def test_an_example_that_has_no_answer_keeps_no_other_from_being_recorded(project, examples):
+    (examples / "a.json").write_text('{"request": {"value": "two"}}')
+    (examples / "seven.json").write_text('{"request": {"value": -7}}')
+    result = flask(project, "record")
+    assert result.returncode == 1
+    assert result.stderr.startswith("model/examples/a.json: correct the request or the model. ")
+    assert json.loads((examples / "seven.json").read_text())["response"] == {"Value Squared": 49}
+    assert "model/examples/two.json gives its recorded answer." in result.stdout
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no prediction.")
@@ -273,7 +285,8 @@ def test_what_takes_too_long_to_record_is_named_with_the_limit(project, monkeypa
     path.write_text(slow.replace("from pydantic", "import time\n\nfrom pydantic"))
     monkeypatch.setenv("MODEL_TIMEOUT", "1")
     said = "correct the request or the model. The model took longer than MODEL_TIMEOUT allows.\n"
-    assert flask(project, "record").stderr == f"model/examples/two.json: {said}"
+    lines = [f"model/examples/{name}.json: {said}" for name in ("two", "very-large")]
+    assert flask(project, "record").stderr == "".join(lines)
 
 
 @pytest.mark.slow

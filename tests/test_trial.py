@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -128,6 +129,15 @@ def test_a_model_that_cannot_be_imported_is_shown_and_waited_for(project, trying
         assert sentence in trial.said() and sentence.encode() in trial.answer()
         change(project, fault, "")
         wait_until(trial.is_square)
+
+
+def test_a_port_that_is_in_use_is_one_clear_sentence(project, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        tried = run_module(project, "tools.trial")
+    said = f"Port {port} is in use by a program: stop it, or choose PORT={port + 1}.\n"
+    assert (tried.returncode, tried.stderr) == (1, said)
 
 
 @pytest.mark.slow

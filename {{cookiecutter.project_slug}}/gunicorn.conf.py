@@ -137,12 +137,7 @@ def on_starting(server) -> None:
     os.register_at_fork(after_in_parent=lambda: hold_back_stops(signal.SIG_UNBLOCK))
     if server.cfg.bind != [bind] or "GUNICORN_PID" in os.environ:
         return  # another address, or the heir of a server that is there
-    try:
-        socket.create_connection(("localhost", port), timeout=1).close()
-    except OSError:
-        return  # nothing answers there: the port is free
-    culprit = "the AirPlay Receiver or another program" if sys.platform == "darwin" else "a program"
-    sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={port + 1}.")
+    settings.stop_if_in_use(port)
 
 
 def pre_fork(server, worker) -> None:

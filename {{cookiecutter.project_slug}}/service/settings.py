@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import socket
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -72,6 +73,19 @@ def port() -> int:
     if not (text.isdecimal() and 0 < int(text) < 65536):
         sys.exit(f"PORT={text!r} is no port: write a number such as {PORT}.")
     return int(text)
+
+
+def stop_if_in_use(port: int) -> None:
+    """Stop with a sentence if another program has the port of this machine.
+
+    :raise SystemExit: if it answers there
+    """
+    try:
+        socket.create_connection(("localhost", port), timeout=1).close()
+    except OSError:
+        return  # nothing answers there: the port is free
+    culprit = "the AirPlay Receiver or another program" if sys.platform == "darwin" else "a program"
+    sys.exit(f"Port {port} is in use by {culprit}: stop it, or choose PORT={port + 1}.")
 
 
 def check(name: str, value: object) -> None:

@@ -17,9 +17,9 @@ from werkzeug.wrappers import Response
 from service import logs
 from service.application import create_app
 from service.pool import InProcess
-from service.proof.examples import DRIFTED, NONE, answer_to, examples, recorded, worst
+from service.proof.examples import NONE, examples, faults, recorded
 from service.runner.answers import traced
-from service.settings import port, settings
+from service.settings import port, settings, stop_if_in_use
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETTINGS = {"PROCESSES": 0, "CHECK": False}
@@ -36,7 +36,9 @@ def main() -> None:
     """Serve at PORT until Ctrl-C; the process that reloads loads no model itself."""
     address = "127.0.0.1", port()
     logs.configure()
-    if is_running_from_reloader():
+    if not is_running_from_reloader():
+        stop_if_in_use(address[1])
+    else:
         threading.Thread(target=reload_at_a_new_file, args=[files()], daemon=True).start()
     run_simple(
         *address,
@@ -66,31 +68,16 @@ def served() -> Callable:
     """Give the service, or what says why there is none."""
     try:
         model = InProcess(settings(SETTINGS))
-        show("\n".join(compared(model)))
+        found = [] if recorded() else [NONE]
+        os.environ["PYTHONBREAKPOINT"] = "0"  # a breakpoint is for the requests that are made here
+        show("\n".join(found + faults(examples(), model.ask)))
+        del os.environ["PYTHONBREAKPOINT"]
         return create_app(SETTINGS, pool=model)
     except (Exception, SystemExit) as error:
         sentence = getattr(error, "code", None)
         reason = sentence if isinstance(sentence, str) else traced(error).decode().rstrip()
     show(f"{reason}\nThe model is not served. It is tried again when a file of it is saved.")
     return Response(f"{reason}\n", 503, mimetype="text/plain")
-
-
-def compared(model: InProcess) -> list[str]:
-    """Say which recorded answers have changed."""
-    found, has_drifted = [] if recorded() else [NONE], False
-    os.environ["PYTHONBREAKPOINT"] = "0"  # a breakpoint is for the requests that are made here
-    for name, example in examples().items():
-        try:
-            value = worst(example, answer_to(name, example, model.ask))
-        except SystemExit as reason:
-            if str(reason.code) not in found:
-                found.append(str(reason.code))
-        else:
-            if example.response is not None and value.outcome != "OK":
-                found.append(f"model/examples/{name}.json: {value}.")
-                has_drifted = True
-    del os.environ["PYTHONBREAKPOINT"]
-    return [*found, DRIFTED] if has_drifted else found
 
 
 def show(text: str) -> None:

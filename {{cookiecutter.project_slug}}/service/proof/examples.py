@@ -100,11 +100,23 @@ def worst(example: Example, got: Any) -> Deviation:
     return example.tolerance.worst(recorded, found)
 
 
+def faults(known: dict[str, Example], ask: Callable) -> list[str]:
+    """Say in sentences which examples have no answer any more, or another than the recorded one."""
+    found, has_drifted = [], False
+    for name, example in known.items():
+        try:
+            value = worst(example, answer_to(name, example, ask))
+        except SystemExit as reason:
+            found.append(str(reason))
+            continue
+        if example.response is not None and value.outcome != "OK":
+            found.append(f"model/examples/{name}.json: {value}.")
+            has_drifted = True
+    return [*found, DRIFTED] if has_drifted else found
+
+
 def check(ask: Callable) -> None:
     """Stop the start unless an example is recorded and every recorded one gives its answer."""
     known = recorded()
-    found = {name: worst(one, answer_to(name, one, ask)) for name, one in known.items()}
-    wrong = {name: value for name, value in found.items() if value.outcome != "OK"}
-    faults = [f"model/examples/{name}.json: {value}." for name, value in wrong.items()]
-    if faults or not known:
-        sys.exit("\n".join([*faults, DRIFTED]) if known else NONE)
+    if found := faults(known, ask) if known else [NONE]:
+        sys.exit("\n".join(found))

@@ -20,8 +20,13 @@ def record(yes: bool) -> None:
         sys.exit(f"model/examples/ has no file yet: {EMPTY}, then type: make record")
     with contextlib.closing(started(settings({"CHECK": False}))) as pool:
         pool.facts()  # waits until the model is ready
+        faults = []
         for name, example in known.items():
-            got = answer_to(name, example, pool.ask)
+            try:
+                got = answer_to(name, example, pool.ask)
+            except SystemExit as reason:
+                faults.append(str(reason))
+                continue
             value, place = worst(example, got), f"model/examples/{name}.json"
             question = f"{place}: {value}. Overwrite the recorded answer?"
             if value.outcome == "OK":
@@ -29,6 +34,7 @@ def record(yes: bool) -> None:
             elif example.response is None or yes or click.confirm(question):
                 write(f"{name}.json", example.model_copy(update={"response": got}))
                 print(f"{place} is recorded.")
+    sys.exit("\n".join(faults) or 0)
 
 
 def write(name: str, example: Example) -> None:
