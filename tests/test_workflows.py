@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -296,6 +298,62 @@ def test_the_release_names_both_images_and_keeps_what_was_made(publishing, tmp_p
     assert (published / "image.txt").read_text() == "ghcr.io/ada/square@sha256:both\n"
     assert asked[-1][:4] == ["gh", "release", "create", "v0.1.0"]
     assert {f"published/image{end}.txt" for end in ("", "-amd64", "-arm64")} <= set(asked[-1])
+
+
+class Zenodo(BaseHTTPRequestHandler):
+    """Stands in for the part of Zenodo that takes drafts and their files."""
+
+    def answer(self, body: dict) -> None:
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((self.command, self.path, self.headers["Authorization"], sent))
+        self.send_response(201)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def do_POST(self) -> None:
+        bucket = f"http://localhost:{self.server.server_port}/api/files/bucket"
+        self.answer({"links": {"bucket": bucket, "html": "https://zenodo.org/deposit/7"}})
+
+    def do_PUT(self) -> None:
+        self.answer({})
+
+
+@pytest.fixture
+def zenodo():
+    with HTTPServer(("localhost", 0), Zenodo) as server:
+        server.asked = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@RUNNER_IS_LINUX
+def test_the_files_of_the_release_become_a_draft_at_zenodo(publishing, tmp_path, zenodo):
+    _, publish = publishing
+    published, summary = tmp_path / "published", tmp_path / "summary.md"
+    published.mkdir()
+    (published / "openapi.json").write_text('{"info": {"title": "Square", "version": "0.1.0"}}')
+    (published / "image.txt").write_text("ghcr.io/ada/square@sha256:both\n")
+    address = f"http://localhost:{zenodo.server_port}"
+    asked = publish("archive", tmp_path, ZENODO=address, GITHUB_STEP_SUMMARY=str(summary))
+    assert asked == [["gh", "release", "download", "v0.1.0", "--dir", "published"]]
+    (made, *kept) = zenodo.asked
+    assert made[:3] == ("POST", "/api/deposit/depositions", "Bearer secret")
+    about = {"upload_type": "software", "title": "Square", "version": "0.1.0"}
+    assert json.loads(made[3]) == {"metadata": about}
+    assert kept == [
+        ("PUT", f"/api/files/bucket/{path.name}", "Bearer secret", path.read_bytes())
+        for path in sorted(published.iterdir())
+    ]
+    assert summary.read_text() == "Publish the draft: https://zenodo.org/deposit/7\n"
+
+
+@RUNNER_IS_LINUX
+def test_without_a_token_of_zenodo_the_release_is_all(publishing, tmp_path):
+    _, publish = publishing
+    summary = tmp_path / "summary.md"
+    assert publish("archive", tmp_path, TOKEN="", GITHUB_STEP_SUMMARY=str(summary)) == []
+    assert "No secret is called ZENODO_TOKEN" in summary.read_text()
 
 
 def test_the_release_keeps_all_that_the_images_made(bake):

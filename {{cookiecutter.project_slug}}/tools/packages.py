@@ -20,7 +20,7 @@ except ImportError:
     sys.exit('environment.yml lacks pyyaml, which service/ needs: add the line "- pyyaml>=6,<7".')
 
 HERE = Path(__file__).resolve().parents[1]
-WAY_OUT = "not installed: add its package to environment.yml, or correct the name."
+WAY_OUT = "add its package to environment.yml, or correct the name."
 # A requirement as both conda and pip read it, with extras and markers for pip alone.
 BOUND = r"\s*(===?|[<>!~]=|[<>])\s*[\w.*+!-]+\s*"
 LINE = re.compile(rf"\w[\w.-]*\s*(\[[\w.,\s-]*\])?({BOUND}(,{BOUND})*)?\s*(;.*)?")
@@ -149,10 +149,11 @@ def faults(project: Path = HERE) -> list[str]:
         if name in sys.stdlib_module_names:
             continue
         place = project / "model" / name
-        if importlib.util.find_spec(name) is None:
-            is_own = place.is_dir() or place.with_suffix(".py").exists()
-            way_out = f"in model/: import it as model.{name}." if is_own else WAY_OUT
-            found.append(f"{file} imports {name}, which is {way_out}")
+        is_own = place.is_dir() or place.with_suffix(".py").exists()
+        if importlib.util.find_spec(name) is None and is_own:
+            found.append(f"{file} imports {name}, which is in model/: import it as model.{name}.")
+        elif importlib.util.find_spec(name) is None:
+            found.append(f"{file} imports {name}, which is not installed: {WAY_OUT}")
         elif packages and enough.isdisjoint(map(name_of, packages)):
             line = written(packages[0])
             found.append(f"{file} imports {name}, which no listed package brings: add {line}")
