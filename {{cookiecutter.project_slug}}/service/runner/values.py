@@ -75,9 +75,14 @@ def infinite(value: object) -> tuple | None:
 
 
 def integral(value: object) -> object:
-    """Take 8.0 for 8, as long as a float is exact; true and texts stay what they are."""
+    """Leave an integer, or 8.0, as long as a float is exact; in a union 8.0 is a float first.
+
+    :raise PydanticCustomError: if it is neither, such as true or a text
+    """
     is_exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return int(value) if is_exact else value
+    if is_exact or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise PydanticCustomError("int_type", "Input should be a valid integer")
 
 
 def chosen(known: list[tuple], value: object) -> object:
@@ -85,7 +90,7 @@ def chosen(known: list[tuple], value: object) -> object:
 
     :raise PydanticCustomError: if it equals one of them and is another
     """
-    value = integral(tuple(value) if isinstance(value, list) else value)
+    value = tuple(value) if isinstance(value, list) else value
     equal = {isinstance(found, bool): one for found, one in known if found == value}
     if equal and isinstance(value, bool) not in equal:
         words = " or ".join(repr(found) for found, _ in known)
