@@ -902,6 +902,56 @@ def test_a_union_is_the_choice_of_its_author_also_where_types_have_names(
     assert client.post("/api/batch", json=[{"x": value}]).json == [{"seen": seen}]
 
 
+TWICE = """
+class Part(BaseModel):
+    x: int | float = 0
+class Whole(BaseModel):
+    n: int
+class Fraction(BaseModel):
+    n: float
+class Input(BaseModel):
+    x: {0}
+    again: list[Part | Whole | Fraction | float] = []
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("twice", [True, False])
+@pytest.mark.parametrize(
+    ("kinds", "value", "seen"),
+    [
+        ("Part", {"x": 8.0}, "Part(x=8.0)"),
+        ("Part | float", {"x": 8.0}, "Part(x=8.0)"),
+        ("Part | float", {"x": 8}, "Part(x=8)"),
+        ("Whole | float", {"n": 8.0}, "Whole(n=8)"),
+        ("Whole | Fraction", {"n": 8.0}, "Fraction(n=8.0)"),
+        ("Whole | Fraction", {"n": 8}, "Whole(n=8)"),
+        ("list[int] | float", [8.0], "[8]"),
+        ("int | float | Whole", 8.0, "8.0"),
+        ("int | float | Whole", 2.0**53, "9007199254740992.0"),
+        ("int | Decimal", 8.0, "Decimal('8.0')"),
+        ("dict[str, int | float]", {"a": 8.0}, "{'a': 8.0}"),
+    ],
+)
+def test_8_0_means_the_same_wherever_a_model_is_used(services, kinds, value, seen, twice):
+    source = TWICE.format(kinds) if twice else TWICE.format(kinds).partition("    again")[0]
+    client = services(source + SEEN, tail="")[0].test_client()
+    assert client.post("/api", json={"x": value}).json == {"seen": seen}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kinds", "seen"),
+    [("Day | Note", "Day(x=datetime.date(2024, 2, 29))"), ("Note | Day", "Note(x='2024-02-29')")],
+)
+@pytest.mark.parametrize("more", ["", "    y: list[Day | Note] = []\n"])
+def test_a_text_means_the_same_wherever_a_model_is_used(services, kinds, seen, more):
+    source = "class Day(BaseModel):\n    x: date\nclass Note(BaseModel):\n    x: str\n"
+    source += f"class Input(BaseModel):\n    x: {kinds}\n{more}{SEEN}"
+    client = services(source, tail="")[0].test_client()
+    assert client.post("/api", json={"x": {"x": "2024-02-29"}}).json == {"seen": seen}
+
+
 def test_a_default_that_is_a_record_is_described_as_it_is_taken(services):
     source = f"""
 class Box(BaseModel):
@@ -1377,6 +1427,29 @@ def test_a_number_that_is_not_finite_is_named_where_it_was_sent(services, sent, 
         response = client.post("/api", data=sent, content_type=JSON)
         ((found, reason),) = response.json["errors"].items()
         assert (found, reason.partition(";")[0]) == (place, "Input should be a finite number")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("validator", ["", BEFORE])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("Json[list[float]]", "[1, NaN]"),
+        ("Json[dict[str, Any]]", '{"a": [Infinity]}'),
+        ("Json[Part]", '{"size": 1e999}'),
+        ("Json", "-Infinity"),
+        ("list[Json[float]]", ["NaN"]),
+        ("complex", "nan+1j"),
+        ("complex", "1+infj"),
+        ("Annotated[Decimal, Field(allow_inf_nan=True)]", "Infinity"),
+    ],
+)
+def test_a_number_within_a_text_is_finite_too(services, kind, text, validator):
+    source = f"class Input(BaseModel):\n    x: {kind}\n{validator}{SEEN}"
+    response = services(source, tail="")[0].test_client().post("/api", json={"x": text})
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, response.text
+    ((place, reason),) = response.json["errors"].items()
+    assert place.partition(".")[0] == "x" and "finite number" in reason
 
 
 NUMBER = "Input should be a valid number; write a number such as 1.5, "
@@ -1879,6 +1952,32 @@ def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):
     client = services("class Input(BaseModel):\n    x: Mass | dict[str, Mass]\n")[0].test_client()
     errors = client.post("/api", json={"x": {"a": -1}}).json["errors"]
     assert errors == {"x.a": "Input should be greater than 0"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "first", "other"),
+    [
+        ("float", "1", "1.0"),
+        ("float | str", "1e1", "10"),
+        ("Decimal", "1.10", "1.1"),
+        ("datetime", "2024-02-29T08:00", "2024-02-29T08:00:00"),
+        ("UUID", "ABCDEFAB-1234-5678-1234-567812345678", "abcdefab-1234-5678-1234-567812345678"),
+        ("Annotated[int, AfterValidator(abs)]", "1", "-1"),
+        ("Annotated[str, AfterValidator(str.lower)]", "A", "a"),
+    ],
+)
+def test_two_names_of_one_key_are_refused_with_both(services, keys, first, other):
+    fields = f"    x: dict[{keys}, int]\n    y: list[dict[{keys}, bool]] = []\n"
+    client = services(f"class Input(BaseModel):\n{fields}{SEEN}", tail="")[0].test_client()
+    assert client.post("/api", json={"x": {first: 1}}).status_code == HTTPStatus.OK
+    reason = f'"{first}" and "{other}" mean the same: give one'
+    sent = {"x": {first: 1, other: 2}}
+    expected = None if keys == "float | str" else {"x": reason}  # where each is a text
+    assert client.post("/api", json=sent).json.get("errors") == expected
+    sent = {"x": {}, "y": [{}, {first: True, "-": 0, other: False}]}
+    refused = client.post("/api", json=sent).json["errors"]
+    assert all(place.startswith("y.1") for place in refused)
 
 
 ALL_KEYS = {

@@ -218,6 +218,35 @@ def finite(part: dict) -> dict:
     return part | {"allow_inf_nan": False}
 
 
+def keyed(part: dict) -> dict:
+    """An object whose keys are not its names: two names may mean the same key."""
+    keys = part.get("keys_schema", {"type": "any"})
+    if keys["type"] in ("str", "any"):
+        return part
+    pair = core_schema.no_info_wrap_validator_function(lambda name, read: (name, read(name)), keys)
+    return checked_by(values.by_key, keys_schema=pair)(part)
+
+
+def gathered(part: dict) -> dict:
+    """A set, which is read as a list first if it may hold numbers."""
+    items = part.get("items_schema", {"type": "any"})
+    if not any(holds(items, kind) for kind in HASHED):
+        return lenient(part)
+    read = lenient(core_schema.list_schema(items, fail_fast=part.get("fail_fast")))
+    make = partial(values.gathered, frozenset if part["type"] == "frozenset" else set)
+
+    def chain(schema: dict) -> dict:
+        made = core_schema.no_info_before_validator_function(make, schema)
+        return core_schema.chain_schema([read, made])
+
+    return around(chain, items_schema={"type": "any"})(lenient(part))
+
+
+def parsed(part: dict) -> dict:
+    """A text that holds JSON, in which a number may not be infinite either."""
+    return part | {"schema": read_by(values.finite)(part.get("schema", {"type": "any"}))}
+
+
 def listed(part: dict) -> dict:
     """A list in the place of a generator, whose faults would show in predict."""
     return part | {"type": "list"}
@@ -235,17 +264,20 @@ RECORDS = ("model", "dataclass", "typed-dict")
 WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
 WITHIN = dict.fromkeys(WRAPS, "schema") | {"dict": "values_schema"}
 WITHIN |= dict.fromkeys(["list", "set", "frozenset"], "items_schema")
+HASHED = ("int", "decimal", "fraction", "complex", "uuid", "any", "definition-ref")
 # How a core schema that reads changes, by its type.
 READING = dict.fromkeys(RECORDS, closed) | {"literal": choice, "enum": choice}
-READING |= dict.fromkeys(["list", "tuple", "set", "frozenset", "decimal"], lenient)
-READING |= {"generator": listed, "union": ranked, "float": finite, "bytes": read_by(values.decode)}
-READING |= {kind: read_by(values.finite, **LENIENT) for kind in ("any", "complex")}
+READING |= {"list": lenient, "tuple": lenient, "set": gathered, "frozenset": gathered}
+READING |= {"dict": keyed, "generator": listed, "json": parsed, "union": ranked, "float": finite}
+READING |= {"any": read_by(values.finite), "bytes": read_by(values.decode)}
 READING |= {"int": read_by(values.integral, **LENIENT)}
+READING |= {"fraction": lenient, "decimal": lambda part: finite(lenient(part))}
+READING |= {"complex": checked_by(values.finite, **LENIENT)}
 READING |= dict.fromkeys(["time", "timedelta"], read_by(values.in_words, **LENIENT))
 READING |= {kind: read_by(read) for kind, read in values.DATES.items()}
 READING |= {"function-before": guarded, "function-wrap": guarded}
 # In the names of an object: JSON writes numbers as texts.
-NAMES = {kind: read_by(partial(values.unquoted, looks)) for kind, looks in values.NAMES.items()}
+NAMES = {kind: read_by(read) for kind, read in values.NAMES.items()}
 NAMES |= {"literal": named, "enum": named}
 # Behind a validator of the author's: its numbers are its own.
 MADE = {"float": dict, "any": dict}
