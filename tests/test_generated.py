@@ -221,7 +221,8 @@ def distinct(inner: Kind) -> Kind:
     return Kind(f"set[{inner.source}]", values, ("set()",))
 
 
-SERIALIZERS = ["PlainSerializer(type_of)", "WrapSerializer(unchanged)", "WrapSerializer(listed)"]
+SERIALIZERS = ["PlainSerializer(type_of)", "PlainSerializer(repr)", "WrapSerializer(unchanged)"]
+SERIALIZERS += ["WrapSerializer(listed)", "WrapSerializer(lambda value, write: [write(value)])"]
 
 
 def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
@@ -929,7 +930,7 @@ class Input(BaseModel):
         ("list[int] | float", [8.0], "[8]"),
         ("int | float | Whole", 8.0, "8.0"),
         ("int | float | Whole", 2.0**53, "9007199254740992.0"),
-        ("int | Decimal", 8.0, "Decimal('8.0')"),
+        ("int | Decimal", 8.0, "Decimal('8')"),
         ("dict[str, int | float]", {"a": 8.0}, "{'a': 8.0}"),
     ],
 )
@@ -1726,6 +1727,48 @@ SERIALIZED = {
 def test_a_serializer_of_the_author_writes_the_answer(services, name):
     asked = Asked(*services(ANSWERS.format(*SERIALIZED[name]), tail=""))
     assert asked.post({}).json == asked.directly({})  # which is checked against the description
+
+
+SILENT = {
+    "a text for a number": ("", "Annotated[float, PlainSerializer(lambda v: f'{v} kg')]", "", "1"),
+    "a bound": ("", "Annotated[int, Field(ge=0, le=9), PlainSerializer(lambda v: -v)]", "", "5"),
+    "a length": ("", "Annotated[list[int], Field(min_length=2), PlainSerializer(len)]", "",
+                 "[1, 2]"),
+    "in a list": ("", "list[Annotated[date, PlainSerializer(date.toordinal)]]", "",
+                  "[date(1, 1, 1)]"),
+    "a choice": ("", "Annotated[Literal['a'], PlainSerializer(str.upper)]", "", "'a'"),
+    "a field": ("", "int", "@field_serializer('v')\n    def w(self, v): return [v]", "1"),
+    "a wrap": ("", "Annotated[date, WrapSerializer(lambda v, write: {'on': write(v)})]", "",
+               "date(1, 1, 1)"),
+    "a record": ("", "Annotated[Part, PlainSerializer(lambda v: v.size)]", "", "Part(size=1)"),
+    "records": ("", "Annotated[Part, PlainSerializer(lambda v: v.size)]", "w: Part = Part(size=2)",
+                "Part(size=1)"),
+    "a list for a record": ("class Inner(BaseModel):\n    v: float\n    @model_serializer\n"
+                            "    def w(self): return [self.v]\n", "Inner", "", "Inner(v=1)"),
+    "a member of a record": ("class Inner(BaseModel):\n    v: float\n"
+                             "    @model_serializer(mode='wrap')\n    def w(self, write):\n"
+                             "        return write(self) | {'v': 'much'}\n",
+                             "list[Inner]", "", "[Inner(v=1)]"),
+    "or null": ("", "float | None", "@field_serializer('v', when_used='unless-none')\n"
+                "    def w(self, v): return 'some'", "1"),
+    "encoders": ("", "float", "model_config = {'json_encoders': {float: str}}", "1.5"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`json_encoders` is deprecated")
+@pytest.mark.parametrize("name", SILENT)
+def test_nothing_is_promised_of_what_a_serializer_gives_that_does_not_say_it(services, name):
+    asked = Asked(*services(ANSWERS.format(*SILENT[name]), tail=""))
+    assert asked.post({}).json == asked.directly({})  # which is checked against the description
+
+
+def test_a_description_and_a_unit_are_said_also_where_a_serializer_writes(services):
+    field = "Annotated[float, PlainSerializer(abs)] = Field(description='The size', **KG)"
+    source = ANSWERS.format("KG = {'json_schema_extra': {'unit': 'kg'}}", field, "", "1")
+    named = Asked(*services(source, tail="")).described["components"]["schemas"]
+    told = named["Output"]["properties"]["v"]
+    assert told == {"title": "V", "description": "The size", "unit": "kg"}
 
 
 def test_a_serializer_gives_bytes_in_base64(services):
