@@ -221,7 +221,8 @@ def distinct(inner: Kind) -> Kind:
     return Kind(f"set[{inner.source}]", values, ("set()",))
 
 
-SERIALIZERS = ["PlainSerializer(type_of)", "WrapSerializer(unchanged)", "WrapSerializer(listed)"]
+SERIALIZERS = ["PlainSerializer(type_of)", "PlainSerializer(repr)", "WrapSerializer(unchanged)"]
+SERIALIZERS += ["WrapSerializer(listed)", "WrapSerializer(lambda value, write: [write(value)])"]
 
 
 def composed(inner: st.SearchStrategy) -> st.SearchStrategy:
@@ -902,6 +903,56 @@ def test_a_union_is_the_choice_of_its_author_also_where_types_have_names(
     assert client.post("/api/batch", json=[{"x": value}]).json == [{"seen": seen}]
 
 
+TWICE = """
+class Part(BaseModel):
+    x: int | float = 0
+class Whole(BaseModel):
+    n: int
+class Fraction(BaseModel):
+    n: float
+class Input(BaseModel):
+    x: {0}
+    again: list[Part | Whole | Fraction | float] = []
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("twice", [True, False])
+@pytest.mark.parametrize(
+    ("kinds", "value", "seen"),
+    [
+        ("Part", {"x": 8.0}, "Part(x=8.0)"),
+        ("Part | float", {"x": 8.0}, "Part(x=8.0)"),
+        ("Part | float", {"x": 8}, "Part(x=8)"),
+        ("Whole | float", {"n": 8.0}, "Whole(n=8)"),
+        ("Whole | Fraction", {"n": 8.0}, "Fraction(n=8.0)"),
+        ("Whole | Fraction", {"n": 8}, "Whole(n=8)"),
+        ("list[int] | float", [8.0], "[8]"),
+        ("int | float | Whole", 8.0, "8.0"),
+        ("int | float | Whole", 2.0**53, "9007199254740992.0"),
+        ("int | Decimal", 8.0, "Decimal('8')"),
+        ("dict[str, int | float]", {"a": 8.0}, "{'a': 8.0}"),
+    ],
+)
+def test_8_0_means_the_same_wherever_a_model_is_used(services, kinds, value, seen, twice):
+    source = TWICE.format(kinds) if twice else TWICE.format(kinds).partition("    again")[0]
+    client = services(source + SEEN, tail="")[0].test_client()
+    assert client.post("/api", json={"x": value}).json == {"seen": seen}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kinds", "seen"),
+    [("Day | Note", "Day(x=datetime.date(2024, 2, 29))"), ("Note | Day", "Note(x='2024-02-29')")],
+)
+@pytest.mark.parametrize("more", ["", "    y: list[Day | Note] = []\n"])
+def test_a_text_means_the_same_wherever_a_model_is_used(services, kinds, seen, more):
+    source = "class Day(BaseModel):\n    x: date\nclass Note(BaseModel):\n    x: str\n"
+    source += f"class Input(BaseModel):\n    x: {kinds}\n{more}{SEEN}"
+    client = services(source, tail="")[0].test_client()
+    assert client.post("/api", json={"x": {"x": "2024-02-29"}}).json == {"seen": seen}
+
+
 def test_a_default_that_is_a_record_is_described_as_it_is_taken(services):
     source = f"""
 class Box(BaseModel):
@@ -1379,6 +1430,29 @@ def test_a_number_that_is_not_finite_is_named_where_it_was_sent(services, sent, 
         assert (found, reason.partition(";")[0]) == (place, "Input should be a finite number")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("validator", ["", BEFORE])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("Json[list[float]]", "[1, NaN]"),
+        ("Json[dict[str, Any]]", '{"a": [Infinity]}'),
+        ("Json[Part]", '{"size": 1e999}'),
+        ("Json", "-Infinity"),
+        ("list[Json[float]]", ["NaN"]),
+        ("complex", "nan+1j"),
+        ("complex", "1+infj"),
+        ("Annotated[Decimal, Field(allow_inf_nan=True)]", "Infinity"),
+    ],
+)
+def test_a_number_within_a_text_is_finite_too(services, kind, text, validator):
+    source = f"class Input(BaseModel):\n    x: {kind}\n{validator}{SEEN}"
+    response = services(source, tail="")[0].test_client().post("/api", json={"x": text})
+    assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, response.text
+    ((place, reason),) = response.json["errors"].items()
+    assert place.partition(".")[0] == "x" and "finite number" in reason
+
+
 NUMBER = "Input should be a valid number; write a number such as 1.5, "
 NUMBER += "with a decimal point and not a comma"
 HURRIED = """
@@ -1655,6 +1729,48 @@ def test_a_serializer_of_the_author_writes_the_answer(services, name):
     assert asked.post({}).json == asked.directly({})  # which is checked against the description
 
 
+SILENT = {
+    "a text for a number": ("", "Annotated[float, PlainSerializer(lambda v: f'{v} kg')]", "", "1"),
+    "a bound": ("", "Annotated[int, Field(ge=0, le=9), PlainSerializer(lambda v: -v)]", "", "5"),
+    "a length": ("", "Annotated[list[int], Field(min_length=2), PlainSerializer(len)]", "",
+                 "[1, 2]"),
+    "in a list": ("", "list[Annotated[date, PlainSerializer(date.toordinal)]]", "",
+                  "[date(1, 1, 1)]"),
+    "a choice": ("", "Annotated[Literal['a'], PlainSerializer(str.upper)]", "", "'a'"),
+    "a field": ("", "int", "@field_serializer('v')\n    def w(self, v): return [v]", "1"),
+    "a wrap": ("", "Annotated[date, WrapSerializer(lambda v, write: {'on': write(v)})]", "",
+               "date(1, 1, 1)"),
+    "a record": ("", "Annotated[Part, PlainSerializer(lambda v: v.size)]", "", "Part(size=1)"),
+    "records": ("", "Annotated[Part, PlainSerializer(lambda v: v.size)]", "w: Part = Part(size=2)",
+                "Part(size=1)"),
+    "a list for a record": ("class Inner(BaseModel):\n    v: float\n    @model_serializer\n"
+                            "    def w(self): return [self.v]\n", "Inner", "", "Inner(v=1)"),
+    "a member of a record": ("class Inner(BaseModel):\n    v: float\n"
+                             "    @model_serializer(mode='wrap')\n    def w(self, write):\n"
+                             "        return write(self) | {'v': 'much'}\n",
+                             "list[Inner]", "", "[Inner(v=1)]"),
+    "or null": ("", "float | None", "@field_serializer('v', when_used='unless-none')\n"
+                "    def w(self, v): return 'some'", "1"),
+    "encoders": ("", "float", "model_config = {'json_encoders': {float: str}}", "1.5"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`json_encoders` is deprecated")
+@pytest.mark.parametrize("name", SILENT)
+def test_nothing_is_promised_of_what_a_serializer_gives_that_does_not_say_it(services, name):
+    asked = Asked(*services(ANSWERS.format(*SILENT[name]), tail=""))
+    assert asked.post({}).json == asked.directly({})  # which is checked against the description
+
+
+def test_a_description_and_a_unit_are_said_also_where_a_serializer_writes(services):
+    field = "Annotated[float, PlainSerializer(abs)] = Field(description='The size', **KG)"
+    source = ANSWERS.format("KG = {'json_schema_extra': {'unit': 'kg'}}", field, "", "1")
+    named = Asked(*services(source, tail="")).described["components"]["schemas"]
+    told = named["Output"]["properties"]["v"]
+    assert told == {"title": "V", "description": "The size", "unit": "kg"}
+
+
 def test_a_serializer_gives_bytes_in_base64(services):
     for kind in (
         "Annotated[bytes, WrapSerializer(listed)]",
@@ -1879,6 +1995,32 @@ def test_what_is_wrong_in_a_member_gets_no_hint_for_the_whole(services):
     client = services("class Input(BaseModel):\n    x: Mass | dict[str, Mass]\n")[0].test_client()
     errors = client.post("/api", json={"x": {"a": -1}}).json["errors"]
     assert errors == {"x.a": "Input should be greater than 0"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "first", "other"),
+    [
+        ("float", "1", "1.0"),
+        ("float | str", "1e1", "10"),
+        ("Decimal", "1.10", "1.1"),
+        ("datetime", "2024-02-29T08:00", "2024-02-29T08:00:00"),
+        ("UUID", "ABCDEFAB-1234-5678-1234-567812345678", "abcdefab-1234-5678-1234-567812345678"),
+        ("Annotated[int, AfterValidator(abs)]", "1", "-1"),
+        ("Annotated[str, AfterValidator(str.lower)]", "A", "a"),
+    ],
+)
+def test_two_names_of_one_key_are_refused_with_both(services, keys, first, other):
+    fields = f"    x: dict[{keys}, int]\n    y: list[dict[{keys}, bool]] = []\n"
+    client = services(f"class Input(BaseModel):\n{fields}{SEEN}", tail="")[0].test_client()
+    assert client.post("/api", json={"x": {first: 1}}).status_code == HTTPStatus.OK
+    reason = f'"{first}" and "{other}" mean the same: give one'
+    sent = {"x": {first: 1, other: 2}}
+    expected = None if keys == "float | str" else {"x": reason}  # where each is a text
+    assert client.post("/api", json=sent).json.get("errors") == expected
+    sent = {"x": {}, "y": [{}, {first: True, "-": 0, other: False}]}
+    refused = client.post("/api", json=sent).json["errors"]
+    assert all(place.startswith("y.1") for place in refused)
 
 
 ALL_KEYS = {

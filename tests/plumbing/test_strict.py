@@ -2,11 +2,14 @@
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum, IntEnum
 from functools import partial
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +19,7 @@ from typing_extensions import TypeAliasType, TypedDict
 from service.runner import __main__ as program
 from service.runner import strict
 from service.runner.__main__ import probe
+from service.runner.refusals import hasty
 from service.runner.strict import reader, writer
 from service.runner.values import PATTERN, encode
 
@@ -46,7 +50,7 @@ class Tree(BaseModel):
 
 def read(kind: object, text: str) -> object:
     """Read JSON as a model process does."""
-    return reader(kind).validate_json(text, strict=True)
+    return reader(kind).validate_json(text)
 
 
 def refusals(kind: object, text: str) -> list[tuple]:
@@ -295,6 +299,51 @@ def test_it_is_read_strictly_in_both(member, place):
     assert refusals(Aliased, "{" + member + "}") == [place]
 
 
+ALIKE = [str(n * (2**61 - 1)) for n in range(1, 100_000)]  # Python gives all of them one hash
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (set[int], ALIKE),
+        (frozenset[Any], ALIKE),
+        (set[int | str], ALIKE),
+        (set[tuple[int, int]], [f"[1, {one}]" for one in ALIKE]),
+        (set[Decimal], [f'"{one}"' for one in ALIKE]),
+        (set[complex], [f'"{-1000003 * n}+{n}j"' for n in range(1, 100_000)]),
+        (set[UUID], [f'"{UUID(int=int(one))}"' for one in ALIKE]),
+        (dict[int, int], [f'"{one}": 1' for one in ALIKE]),
+        (dict[Decimal, int], [f'"{one}": 1' for one in ALIKE]),
+    ],
+)
+@pytest.mark.parametrize("change", [hasty, lambda schema: schema])
+def test_numbers_of_one_hash_cost_no_more_than_others(kind, values, change):
+    ends, begun = "{}" if "dict" in str(kind) else "[]", time.process_time()
+    with pytest.raises(ValidationError, match="at most 100 numbers with the same remainder"):
+        reader(kind, change).validate_json(ends[0] + ",".join(values) + ends[1])
+    assert time.process_time() - begun < 2  # 25 s, if each is compared with each
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (set[int], json.dumps([7] * 1000 + [8.0]), {7, 8}),
+        (set[int], f"[{','.join(ALIKE[:50] * 9)}]", {*map(int, ALIKE[:50])}),
+        (frozenset[Any], "[1, 1.5, null]", frozenset([1, 1.5, None])),
+        (dict[int, int], '{"1": 1, "-1": 2}', {1: 1, -1: 2}),
+    ],
+)
+def test_a_set_of_numbers_may_repeat_them(kind, text, value):
+    found = read(kind, text)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_what_no_set_can_hold_is_refused_by_name():
+    assert refusals(set[Any], "[1, [2]]") == [(1,)]
+    assert refusals(set[int], '[1, "2"]') == [(1,)]
+    assert refusals(Annotated[set[int], Field(min_length=2)], "[1, 1]") == [()]
+
+
 def test_this_pydantic_reads_as_it_must():
     assert probe() is None
 
@@ -307,7 +356,7 @@ def test_the_service_is_refused_where_nothing_is_read_strictly(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["bytes", "float"])
 def test_the_service_is_refused_where_one_kind_is_read_as_by_pydantic(monkeypatch, kind):
-    monkeypatch.delitem(strict.CHANGES, kind)
+    monkeypatch.delitem(strict.READING, kind)
     with pytest.raises(SystemExit, match="take another"):
         probe()
 

@@ -12,14 +12,14 @@ from pydantic_core import core_schema, from_json
 from service import frames
 from service.frames import Frame
 from service.machine import undisturbed
-from service.runner.strict import kind_of, reader, within
+from service.runner.strict import holds, kind_of, reader, within
 from service.runner.values import infinite
 from service.words import LONGEST, MOST, WORDS, bound, quoted, shorten, text
 
 FAULTS = 50_000  # that an input can have which is read as a whole
 ROW = 1000  # bytes of a row that is
 LONG = 4400  # characters of a faulty value: enough to see that an integer has too many digits
-LISTS = {"list", "set", "frozenset", "tuple", "dict"}
+LISTS = {"list", "set", "frozenset", "tuple", "dict", "generator"}
 CHOOSE = ("union", "function-wrap")  # what goes on after a fault
 SHOULD = re.compile("^(Input|Name) should be ")
 REQUIRED = "Field required"
@@ -74,7 +74,7 @@ def hasty(part: object, stops: bool = True) -> object:
     """
     kind = kind_of(part)
     if kind == "definitions":  # what has a name may stand in a choice
-        chosen = any(f"'{one}'" in repr(part) for one in CHOOSE)
+        chosen = any(holds(part, one) for one in CHOOSE)
         named = [hasty(one, stops and not chosen) for one in part["definitions"]]
         return part | {"schema": hasty(part["schema"], stops), "definitions": named}
     stops = stops and kind not in CHOOSE
@@ -101,7 +101,7 @@ def closed(model: dict) -> dict:
         return model
     own = {name: demanded(name, field) for name, field in fields["fields"].items()}
     fields = fields | {"fields": own}
-    if model["config"]["extra_fields_behavior"] == "forbid":
+    if model.get("config", {}).get("extra_fields_behavior", "forbid") == "forbid":
         names = core_schema.no_info_plain_validator_function(partial(stop, UNKNOWN))
         fields |= {"extra_behavior": "allow", "extras_keys_schema": names}
         # What was read so is the same as any other object: without members of other names.

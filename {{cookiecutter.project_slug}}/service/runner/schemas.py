@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from service.fields import values
 from service.runner.contract import Contract, stop_at_fault
+from service.runner.strict import RECORDS
 from service.runner.values import DATE, DIGITS, FOREIGN, NUMBER, PATTERN, TIME, encode, integers
 from service.schema import OTHER, REQUIRED
 from service.words import text
@@ -25,8 +26,8 @@ MISSING = {"type": "null", "description": "missing (NaT)"}  # which is a datetim
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 BOUNDS |= {"multiple_of": "multipleOf"}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
-# The members that a serializer of the author's writes, if it does not say what it returns
-ANY = {"additionalProperties": True, "required": []}
+# What is said of a value without a promise about it
+SAYS = ("title", "description", "examples", "unit", "units")
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
 
 
@@ -36,6 +37,8 @@ class Schemas(GenerateJsonSchema):
     def generate_inner(self, schema: dict) -> dict:
         """A part of a schema; the bounds behind a validator or of a union are those of numbers."""
         found = super().generate_inner(schema)
+        if self.is_anything(schema) and schema["type"] not in RECORDS:
+            return promised_nothing(found)
         if re.search(FOREIGN, found.get("pattern", "")):
             found["description"] = f"Matches {found.pop('pattern')}"
         if isinstance(unit := found.get("units"), str):  # as many write it
@@ -50,6 +53,12 @@ class Schemas(GenerateJsonSchema):
         if found.get("type") == "object":
             sizes = {key.replace("Length", "Properties"): sizes[key] for key in sizes}
         return found | (in_base64(sizes) if "contentEncoding" in found else sizes)
+
+    def is_anything(self, schema: dict) -> bool:
+        """Whether an answer is written by a serializer that does not say what it returns."""
+        write = schema.get("serialization", {}) if self.mode == "serialization" else {}
+        is_own = str(getattr(write.get("function"), "__module__", "")).startswith("pydantic")
+        return "function" in write and not is_own and "return_schema" not in write
 
     def chain_schema(self, schema: dict) -> dict:
         """The input of a chain: with the pattern behind a validator, if both are of one type."""
@@ -164,7 +173,7 @@ class Schemas(GenerateJsonSchema):
         describe = getattr(super(), f"{schema['type'].replace('-', '_')}_schema")
         if self.mode == "validation":
             return describe(schema) | ({} if is_open else {"additionalProperties": False})
-        return describe(schema) | (ANY if "serialization" in schema else {})
+        return promised_nothing(describe(schema)) if self.is_anything(schema) else describe(schema)
 
     dataclass_schema = typed_dict_schema = model_schema
 
@@ -203,6 +212,13 @@ class Schemas(GenerateJsonSchema):
         except ValueError:
             return math.nan
         return encode(default) if isinstance(default, bytes) else super().encode_default(default)
+
+
+def promised_nothing(found: dict) -> dict:
+    """A schema of anything, which says of a value and of its members what their author says."""
+    members = {name: promised_nothing(one) for name, one in found.get("properties", {}).items()}
+    more = {"properties": members, "additionalProperties": True} if members else {}
+    return {key: found[key] for key in SAYS if key in found} | more
 
 
 def in_base64(found: dict) -> dict:

@@ -21,10 +21,9 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
     adapter = TypeAdapter(kind)
     adapter.rebuild()  # of a model with `defer_build`
     schema = adapter.core_schema
-    named = {one["ref"]: one for one in schema.get("definitions", ())}
-    is_read = into is not SchemaSerializer
-    # Last, since hasty() would take a guard around a validator for a choice of a union
-    schema = guarded(change(stricter(spelled(schema, named), is_read)))
+    schema = change(spelled(schema, {one["ref"]: one for one in schema.get("definitions", ())}))
+    changes = WRITING if into is SchemaSerializer else READING
+    schema = stricter(schema, changes | (CHOOSING if holds(schema, "union") else {}))
     # Without this setting, pydantic takes what it has compiled of a class in the place of a schema.
     return into(schema, _use_prebuilt=False)
 
@@ -35,53 +34,30 @@ reader = partial(compiled, partial(SchemaValidator, config=STRICT))
 writer = partial(compiled, SchemaSerializer)
 
 
-def stricter(
-    part: object, is_read: bool, has_float: bool = False, is_later: bool = False
-) -> object:
-    """A part of a core schema that reads JSON strictly.
+def stricter(part: object, changes: dict[str, Callable]) -> object:
+    """A part of a core schema, changed by its type.
 
-    Beside a float, in a union, 8.0 is no integer. A later part is one that comes after a validator
-    of the author's, which makes lists and texts of Python out of JSON, and numbers of its own.
+    A validator of the author's makes numbers of its own, so those of JSON are looked at before. So
+    are all where types have names: each may come after a validator.
     """
     kind = kind_of(part)
-    has_float = has_float or (kind == "union" and holds(part, "float"))
     if kind == "function-after" and is_encoded(part["function"]["function"]):
         return part  # Base64Bytes, which reads base64 by itself
-    if is_read and kind == "model" and part.get("custom_init"):
-        sys.exit(OWN_INIT.format(part["cls"].__name__))
-    is_first = kind in AUTHORS and not is_later
-    is_later = is_later or is_first
-    inner = partial(stricter, is_read=is_read, has_float=has_float, is_later=is_later)
-    if kind == "definitions" and any(holds(part, one) for one in AUTHORS):
-        return named_later(part, inner)
-    part = within(part, inner)
-    part = part | {"metadata": GUARDED} if kind in ("function-before", "function-wrap") else part
-    part = LATER[kind](part) if is_later and kind in LATER else part
-    if (kind == "int" and has_float) or (is_later and kind in ("float", "any")):
-        return part
-    part = CHANGES.get(kind, dict)(part) if kind else part
-    part = ranked(part, is_read) if kind == "union" else part
+    makes = kind in AUTHORS or (kind == "definitions" and any(holds(part, one) for one in AUTHORS))
+    is_first = makes and changes.get("float") is finite
+    changes = changes | MADE if is_first else changes
+    keys = part.get("keys_schema") if kind == "dict" else None
+    part = within(part, partial(stricter, changes=changes))
+    part = part | {"keys_schema": stricter(keys, changes | NAMES)} if keys else part
+    part = changes[kind](part) if kind in changes else part
     return read_by(values.finite)(part) if is_first else part
 
 
-def named_later(part: dict, inner: Callable) -> dict:
-    """A schema with types that have names, each of which may come after a validator too.
+def guarded(part: dict) -> dict:
+    """A validator of the author's; a value that it stumbles over is read as it is.
 
-    So all numbers are looked at before.
+    The validator expects a value of the right type. If there is one, it is the fault.
     """
-    named = [inner(one, is_later=True) for one in part["definitions"]]
-    schema = read_by(values.finite)(inner(part["schema"]))
-    return part | {"schema": schema, "definitions": named}
-
-
-def guarded(part: object) -> object:
-    """A part of a core schema in which a value that a validator stumbles over is read as it is.
-
-    The validator of an author expects a value of the right type. If there is one, it is the fault.
-    """
-    part = within(part, guarded)
-    if not kind_of(part) or part.get("metadata") is not GUARDED:
-        return part
     check, is_wrap = part["function"]["function"], part["type"] == "function-wrap"
 
     def read(given: object, inner: Callable, *info: object) -> object:
@@ -129,32 +105,18 @@ def holds(part: object, kind: str) -> bool:
 
 def closed(part: dict) -> dict:
     """An object that refuses unknown members, unless its author has decided on them."""
+    if part.get("custom_init"):
+        sys.exit(OWN_INIT.format(part["cls"].__name__))
     config = STRICT | {"extra_fields_behavior": "forbid"} | part.get("config", {})
-    config |= {"ser_json_inf_nan": "null"}  # whatever its author says: JSON has nothing else
     if part["type"] == "typed-dict":  # for which pydantic decides otherwise
         is_undecided = part.get("extra_behavior", "ignore") == "ignore"
         part = part | ({"extra_behavior": "forbid"} if is_undecided else {})
     return part | {"config": config}
 
 
-def lenient(part: dict) -> dict:
-    """A list of any kind, or a decimal, from Python's lists, numbers and texts."""
-    return {"strict": False} | part
-
-
-def ordered(part: dict) -> dict:
-    """A set that is written in an order, also by a serializer around it."""
-    write = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
-    if "serialization" not in part:
-        return part | {"serialization": write}
-    own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
-    inner = part | {"serialization": write}
-    return core_schema.no_info_after_validator_function(lambda read: read, inner) | own
-
-
-def timed(part: dict) -> dict:
-    """A time or a duration from Python's texts."""
-    return read_by(values.in_words)(lenient(part))
+def nullable(part: dict) -> dict:
+    """An object whose numbers are null if they are not finite; JSON has nothing else for them."""
+    return part | {"config": part.get("config", {}) | {"ser_json_inf_nan": "null"}}
 
 
 def choice(part: dict) -> dict:
@@ -167,58 +129,42 @@ def known(part: dict) -> list[tuple]:
     return [(getattr(one, "value", one), one) for one in part.get("expected", part.get("members"))]
 
 
-def ranked(part: dict, is_read: bool) -> dict:
+def ranked(part: dict) -> dict:
     """A union in which a text is that text, where this fits, and not the date that it looks like.
 
-    pydantic takes the first choice that a value fits exactly, as a text of Python does. An answer
-    is written by the first choice of the author's, since a serializer may take any value.
+    pydantic takes the first choice that a value fits exactly.
     """
+    part = parted(part)
+    return part | {"choices": sorted(part["choices"], key=is_text, reverse=True)}
+
+
+def parted(part: dict) -> dict:
+    """A union in which bytes come before what would read, or write, them as it does anything."""
     choices = [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
-    texts, others = [], []
-    for is_text, choice in map(exact, choices):
-        (texts if is_text and is_read else others).append(choice)
-    if holds(part, "bytes"):  # what takes anything would write also what that has read
-        others.sort(key=partial(holds, kind="any"))
-    return part | {"choices": texts + others}
+    is_last = partial(holds, kind="any") if holds(part, "bytes") else None
+    return part | {"choices": sorted(choices, key=is_last) if is_last else choices}
 
 
-def exact(part: dict) -> tuple[bool, dict]:
-    """Whether a choice is a text, or a list or an object of texts, and the choice."""
-    if part["type"] == "str":
-        return True, read_by(lambda text: text)(part)
+def is_text(part: dict) -> bool:
+    """Whether a choice is a text, or a list or an object of texts."""
     inner = WITHIN.get(part["type"])
-    if inner not in part:
-        return False, part
-    is_text, found = exact(part[inner])
-    return is_text, part | {inner: found}
+    return part["type"] == "str" or (inner in part and is_text(part[inner]))
 
 
-def keyed(part: dict) -> dict:
-    """An object by name, whose keys may be numbers."""
-    return part | {"keys_schema": by_name(part.get("keys_schema", {"type": "str"}))}
-
-
-def spelled(part: object, named: dict, is_key: bool = False, config: dict | None = None) -> object:
-    """A part of a core schema in which keys and single values stand in the place of their names.
+def spelled(part: object, named: dict, config: dict | None = None) -> object:
+    """A part of a core schema with the types that have names, but for records, in their places.
 
     A default is read here as pydantic reads it: it is no JSON.
     """
-    while kind_of(part) == "definition-ref":
-        target = named.get(part["schema_ref"], {})
-        if not is_key and not is_single(target):
-            break
+    target = named.get(part["schema_ref"]) if kind_of(part) == "definition-ref" else None
+    if target and not any(holds(target, one) for one in RECORDS):
         own = target | part | {"type": target["type"]}  # a serializer of the field
-        part = {key: found for key, found in own.items() if key not in ("ref", "schema_ref")}
-    keys = part.get("keys_schema") if kind_of(part) == "dict" else None
+        own = {key: found for key, found in own.items() if key not in ("ref", "schema_ref")}
+        named = {ref: named[ref] for ref in named if ref != target["ref"]}  # which may hold itself
+        return spelled(own, named, config)
     config = part.get("config", config) if kind_of(part) else config
     part = defaulted(part, named, config) if kind_of(part) == "default" else part
-    part = within(part, partial(spelled, named=named, is_key=is_key, config=config))
-    return part | {"keys_schema": spelled(keys, named, is_key=True)} if keys else part
-
-
-def is_single(part: dict) -> bool:
-    """Whether a type is of single values, such as a number with bounds and a validator."""
-    return is_single(part["schema"]) if part.get("type") in WRAPS else part.get("type") in SINGLE
+    return within(part, partial(spelled, named=named, config=config))
 
 
 def defaulted(part: dict, named: dict, config: dict | None) -> dict:
@@ -232,16 +178,21 @@ def defaulted(part: dict, named: dict, config: dict | None) -> dict:
     return part | {"default_factory": lambda: check().value, "validate_default": False}
 
 
-def by_name(part: object) -> object:
-    """A part of the core schema of a key; JSON has texts as names, also of numbers."""
-    kind = kind_of(part)
-    if kind in values.NAMES:
-        return read_by(partial(values.unquoted, values.NAMES[kind]))(part)
-    if kind in ("literal", "enum"):
-        found = [one for one, _ in known(part) if isinstance(one, (str, int, float))]
-        found = {text(one): one for one in sorted(found, key=lambda one: isinstance(one, str))}
-        return read_by(lambda name: found.get(name, name))(part)
-    return part if holds(part, "str") else within(part, by_name)  # a name is a text first
+def named(part: dict) -> dict:
+    """A literal or a member of an Enum as a name, which is a text where it may be one."""
+    texts_last = sorted(known(part), key=lambda one: isinstance(one[0], str))
+    found = {text(one): member for one, member in texts_last if not isinstance(one, tuple)}
+    return read_by(lambda name: found.get(name, name))(part)
+
+
+def around(make: Callable, **more: object) -> Callable[[dict], dict]:
+    """Put a core schema into another; its serializer, and its name for references, go outside."""
+
+    def changed(part: dict) -> dict:
+        own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
+        return make(schema=part | more) | own
+
+    return changed
 
 
 def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
@@ -249,32 +200,92 @@ def read_by(read: Callable, **more: object) -> Callable[[dict], dict]:
 
     A validator of the author's may have read it already: such a value is left as it is.
     """
-
-    def changed(part: dict) -> dict:
-        # The name for references (PEP 695) goes outside, and so does a field_serializer.
-        own = {name: part.pop(name) for name in ("serialization", "ref") if name in part}
-        return core_schema.no_info_before_validator_function(read, part | more) | own
-
-    return changed
+    return around(partial(core_schema.no_info_before_validator_function, read), **more)
 
 
-GUARDED = {"is_guarded": True}  # the metadata of a validator of the author's
+def checked_by(check: Callable, **more: object) -> Callable[[dict], dict]:
+    """Let a function look at what pydantic has read."""
+    return around(partial(core_schema.no_info_after_validator_function, check), **more)
+
+
+def written_by(write: dict) -> Callable[[dict], dict]:
+    """Let a serializer write a value; one of the author's gets what it has written."""
+    return checked_by(lambda value: value, serialization=write)
+
+
+def finite(part: dict) -> dict:
+    """A number of a request, which JSON cannot have as NaN or infinite."""
+    return part | {"allow_inf_nan": False}
+
+
+def keyed(part: dict) -> dict:
+    """An object whose keys are not its names: two names may mean the same key."""
+    keys = part.get("keys_schema", {"type": "any"})
+    if keys["type"] in ("str", "any"):
+        return part
+    pair = core_schema.no_info_wrap_validator_function(lambda name, read: (name, read(name)), keys)
+    return checked_by(values.by_key, keys_schema=pair)(part)
+
+
+def gathered(part: dict) -> dict:
+    """A set, which is read as a list first if it may hold numbers."""
+    items = part.get("items_schema", {"type": "any"})
+    if not any(holds(items, kind) for kind in HASHED):
+        return lenient(part)
+    read = lenient(core_schema.list_schema(items, fail_fast=part.get("fail_fast")))
+    make = partial(values.gathered, frozenset if part["type"] == "frozenset" else set)
+
+    def chain(schema: dict) -> dict:
+        made = core_schema.no_info_before_validator_function(make, schema)
+        return core_schema.chain_schema([read, made])
+
+    return around(chain, items_schema={"type": "any"})(lenient(part))
+
+
+def parsed(part: dict) -> dict:
+    """A text that holds JSON, in which a number may not be infinite either."""
+    return part | {"schema": read_by(values.finite)(part.get("schema", {"type": "any"}))}
+
+
+def listed(part: dict) -> dict:
+    """A list in the place of a generator, whose faults would show in predict."""
+    return part | {"type": "list"}
+
+
+def lenient(part: dict) -> dict:
+    """A list of any kind, or a decimal, of which a validator may have made one of Python's."""
+    return LENIENT | part
+
+
+LENIENT = {"strict": False}
 AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
 OWN_INIT = "model/: {} has an __init__, which would read values loosely: write a model_validator."
+RECORDS = ("model", "dataclass", "typed-dict")
 WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
-SINGLE = {"str", "int", "float", "bool", "decimal", "date", "datetime", "bytes"}
 WITHIN = dict.fromkeys(WRAPS, "schema") | {"dict": "values_schema"}
 WITHIN |= dict.fromkeys(["list", "set", "frozenset"], "items_schema")
+HASHED = ("int", "decimal", "fraction", "complex", "uuid", "any", "definition-ref")
+# How a core schema that reads changes, by its type.
+READING = dict.fromkeys(RECORDS, closed) | {"literal": choice, "enum": choice}
+READING |= {"list": lenient, "tuple": lenient, "set": gathered, "frozenset": gathered}
+READING |= {"dict": keyed, "generator": listed, "json": parsed, "union": ranked, "float": finite}
+READING |= {"any": read_by(values.finite), "bytes": read_by(values.decode)}
+READING |= {"int": read_by(values.integral, **LENIENT)}
+READING |= {"fraction": lenient, "decimal": lambda part: finite(lenient(part))}
+READING |= {"complex": checked_by(values.finite, **LENIENT)}
+READING |= dict.fromkeys(["time", "timedelta"], read_by(values.in_words, **LENIENT))
+READING |= {kind: read_by(read) for kind, read in values.DATES.items()}
+READING |= {"function-before": guarded, "function-wrap": guarded}
+# In the names of an object: JSON writes numbers as texts.
+NAMES = {kind: read_by(read) for kind, read in values.NAMES.items()}
+NAMES |= {"literal": named, "enum": named}
+# Behind a validator of the author's: its numbers are its own.
+MADE = {"float": dict, "any": dict}
+# Where there are unions: a text of Python fits exactly, as what is made of it does.
+CHOOSING = {"str": read_by(lambda text: text)}
+ORDER = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
 BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")
-LATER = dict.fromkeys(["list", "tuple", "set", "frozenset", "decimal", "complex"], lenient)
-LATER |= {"time": timed, "timedelta": timed}
-# How a core schema changes, by its type.
-CHANGES = {"model": closed, "dataclass": closed, "typed-dict": closed}
-CHANGES |= {"float": lambda part: part | {"allow_inf_nan": False}}
-CHANGES |= {"generator": lambda part: part | {"type": "list"}}  # or faults would show in predict
-CHANGES |= {"str": lambda part: exact(part)[1] if "ref" in part else part}
-CHANGES |= {"set": ordered, "frozenset": ordered, "dict": keyed}
-CHANGES |= {"literal": choice, "enum": choice}
-CHANGES |= {"any": read_by(values.finite), "int": read_by(values.integral)}
-CHANGES |= {"bytes": read_by(values.decode, serialization=BASE64)}
-CHANGES |= {kind: read_by(read) for kind, read in values.DATES.items()}
+# How a core schema that writes changes.
+WRITING = dict.fromkeys(RECORDS, nullable) | {"bytes": written_by(BASE64)}
+WRITING |= {"generator": listed, "union": parted}
+WRITING |= dict.fromkeys(["set", "frozenset"], written_by(ORDER))

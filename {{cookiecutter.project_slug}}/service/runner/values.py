@@ -1,9 +1,11 @@
 """Values of JSON, each read more strictly than by pydantic: base64, dates, names of numbers."""
 
 import base64
+import cmath
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date, datetime
@@ -71,13 +73,19 @@ def infinite(value: object) -> tuple | None:
         members = value.items() if isinstance(value, dict) else enumerate(value)
         found = ((step, infinite(member)) for step, member in members)
         return next(((step, *rest) for step, rest in found if rest is not None), None)
-    return () if isinstance(value, float) and not math.isfinite(value) else None
+    is_number = isinstance(value, (float, complex))
+    return () if is_number and not cmath.isfinite(value) else None
 
 
 def integral(value: object) -> object:
-    """Take 8.0 for 8, as long as a float is exact; true and texts stay what they are."""
+    """Leave an integer, or 8.0, as long as a float is exact; in a union 8.0 is a float first.
+
+    :raise PydanticCustomError: if it is neither, such as true or a text
+    """
     is_exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return int(value) if is_exact else value
+    if is_exact or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise PydanticCustomError("int_type", "Input should be a valid integer")
 
 
 def chosen(known: list[tuple], value: object) -> object:
@@ -85,7 +93,7 @@ def chosen(known: list[tuple], value: object) -> object:
 
     :raise PydanticCustomError: if it equals one of them and is another
     """
-    value = integral(tuple(value) if isinstance(value, list) else value)
+    value = tuple(value) if isinstance(value, list) else value
     equal = {isinstance(found, bool): one for found, one in known if found == value}
     if equal and isinstance(value, bool) not in equal:
         words = " or ".join(repr(found) for found, _ in known)
@@ -102,6 +110,44 @@ def in_order(values: Iterable, write: Callable) -> list:
         return sorted(written, key=repr)
 
 
+def scattered(items: Iterable) -> Iterable:
+    """Leave values that may become the members of a set, or the keys of an object.
+
+    Python hashes a number by its remainder by 2**61 - 1. Of n numbers with one hash, each would be
+    compared with each.
+
+    :raise PydanticCustomError: if too many different ones have the same hash
+    """
+    if len(set(map(hash, items))) >= len(items) - ALIKE:
+        return items
+    different = {repr(item): hash(item) for item in items}  # most often, they are the same
+    (_, number), *_ = Counter(different.values()).most_common(1)
+    if number > ALIKE:
+        raise PydanticCustomError("alike", f"Input should have at most {ALIKE} {SAME_HASH}")
+    return items
+
+
+def gathered(kind: type, items: list) -> object:
+    """Make a set of a list; pydantic says what is wrong if a member can be in none."""
+    with suppress(TypeError):
+        return kind(scattered(items))
+    return items
+
+
+def by_key(read: dict[tuple, object]) -> dict:
+    """Give an object by its keys that has been read by pairs of a name and a key.
+
+    :raise PydanticCustomError: if two names mean the same key, since one value would be lost
+    """
+    scattered([key for _, key in read])
+    found, names = {key: value for (_, key), value in read.items()}, {}
+    for name, key in read if len(found) < len(read) else ():
+        if (first := names.setdefault(key, name)) != name:
+            words = {"first": json.dumps(first), "name": json.dumps(name)}
+            raise PydanticCustomError("same_key", "{first} and {name} mean the same: give one", words)
+    return found
+
+
 def in_words(value: object) -> object:
     """Leave a value that is no number, which pydantic would take for seconds.
 
@@ -112,9 +158,9 @@ def in_words(value: object) -> object:
     return value
 
 
-def unquoted(pattern: str, name: object) -> object:
+def unquoted(looks: re.Pattern, make: Callable, name: object) -> object:
     """Read a name that is a number, as JSON writes it."""
-    return json.loads(name) if isinstance(name, str) and re.fullmatch(pattern, name) else name
+    return make(name) if isinstance(name, str) and looks.fullmatch(name) else name
 
 
 def integers(schema: dict) -> str:
@@ -126,6 +172,8 @@ def integers(schema: dict) -> str:
     return f"^({INTEGER})$".replace("-?", "" if least >= 0 else "-?")
 
 
+ALIKE = 100  # different numbers with one hash
+SAME_HASH = "numbers with the same remainder by 2^61 - 1"
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MOMENT = "a date and time such as 2024-02-29T08:30:00"
 DATES = {"date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29")}
@@ -133,7 +181,8 @@ DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOME
 # The pattern of a name that stands for a number, by the type of the key.
 INTEGER = "0|-?[1-9][0-9]*"
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
-NAMES = {"int": INTEGER, "float": NUMBER, "bool": "true|false"}
+NAMES = {"int": (INTEGER, int), "float": (NUMBER, json.loads), "bool": ("true|false", json.loads)}
+NAMES = {kind: partial(unquoted, re.compile(looks), make) for kind, (looks, make) in NAMES.items()}
 # Parts of a pattern that only Rust or Python knows: JSON Schema has the patterns of JavaScript
 FOREIGN = r"\(\?(?![:=!<])|\\[AzZpPaU<>]|\\[xub]\{|[+*?}]\+|\[[^\]]*((?<!\\)\[|&&|--|~~)"
 # The look of a decimal, a date and a time of day in a description
