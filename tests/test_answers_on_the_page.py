@@ -265,7 +265,7 @@ def test_lists_are_plotted_over_the_axis_and_kept_as_csv(visit):  # noqa: F811
     found = figure(page, "intensity")
     names = [image.get_attribute("aria-label") for image in found.get_by_role("img").all()]
     assert names == ["Plot of intensity over wavelength", "Plot of phase over wavelength"]
-    assert "nm" in found.locator("svg .axis").first.text_content()
+    assert "nm" in found.locator("svg.axis > text").first.text_content()
     expect(found.locator("th").nth(1)).to_have_text("intensity counts")
     with page.expect_download() as download:
         found.get_by_role("button", name="Download CSV").click()
