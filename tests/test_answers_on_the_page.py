@@ -308,6 +308,25 @@ def test_no_numbers_keep_the_page_from_its_answer(visit, times):  # noqa: F811
     expect(figure(page, "echo").locator("tbody tr")).to_have_count(3)
 
 
+def test_numbers_of_any_size_have_ticks(visit):  # noqa: F811
+    page = visit()
+    for power in "e-23", "e-300", "e40", "e300":
+        page.locator("[name=times]").fill(f"1{power}\n2{power}\n3{power}\n2{power}")
+        run(page)
+        drawing = figure(page, "echo").get_by_role("img")
+        numbers = list(map(float, drawing.locator(".scale span").all_inner_texts()))
+        one = float(f"1{power}")
+        assert numbers == pytest.approx([one, 1.5 * one, 2 * one, 2.5 * one, 3 * one], rel=1e-9)
+
+
+def test_a_null_is_a_gap_in_the_line(visit):  # noqa: F811
+    page = visit()
+    page.get_by_label("points").fill("5")
+    run(page)
+    path = figure(page, "intensity").locator(".curve").first.get_attribute("d")
+    assert [path.count(sign) for sign in "ML"] == [2, 2]  # the second of five is none
+
+
 def test_the_point_below_the_pointer_is_said_with_every_digit(visit):  # noqa: F811
     page = visit()
     answer = json.loads(run(page))

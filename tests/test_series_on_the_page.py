@@ -168,12 +168,13 @@ PLACES = """drawing => {
     const curve = drawing.querySelector(".curve");
     const points = [...curve.getAttribute("d").matchAll(/[ML]([-0-9.]+),/g)];
     const across = ([, x]) => new DOMPoint(+x, 0).matrixTransform(curve.getScreenCTM()).x;
-    const labels = [...drawing.querySelectorAll(".axis g text")].filter((one) => one.checkVisibility());
+    const labels = [...drawing.querySelectorAll(".axis g text")];
+    const marks = [...drawing.querySelectorAll(".axis line")];
     const edges = drawing.parentElement.getBoundingClientRect();
     return {
-        marks: [...drawing.querySelectorAll(".axis line")].map((mark) => mark.getBoundingClientRect().x),
+        marks: marks.map((mark) => mark.getBoundingClientRect().x),
         ends: [points[0], points.at(-1)].map(across),
-        labels: labels.map((label) => {
+        labels: labels.filter((label) => label.checkVisibility()).map((label) => {
             const box = label.getBoundingClientRect();
             const is = box.left >= edges.left && box.right <= edges.right;
             return {text: label.textContent, left: box.left, right: box.right, is};
@@ -221,6 +222,36 @@ def test_the_ticks_of_times_stand_at_round_times_in_utc(
         assert abs(place - (one["left"] + one["right"]) / 2) < 1
     for one, other in pairwise(labels):
         assert one["right"] < other["left"]
+
+
+# The text and the height of each number beside a plot; the heights of its grid and its points.
+HEIGHTS = """drawing => {
+    const heights = (path) => {
+        const d = drawing.querySelector(path).getAttribute("d");
+        const found = [...d.matchAll(/[ML]([-0-9.]+),([-0-9.]+)/g)];
+        const matrix = drawing.querySelector(path).getScreenCTM();
+        return found.map(([, x, y]) => new DOMPoint(+x, +y).matrixTransform(matrix).y);
+    };
+    const labels = [...drawing.querySelectorAll(".scale span")];
+    return {
+        numbers: labels.map((label) => +label.textContent),
+        labels: labels.map((label) => label.getBoundingClientRect().y),
+        grid: heights(".grid"),
+        curve: heights(".curve"),
+    };
+}"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_numbers_beside_a_plot_stand_at_their_heights(visit, width):  # noqa: F811
+    page = visit(viewport={"width": width, "height": 800})
+    levels = json.loads(run(page))["level"]
+    found = drawn(page).evaluate(HEIGHTS)
+    assert found["numbers"] == [0, 20, 40, 60, 80, 100]
+    assert found["labels"] == pytest.approx(found["grid"], abs=0.5)
+    bottom, top = found["labels"][0], found["labels"][-1]
+    due = [bottom + level / 100 * (top - bottom) for level in levels]
+    assert found["curve"] == pytest.approx(due, abs=0.5)
 
 
 def utc(text: str) -> float:

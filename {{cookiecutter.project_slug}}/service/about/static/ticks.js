@@ -36,5 +36,6 @@ export function numberTicks([low, high], most) {
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const name = (tick) => `${+tick.toPrecision(12)}`;
   const tick = (count) => ({ tick: count * step, name: name(count * step) });
-  return stand(Math.floor(low / step), Math.ceil(high / step), tick);
+  const error = 1e-9; // of rounding, which makes no step more
+  return stand(Math.floor(low / step + error), Math.ceil(high / step - error), tick);
 }
