@@ -265,7 +265,7 @@ def test_lists_are_plotted_over_the_axis_and_kept_as_csv(visit):  # noqa: F811
     found = figure(page, "intensity")
     names = [image.get_attribute("aria-label") for image in found.get_by_role("img").all()]
     assert names == ["Plot of intensity over wavelength", "Plot of phase over wavelength"]
-    assert "nm" in found.locator("svg .axis").first.text_content()
+    assert "nm" in found.locator("svg.axis > text").first.text_content()
     expect(found.locator("th").nth(1)).to_have_text("intensity counts")
     with page.expect_download() as download:
         found.get_by_role("button", name="Download CSV").click()
@@ -306,6 +306,25 @@ def test_no_numbers_keep_the_page_from_its_answer(visit, times):  # noqa: F811
     run(page)
     page.wait_for_timeout(300)  # until it is drawn
     expect(figure(page, "echo").locator("tbody tr")).to_have_count(3)
+
+
+def test_numbers_of_any_size_have_ticks(visit):  # noqa: F811
+    page = visit()
+    for power in "e-23", "e-300", "e40", "e300":
+        page.locator("[name=times]").fill(f"1{power}\n2{power}\n3{power}\n2{power}")
+        run(page)
+        drawing = figure(page, "echo").get_by_role("img")
+        numbers = list(map(float, drawing.locator(".scale span").all_inner_texts()))
+        one = float(f"1{power}")
+        assert numbers == pytest.approx([one, 1.5 * one, 2 * one, 2.5 * one, 3 * one], rel=1e-9)
+
+
+def test_a_null_is_a_gap_in_the_line(visit):  # noqa: F811
+    page = visit()
+    page.get_by_label("points").fill("5")
+    run(page)
+    path = figure(page, "intensity").locator(".curve").first.get_attribute("d")
+    assert [path.count(sign) for sign in "ML"] == [2, 2]  # the second of five is none
 
 
 def test_the_point_below_the_pointer_is_said_with_every_digit(visit):  # noqa: F811

@@ -408,6 +408,24 @@ def test_typing_into_a_thousand_rows_stays_fluid(visit):
     assert len(sent(page)["patients"]) == 1000
 
 
+def test_a_key_in_a_cell_dims_the_answer_and_the_calls_follow_once_it_is_left(visit):
+    page = visit("trial")
+    sent(page)
+    expect(page.locator("#asked")).to_contain_text(re.compile("^For day"))
+    cell(page, 1, "note").press("x")
+    assert page.locator("#asked").text_content().startswith("For the inputs before: ")
+    page.keyboard.press("Tab")
+    assert '"note": "x"' in page.locator(".call:visible").text_content()
+    assert page.locator("#asked").text_content().startswith("For the inputs before: ")
+    sent(page)
+    expect(page.locator("#asked")).to_contain_text(re.compile("^For day"))
+    cell(page, 1, "note").press("Backspace")
+    assert page.locator("#asked").text_content().startswith("For the inputs before: ")
+    page.keyboard.press("x")
+    page.keyboard.press("Tab")
+    assert page.locator("#asked").text_content().startswith("For day")
+
+
 def test_the_button_is_in_view_with_six_fields_and_with_more(visit):
     page = visit("trial", viewport={"width": 1280, "height": 800})
     expect(page.get_by_role("button", name="Run the model")).to_be_in_viewport(ratio=1)

@@ -158,22 +158,23 @@ def test_a_block_elsewhere_changes_its_cells_alone(visit):  # noqa: F811
 def drawn(page: Page, unit: str = "m"):
     """The plot of the level, or that of another unit."""
     page.wait_for_timeout(200)  # until it is drawn
-    return (
-        page.locator(".plot").filter(has=page.get_by_text(f"({unit})", exact=False)).locator("svg")
-    )
+    plot = page.locator(".plot").filter(has=page.get_by_text(f"({unit})", exact=False))
+    return plot.get_by_role("img")
 
 
-# The text and the place of each tick and each label below a plot; the place of a time.
+# The text and the place of each label that is shown below a plot; the places of all ticks, and of
+# the first and the last time.
 PLACES = """drawing => {
-    const path = drawing.querySelector(".curve").getAttribute("d");
-    const points = [...path.matchAll(/[ML]([-0-9.]+),/g)].map((found) => +found[1]);
-    const labels = [...drawing.querySelectorAll("text:not(.row, .axis)")];
-    const edges = drawing.getBoundingClientRect();
+    const curve = drawing.querySelector(".curve");
+    const points = [...curve.getAttribute("d").matchAll(/[ML]([-0-9.]+),/g)];
+    const across = ([, x]) => new DOMPoint(+x, 0).matrixTransform(curve.getScreenCTM()).x;
+    const labels = [...drawing.querySelectorAll(".axis g text")];
+    const marks = [...drawing.querySelectorAll(".axis line")];
+    const edges = drawing.parentElement.getBoundingClientRect();
     return {
-        marks: [...drawing.querySelectorAll(".mark")].map(
-            (mark) => +mark.getAttribute("d").match(/M([-0-9.]+)/)[1]),
-        ends: [points[0], points.at(-1)],
-        labels: labels.map((label) => {
+        marks: marks.map((mark) => mark.getBoundingClientRect().x),
+        ends: [points[0], points.at(-1)].map(across),
+        labels: labels.filter((label) => label.checkVisibility()).map((label) => {
             const box = label.getBoundingClientRect();
             const is = box.left >= edges.left && box.right <= edges.right;
             return {text: label.textContent, left: box.left, right: box.right, is};
@@ -218,8 +219,39 @@ def test_the_ticks_of_times_stand_at_round_times_in_utc(
         moment = utc(one["text"] if len(one["text"]) != 11 else f"2024-{one['text']}")
         place = left + (moment - first) / (last - first) * (right - left)
         assert min(abs(place - mark) for mark in found["marks"]) < 0.2
+        assert abs(place - (one["left"] + one["right"]) / 2) < 1
     for one, other in pairwise(labels):
         assert one["right"] < other["left"]
+
+
+# The text and the height of each number beside a plot; the heights of its grid and its points.
+HEIGHTS = """drawing => {
+    const heights = (path) => {
+        const d = drawing.querySelector(path).getAttribute("d");
+        const found = [...d.matchAll(/[ML]([-0-9.]+),([-0-9.]+)/g)];
+        const matrix = drawing.querySelector(path).getScreenCTM();
+        return found.map(([, x, y]) => new DOMPoint(+x, +y).matrixTransform(matrix).y);
+    };
+    const labels = [...drawing.querySelectorAll(".scale span")];
+    return {
+        numbers: labels.map((label) => +label.textContent),
+        labels: labels.map((label) => label.getBoundingClientRect().y),
+        grid: heights(".grid"),
+        curve: heights(".curve"),
+    };
+}"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_numbers_beside_a_plot_stand_at_their_heights(visit, width):  # noqa: F811
+    page = visit(viewport={"width": width, "height": 800})
+    levels = json.loads(run(page))["level"]
+    found = drawn(page).evaluate(HEIGHTS)
+    assert found["numbers"] == [0, 20, 40, 60, 80, 100]
+    assert found["labels"] == pytest.approx(found["grid"], abs=0.5)
+    bottom, top = found["labels"][0], found["labels"][-1]
+    due = [bottom + level / 100 * (top - bottom) for level in levels]
+    assert found["curve"] == pytest.approx(due, abs=0.5)
 
 
 def utc(text: str) -> float:
@@ -231,7 +263,7 @@ def utc(text: str) -> float:
 def test_the_first_list_of_dates_that_rises_is_the_axis(visit):  # noqa: F811
     page = visit()
     run(page)
-    names = [one.get_attribute("aria-label") for one in page.locator("svg").all()]
+    names = [one.get_attribute("aria-label") for one in page.get_by_role("img").all()]
     due = ["discharge over days", "excess over days", "level over moments"]
     assert names == [f"Plot of {name}" for name in due]
     captions = [one.all_inner_texts() for one in page.locator("figcaption").all()]

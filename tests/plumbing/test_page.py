@@ -63,6 +63,13 @@ def test_the_page_loads_nothing_from_elsewhere(client, page):
         assert not re.search(r"url\(|@import|https?://(?!\$)", response.text), address
 
 
+def test_the_browser_need_not_read_one_script_to_ask_for_the_next(client, page):
+    asked = {found["href"] for found in page.find("link") if found["rel"] == "modulepreload"}
+    asked |= {found["src"] for found in page.find("script")}
+    names = {path.name for path in Path(client.application.static_folder).glob("*.js")}
+    assert asked | {"static/batch.js"} == {f"static/{name}" for name in names}
+
+
 def test_the_page_is_light(client):
     folder = Path(client.application.static_folder)
     loaded = sum(path.stat().st_size for path in folder.iterdir())

@@ -3,7 +3,7 @@
 import { csvFile } from "./csv.js";
 import { make } from "./dom.js";
 import { isNumber, isRecord, isScalar, plain, write } from "./json.js";
-import { margin, plot, titled } from "./plot.js";
+import { plot, titled } from "./plot.js";
 import { below, options, said } from "./schema.js";
 
 const ROWS = 200; // of a table; all of them are in its CSV
@@ -91,7 +91,6 @@ export function figure({ titles, found, isDrawn }, given) {
   const made = make("figure", { titles, label, head: columns, rows, under });
   made.querySelector(".keep").addEventListener("click", () => keep(columns));
   const units = [...Map.groupBy(lines, ({ unit }) => unit).values()];
-  const left = Math.max(...units.map(margin)); // of all, so that points of one x are in line
-  made.querySelector("figcaption").after(...units.map((own) => plot(x, own, left)));
+  made.querySelector("figcaption").after(...units.map((own) => plot(x, own)));
   return made;
 }

@@ -25,15 +25,17 @@ function say(state, status) {
   asked = undefined;
 }
 
-// An answer stays beside the inputs that it was given for, and says so once they have changed.
+// An answer says for which inputs it was given, and whether they have changed since.
+function setOld(isOld) {
+  part("outcome").toggleAttribute("data-old", isOld);
+  part("asked").textContent = `For ${isOld ? "the inputs before: " : ""}${inputs(asked)}`;
+}
+
 function compare() {
   const now = request();
   refresh(now);
-  if (!asked) return;
   const isOther = ({ file }, i) => file !== asked.parts[i].file;
-  const isOld = now.url !== asked.url || now.parts.some(isOther);
-  part("outcome").toggleAttribute("data-old", isOld);
-  part("asked").textContent = `For ${isOld ? "the inputs before: " : ""}${inputs(asked)}`;
+  if (asked) setOld(now.url !== asked.url || now.parts.some(isOther));
 }
 
 function showAnswer(now, { headers, text }, seconds) {
@@ -88,5 +90,9 @@ part("stop").addEventListener("click", () => {
 
 page.addEventListener("submit", run);
 page.querySelector("form").noValidate = true; // the service knows best what is valid, and says why
-page.addEventListener("input", compare);
+page.addEventListener("focusout", compare);
+page.addEventListener("input", ({ target }) => {
+  if (!target.closest("td")) compare();
+  else if (asked) setOld(true); // a long table takes a frame to compare: once its cell is left
+});
 compare();

@@ -5,8 +5,6 @@ import { named, picked } from "./dom.js";
 import { isList, read } from "./json.js";
 import { fill, object } from "./values.js";
 
-const PAUSE = 300; // milliseconds; a table is written once the typing rests, so that no key waits
-
 // Put a text of a spreadsheet into a cell; false if the cell has no such choice.
 function assign(cell, text) {
   const isMissing = cell.dataset.exact === undefined && /^\s*(NA|NaN|nan)\s*$/.test(text);
@@ -42,7 +40,6 @@ export function table(control, box) {
   const [body, template, note] = parts;
   const columns = [...box.querySelectorAll("[data-column]")].map(({ dataset }) => dataset);
   const said = new WeakMap(); // what a row says, until it changes: a long table is slow to read
-  let waiting;
 
   const add = () => {
     body.append(template.content.cloneNode(true));
@@ -62,11 +59,7 @@ export function table(control, box) {
     control.value = `[${rows.join(",\n ")}]`;
   };
 
-  const settle = () => {
-    waiting = clearTimeout(waiting);
-    write();
-    control.dispatchEvent(new Event("input", { bubbles: true }));
-  };
+  const changed = () => box.dispatchEvent(new Event("input", { bubbles: true }));
 
   // Show what the control says; false if a cell cannot say it.
   const show = () => {
@@ -107,20 +100,17 @@ export function table(control, box) {
     const some = [...lost].slice(0, 5).join(", ");
     const left = some && ` There is no column or choice for ${some}: left out.`;
     tell(`${lines.length} row${lines.length === 1 ? "" : "s"} read${instead}.${left}`, some !== "");
-    settle();
+    changed();
   };
 
   const take = async (text, sign, ...place) => put(readTable(await text, sign), ...place);
   const fail = ({ message }) => tell(message, true);
   picked(box, (file) => take(file.text()).catch(fail));
 
-  box.addEventListener("input", (event) => {
-    event.stopPropagation();
-    said.delete(event.target.closest("tr"));
-    clearTimeout(waiting);
-    waiting = setTimeout(settle, PAUSE);
+  box.addEventListener("input", ({ target }) => {
+    said.delete(target.closest("tr"));
+    write();
   });
-  box.addEventListener("focusout", () => waiting && settle());
 
   // A block is pasted from a spreadsheet, or as CSV if each line has all columns.
   box.addEventListener("paste", (event) => {
@@ -142,7 +132,7 @@ export function table(control, box) {
     row.remove();
     [...body.rows].forEach((one, at) => (one.firstElementChild.textContent = at + 1));
     named(next)[0].focus();
-    settle();
+    changed();
   });
 
   box.addEventListener("keydown", (event) => {

@@ -3,41 +3,39 @@
 const [SECOND, MINUTE, HOUR, DAY, MONTH] = [1e3, 6e4, 36e5, 864e5, 2629746e3]; // milliseconds
 const MONDAY = 4 * DAY; // the first one since 1970
 
-// Steps from short to long: units, how many of them, and the part of a time that names a tick.
+// Steps from short to long: units, how many of them, and the part of a time that names a tick. None
+// is more than 2.5 times the one before, so that more than one tick of each fits.
 const STEPS = [
-  [1, [1, 10, 100], [11, 23]],
-  [SECOND, [1, 5, 15, 30], [11, 19]],
-  [MINUTE, [1, 5, 15, 30], [5, 16]],
-  [HOUR, [1, 3, 6, 12], [5, 16]],
-  [DAY, [1, 2, 7, 14], [0, 10]],
-  [MONTH, [1, 3, 6], [0, 7]],
+  [1, [1, 2, 5, 10, 20, 50, 100, 200, 500], [11, 23]],
+  [SECOND, [1, 2, 5, 10, 15, 30], [11, 19]],
+  [MINUTE, [1, 2, 5, 10, 15, 30], [5, 16]],
+  [HOUR, [1, 2, 3, 6, 12], [5, 16]],
+  [DAY, [1, 2, 4, 7, 14], [0, 10]],
+  [MONTH, [1, 2, 3, 6], [0, 7]],
   [12 * MONTH, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000], [0, 4]],
 ].flatMap(([unit, counts, part]) => counts.map((count) => ({ size: count * unit, part })));
 
-// The ticks of a step, each with its name.
-function stand({ size, part }, [low, high]) {
+// Each tick between the first and the last count, with its name.
+const stand = (first, last, tick) =>
+  Array.from({ length: last - first + 1 || 0 }, (_, i) => tick(first + i));
+
+// Round times, at most so many steps apart, from before one time until after another.
+export function timeTicks([low, high], most) {
+  const { size, part } = STEPS.find(({ size }) => (high - low) / size <= most) ?? STEPS.at(-1);
   const months = Math.floor(size / MONTH);
   const at = (count) => (months ? Date.UTC(2000, count * months) : MONDAY + count * size);
   const name = (tick) => new Date(tick).toISOString().slice(...part).replace("T", " ");
-  const found = [];
-  for (let count = Math.floor((low - at(0)) / size) - 1; at(count) <= high; count += 1)
-    if (at(count) >= low) found.push({ tick: at(count), name: name(at(count)) });
-  return found;
+  const count = (time) => Math.floor((time - at(0)) / size);
+  return stand(count(low) - 1, count(high) + 1, (one) => ({ tick: at(one), name: name(at(one)) }));
 }
 
-// Round times between two others: at most so many, but more if these were less than two.
-export function timeTicks([low, high], most) {
-  const fits = STEPS.findIndex(({ size }) => (high - low) / size <= most);
-  const found = stand(STEPS.at(fits), [low, high]);
-  return found.length < 2 && fits > 0 ? stand(STEPS[fits - 1], [low, high]) : found;
-}
-
-// Round numbers between two others.
+// Round numbers, at most so many steps apart, from one number or before it until another or after.
 export function numberTicks([low, high], most) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / most));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power * most >= high - low);
-  const first = Math.ceil(low / step) * step;
-  const length = Math.max(0, Math.floor((high - first) / step + 1e-9)) + 1 || 0;
-  const tick = (i) => +(first + i * step).toPrecision(12);
-  return Array.from({ length }, (_, i) => ({ tick: tick(i), name: `${tick(i)}` }));
+  const rough = (high - low) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  const name = (tick) => `${+tick.toPrecision(12)}`;
+  const tick = (count) => ({ tick: count * step, name: name(count * step) });
+  const error = 1e-9; // of rounding, which makes no step more
+  return stand(Math.floor(low / step + error), Math.ceil(high / step - error), tick);
 }
