@@ -1771,6 +1771,120 @@ def test_a_description_and_a_unit_are_said_also_where_a_serializer_writes(servic
     assert told == {"title": "V", "description": "The size", "unit": "kg"}
 
 
+CHANGED = """
+Kelvin = Annotated[float, Field(le=100), AfterValidator(lambda celsius: celsius + 273.15)]
+Degree = Annotated[float, Field(gt=0)]
+
+class Spot(BaseModel):
+    x: float = Field(0, ge=0, serialization_alias="X")
+    level: Level = Level.LOW
+
+class Far(Spot, extra="forbid"):
+    y: int = 0
+
+@dataclass
+class Plain:
+    x: float = 0
+
+class Input(BaseModel):
+    number: int = 0
+
+class Output(BaseModel, extra="forbid"):
+    n: int = Field(1, ge=0, validation_alias="N")
+    text: str = "-"
+    choice: Literal["a", "b"] = "a"
+    spot: Spot = Spot()
+    spots: list[Spot] = []
+    by_name: dict[str, Spot | None] = {}
+    pet: Pet = Cat(kind="cat", lives=9)
+    kelvin: Kelvin = 27
+    note: str = None
+    when: date = date(2024, 2, 29)
+    several: set[int] = set()
+    plain: Plain = Plain()
+    seen: int = 0
+
+    @model_validator(mode="after")
+    def count(self):
+        self.seen += 1
+        return self
+
+def predict(inputs: Input) -> Output:
+    return written(inputs)
+
+def predict_batch(rows):
+    return [written(row) for row in rows]
+
+def written(inputs):
+    output = Output(N=inputs.number)
+    pass
+    return output
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "output.n = -1",
+        "output.n = 1.5",
+        "output.n = '1'",
+        "output.n = True",
+        "output.text = None",
+        "output.choice = 'c'",
+        "output.spot.x = -1",
+        "output.spot = None",
+        "output.spot.level = 3",
+        "output.spots.append(1)",
+        "output.spots.append(Spot.model_construct(x=-1))",
+        "output.by_name['a'] = Spot.model_construct(x='much')",
+        "output.pet.lives = 'nine'",
+        "output.note = 5",
+        "output.when = '2024-02-30'",
+        "output.several.add('a')",
+        "output = Output.model_construct(n=1)\n    del output.text",
+        "output = Output.model_construct(n=None)",
+        "output = Output(N=1).model_copy(update={'n': -5})",
+    ],
+)
+def test_an_answer_that_was_changed_into_another_type_is_none(services, caplog, change):
+    client = services(CHANGED.replace("pass", change), tail="")[0].test_client()
+    assert client.post("/api", json={}).status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert re.search(r"Output\S* does not fit its description", caplog.text)
+    (row,) = client.post("/api/batch", json=[{}]).json
+    assert row["status"] == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("pass", {"n": 0, "note": None, "kelvin": 27, "seen": 1}),
+        ("output.n = 5", {"n": 5, "seen": 1}),
+        ("output.spot.x = math.nan", {"spot": {"X": None, "level": 1}}),
+        ("output.spot = Far(x=1, y=2)", {"spot": {"X": 1, "level": 1}}),
+        ("output = Output(N=1, kelvin=99)", {"kelvin": 372.15}),
+        ("output = Output.model_construct(n=7)", {"n": 7, "seen": 0}),
+        ("output.note = 'a'", {"note": "a"}),
+        ("output.pet = Dog(kind='dog', name='Rex')", {"pet": {"kind": "dog", "name": "Rex"}}),
+        ("output = dict(N=3)", {"n": 3, "seen": 1}),
+        ("import numpy; output.n = numpy.int64(4)", {"n": 4}),
+        ("import numpy; output.spot.x = numpy.float32(0.5)", {"spot": {"X": 0.5, "level": 1}}),
+        ("import numpy; output.spots = [Spot(x=numpy.float64(1))]",
+         {"spots": [{"X": 1, "level": 1}]}),
+    ],
+)  # fmt: skip
+def test_an_answer_that_fits_after_a_change_is_sent_and_no_validator_reads_it_again(
+    services, change, found
+):
+    find_spec("numpy") or missing("numpy")
+    client = services(CHANGED.replace("pass", change), tail="")[0].test_client()
+    answer = client.post("/api", json={}).json
+    assert {name: answer[name] for name in found} == found
+
+
 def test_a_serializer_gives_bytes_in_base64(services):
     for kind in (
         "Annotated[bytes, WrapSerializer(listed)]",

@@ -144,7 +144,9 @@ def by_key(read: dict[tuple, object]) -> dict:
     for name, key in read if len(found) < len(read) else ():
         if (first := names.setdefault(key, name)) != name:
             words = {"first": json.dumps(first), "name": json.dumps(name)}
-            raise PydanticCustomError("same_key", "{first} and {name} mean the same: give one", words)
+            raise PydanticCustomError(
+                "same_key", "{first} and {name} mean the same: give one", words
+            )
     return found
 
 
