@@ -198,6 +198,9 @@ KEYS = {
     "Annotated[int, Field(ge=0, lt=10)]": st.integers(0, 9).map(str),
     "Decimal": DIGITS,
     "Mass": st.sampled_from(["0.5", "3"]),
+    "Annotated[int, Field(gt=-30, le=1999)]": st.integers(-29, 1999).map(str),
+    "Annotated[Decimal, Field(ge=0.05, lt=100)]": st.sampled_from(["0.05", "1.10", "99.99"]),
+    "Annotated[str, AfterValidator(str.lower)]": st.sampled_from(["a", "B"]),
     "bool": st.sampled_from(["true", "false"]),
     "int | None": st.integers().map(str),
     "date | int": st.sampled_from(["2024-02-29", "7"]),
@@ -581,7 +584,6 @@ UNSAID = {
     "is not taken here": "a validator of the author's",
     "no more than": "the number of digits of a decimal",
     "greater than 0": "the size of a decimal that is written as a text",
-    "Name should be less than or equal to 1000000": "the size of a number that is a name",
 }
 
 
@@ -2178,6 +2180,30 @@ def test_the_bounds_of_keys_are_told(services):
     assert required["x"] == "numbers by name (integer, 0 to 9), required: no description"
     names = 'date or "1" (LOW) or "2" (HIGH)'
     assert required["y"] == f"numbers by name ({names}), optional: no description"
+
+
+ENDS = ("-1000001 -31 -30.5 -30 -29.75 -1 -0.5 0 0.05 0.049 0.5 1 1.5 9 10 99 100 999 1000 1000.0 "
+        "1000.5 1001 2000 1000001")  # fmt: skip
+
+
+BOUNDS = (
+    "ge=0;gt=0;le=0;lt=0;gt=-30;ge=1, le=1000;gt=1, lt=1000;ge=-30, lt=9;ge=99, lt=100;le=1e300"
+)
+FRACTIONS = "ge=0.05;gt=-29.75, le=1000.5;lt=0.5;le=1e99"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["int", "float", "Decimal"])
+@pytest.mark.parametrize("bounds", [*BOUNDS.split(";"), *FRACTIONS.split(";")])
+def test_a_name_is_a_number_within_the_bounds_of_its_keys(services, kind, bounds):
+    if kind == "int" and bounds in FRACTIONS:
+        pytest.skip("An integer has no such bound.")
+    keys = f"Annotated[{kind}, Field({bounds})]"
+    asked = Asked(*services(f"class Input(BaseModel):\n    x: dict[{keys}, int]\n"))
+    for name in ENDS.split():
+        sent = {"x": {name: 1}}
+        is_taken = asked.post(sent).status_code == HTTPStatus.OK
+        assert asked.takes.is_valid(sent) is is_taken, name
 
 
 def test_digits_without_end_are_refused_at_once(services):

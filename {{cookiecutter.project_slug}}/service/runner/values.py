@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date, datetime
+from decimal import Decimal
 from functools import partial
+from itertools import starmap
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -165,13 +167,36 @@ def unquoted(looks: re.Pattern, make: Callable, name: object) -> object:
     return make(name) if isinstance(name, str) and looks.fullmatch(name) else name
 
 
-def integers(schema: dict) -> str:
-    """The pattern of the names that are integers: where there are but few, of these."""
-    least = schema.get("minimum", schema.get("exclusiveMinimum", -math.inf) + 1)
-    most = schema.get("maximum", schema.get("exclusiveMaximum", math.inf) - 1)
-    if most - least < 100:
-        return f"^({'|'.join(map(str, range(int(least), int(most) + 1)))})$"
-    return f"^({INTEGER})$".replace("-?", "" if least >= 0 else "-?")
+def sized(schema: dict, looks: str) -> str:
+    """The pattern of the names that are numbers; within bounds, of those without an exponent."""
+    bounds = [(key, Decimal(str(schema[key]))) for key in ENDS if key in schema]
+    bounds = [(key, bound) for key, bound in bounds if abs(bound) < 10**99]
+    digits = looks if looks == INTEGER or not bounds else PLAIN
+    return f"^{''.join(starmap(bounded, bounds))}({digits})$"
+
+
+def bounded(key: str, bound: Decimal) -> str:
+    """The part of a pattern that holds a number within one bound."""
+    minus, is_open = ENDS[key]
+    bound = -bound if minus else bound  # the mirror image of a number below a bound is above it
+    if bound > 0 or (is_open and not bound):
+        return f"(?={minus}{above(bound, is_open)}$)"
+    return f"(?!{'' if minus else '-'}{above(-bound, not is_open)}$)"
+
+
+def above(bound: Decimal, is_open: bool) -> str:
+    """The pattern of the digits of a number that is larger than another, or the same."""
+    whole, _, part = f"{bound:f}".partition(".")
+    part, more = part.rstrip("0"), r"(\.[0-9]+)?"
+    found = ["[1-9]" + "[0-9]" * len(whole) + "[0-9]*" + more]
+    for place, digit in enumerate(whole + part):
+        rest, larger = len(whole) - place - 1, f"[{int(digit) + 1}-9]" * (digit < "9")
+        start = whole[:place] if rest >= 0 else rf"{whole}\.{part[: -rest - 1]}"
+        end = "[0-9]" * rest + more if rest >= 0 else "[0-9]*"
+        found += [f"{start}{larger}{end}"] * bool(larger)
+    same = rf"{whole}\.{part}" if part or is_open else whole + more
+    found.append(f"{same}0*[1-9][0-9]*" if is_open else same + "[0-9]*" * bool(part))
+    return f"({'|'.join(found)})"
 
 
 ALIKE = 100  # different numbers with one hash
@@ -182,6 +207,9 @@ DATES = {"date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-
 DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOMENT)}
 # The pattern of a name that stands for a number, by the type of the key.
 INTEGER = "0|-?[1-9][0-9]*"
+PLAIN = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,17})?"
+ENDS = {"minimum": ("", False), "exclusiveMinimum": ("", True)}
+ENDS |= {"maximum": ("-", False), "exclusiveMaximum": ("-", True)}
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
 NAMES = {"int": (INTEGER, int), "float": (NUMBER, json.loads), "bool": ("true|false", json.loads)}
 NAMES = {kind: partial(unquoted, re.compile(looks), make) for kind, (looks, make) in NAMES.items()}
