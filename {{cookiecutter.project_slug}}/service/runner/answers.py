@@ -53,11 +53,11 @@ class Model:
         """Answer one request, whatever the model raises."""
         return self.caught(self.works[kind], body)
 
-    def caught(self, answer: Callable, body: bytes | str, **options: bool) -> Frame:
+    def caught(self, answer: Callable, body: bytes | str) -> Frame:
         """Answer a request; an exception, even SystemExit, becomes an answer too."""
         try:
             try:
-                return answer(body, **options)
+                return answer(body)
             except self.contract.Refusal as error:
                 words = str(error) or "The model refuses this input."
                 return frames.DECLINED, b"", words.encode(errors="backslashreplace")
@@ -134,7 +134,8 @@ class Model:
 
     def part(self, body: bytes) -> Frame:
         """Predict from each row alone, so that a bad row costs no other row its answer."""
-        return mixed(timely(partial(self.caught, self.one, is_row=True), frames.split(body)))
+        row = partial(self.one, is_row=True)
+        return mixed(timely(partial(self.caught, row), frames.split(body)))
 
 
 def timely(answer: Callable, rows: list) -> list:

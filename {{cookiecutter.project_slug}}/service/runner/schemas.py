@@ -15,22 +15,10 @@ from pydantic_core import core_schema
 from service.fields import values
 from service.runner.contract import Contract, stop_at_fault
 from service.runner.strict import RECORDS, is_own
-from service.runner.values import (
-    DATE,
-    DIGITS,
-    FOREIGN,
-    INTEGER,
-    NUMBER,
-    PATTERN,
-    TIME,
-    encode,
-    sized,
-)
+from service.runner.values import DATE, DIGITS, FOREIGN, LOOKS, PATTERN, TIME, encode, sized
 from service.schema import OTHER, REQUIRED
 from service.words import text
 
-# The look of keys that are no texts
-LOOKS = {"integer": INTEGER, "number": NUMBER, "decimal": DIGITS[1:-1]}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 MISSING = {"type": "null", "description": "missing (NaT)"}  # which is a datetime for pydantic
 # The names that pydantic gives to the bounds of another type, and those of JSON Schema
@@ -144,8 +132,8 @@ class Schemas(GenerateJsonSchema):
         if known := list(dict.fromkeys(text(one) for one in values(keys) if one is not None)):
             keys = {key: keys[key] for key in keys if key != "const"}
             return keys | {"type": "string", "enum": known}
-        if looks := LOOKS.get(form):
-            return keys | {"type": "string", "format": form, "pattern": sized(keys, looks)}
+        if form in LOOKS:
+            return keys | {"type": "string", "format": form, "pattern": sized(keys, form)}
         return {} if keys.keys() <= {"type", "title"} else keys
 
     def named_tuple_schema(self, schema: dict) -> dict:

@@ -191,7 +191,8 @@ def defaulted(part: dict, named: dict, config: dict | None) -> dict:
 def named(part: dict) -> dict:
     """A literal or a member of an Enum as a name, which is a text where it may be one."""
     texts_last = sorted(known(part), key=lambda one: isinstance(one[0], str))
-    found = {text(one): member for one, member in texts_last if not isinstance(one, tuple)}
+    simple = [one for one in texts_last if isinstance(one[0], (str, int, float))]
+    found = {text(one): member for one, member in simple}
     return read_by(lambda name: found.get(name, name))(part)
 
 

@@ -11,7 +11,6 @@ from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from itertools import starmap
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -84,6 +83,8 @@ def integral(value: object) -> object:
 
     :raise PydanticCustomError: if it is neither, such as true or a text
     """
+    if type(value) is int:
+        return value
     is_exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     if is_exact or (isinstance(value, int) and not isinstance(value, bool)):
         return value
@@ -167,12 +168,12 @@ def unquoted(looks: re.Pattern, make: Callable, name: object) -> object:
     return make(name) if isinstance(name, str) and looks.fullmatch(name) else name
 
 
-def sized(schema: dict, looks: str) -> str:
+def sized(schema: dict, kind: str) -> str:
     """The pattern of the names that are numbers; within bounds, of those without an exponent."""
-    bounds = [(key, Decimal(str(schema[key]))) for key in ENDS if key in schema]
-    bounds = [(key, bound) for key, bound in bounds if abs(bound) < 10**99]
-    digits = looks if looks == INTEGER or not bounds else PLAIN
-    return f"^{''.join(starmap(bounded, bounds))}({digits})$"
+    bounds = {key: Decimal(str(schema[key])) for key in ENDS if key in schema}
+    within = [bounded(key, bound) for key, bound in bounds.items() if abs(bound) < 10**99]
+    digits = PLAIN if within and kind != "integer" else LOOKS[kind]
+    return f"^{''.join(within)}({digits})$"
 
 
 def bounded(key: str, bound: Decimal) -> str:
@@ -180,23 +181,22 @@ def bounded(key: str, bound: Decimal) -> str:
     minus, is_open = ENDS[key]
     bound = -bound if minus else bound  # the mirror image of a number below a bound is above it
     if bound > 0 or (is_open and not bound):
-        return f"(?={minus}{above(bound, is_open)}$)"
-    return f"(?!{'' if minus else '-'}{above(-bound, not is_open)}$)"
+        return f"(?={minus}({above(bound, is_open)})$)"
+    return f"(?!{'' if minus else '-'}({above(-bound, not is_open)})$)"
 
 
 def above(bound: Decimal, is_open: bool) -> str:
     """The pattern of the digits of a number that is larger than another, or the same."""
-    whole, _, part = f"{bound:f}".partition(".")
-    part, more = part.rstrip("0"), r"(\.[0-9]+)?"
-    found = ["[1-9]" + "[0-9]" * len(whole) + "[0-9]*" + more]
-    for place, digit in enumerate(whole + part):
-        rest, larger = len(whole) - place - 1, f"[{int(digit) + 1}-9]" * (digit < "9")
-        start = whole[:place] if rest >= 0 else rf"{whole}\.{part[: -rest - 1]}"
-        end = "[0-9]" * rest + more if rest >= 0 else "[0-9]*"
-        found += [f"{start}{larger}{end}"] * bool(larger)
-    same = rf"{whole}\.{part}" if part or is_open else whole + more
-    found.append(f"{same}0*[1-9][0-9]*" if is_open else same + "[0-9]*" * bool(part))
-    return f"({'|'.join(found)})"
+    text, part = f"{bound.normalize():f}", r"(\.[0-9]+)?"
+    length, is_whole = len(text.partition(".")[0]), "." not in text
+    found = ["[1-9]" + "[0-9]" * length + "[0-9]*" + part]
+    for place, digit in enumerate(text):
+        if digit not in "9.":
+            rest = "[0-9]" * (length - place - 1) + part if place < length else "[0-9]*"
+            found.append(f"{re.escape(text[:place])}[{int(digit) + 1}-9]{rest}")
+    more = r"\." * is_whole + "0*[1-9][0-9]*"
+    same = part if is_whole else "[0-9]*"
+    return "|".join([*found, re.escape(text) + (more if is_open else same)])
 
 
 ALIKE = 100  # different numbers with one hash
@@ -221,3 +221,4 @@ LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-0
 DATE = f"(?!(?!{LEAP})....-02-29)"
 DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+LOOKS = {"integer": INTEGER, "number": NUMBER, "decimal": DIGITS[1:-1]}
