@@ -73,6 +73,7 @@ MUTATIONS = {
     "service/keeper/process.py": ('"service.runner"', '"service.keeper"', "examples"),
     "service/runner/__main__.py": ("frames.READY, json", "frames.REFUSED, json", "examples"),
     "service/runner/answers.py": ("if len(outputs) != number:", "if False:", "batch"),
+    "service/runner/fit.py": ('instances": "always"', 'instances": "never"', "fit"),
     "service/runner/rows.py": ("if name not in lost", "", "batch"),
     "service/runner/schemas.py": (
         '"additionalProperties": False',

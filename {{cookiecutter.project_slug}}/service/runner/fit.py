@@ -4,9 +4,10 @@ No validator of the author's reads what it has read before: a unit would be conv
 """
 
 from collections.abc import Callable
+from enum import Flag
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import SchemaValidator
+from pydantic_core import SchemaValidator, core_schema
 
 from service.runner.loose import nulls
 from service.runner.strict import STRICT, described, is_own, kind_of, within
@@ -71,6 +72,13 @@ def unbounded(part: dict) -> dict:
     return {key: found for key, found in part.items() if key not in LIMITS} | inner
 
 
+def member(part: dict) -> dict:
+    """A member of an Enum, or its value, which `use_enum_values` leaves."""
+    members = part["members"]
+    known = core_schema.literal_schema([*members, *(one.value for one in members)])
+    return part if issubclass(part["cls"], Flag) else known
+
+
 def defaulted(part: dict) -> dict:
     """A value that is there; none where none is the default, whatever the type says."""
     is_none = part.get("default", ...) is None
@@ -85,7 +93,7 @@ CHANGES = {"function-after": made, "function-wrap": made}
 CHANGES |= dict.fromkeys(["function-before", "json"], lambda part: part.get("schema", ANY))
 CHANGES |= dict.fromkeys(["function-plain", "generator", "chain"], lambda part: ANY)
 CHANGES |= dict.fromkeys(["model-field", "typed-dict-field"], named)
-CHANGES |= {"model": again, "default": defaulted}
+CHANGES |= {"enum": member, "model": again, "default": defaulted}
 # An answer has null for a number that is not finite, and for a time that is missing.
 CHANGES |= dict.fromkeys(["float", "datetime"], lambda part: {"type": "nullable", "schema": part})
 CHANGES |= {"dataclass": lambda part: {"type": "is-instance", "cls": part["cls"]}}
