@@ -71,6 +71,12 @@ class Part(BaseModel):
 class Box(BaseModel, Generic[T]):
     inside: T
 
+class Either(BaseModel):
+    number: int | float = 0
+
+class Whole(BaseModel):
+    number: int
+
 class Cat(BaseModel):
     kind: Literal["cat"]
     lives: int
@@ -180,6 +186,10 @@ NESTED = [
     kind("Box[str]", {"inside": "1"}),
     kind("Pet", {"kind": "cat", "lives": 9}, {"kind": "dog", "name": "null"}),
     kind("Days", [], ["2024-02-29"], ["2024-02-29", "2024-03-01"], defaults="[]"),
+    kind("Either", {"number": 8.0}, {"number": 8}, {}),
+    kind("Whole | Either", {"number": 8.0}, {"number": 8}, {"number": 8.5}),
+    kind("Json[list[float]]", "[1, 2.5]", "[]"),
+    kind("Json", "1", '{"a": [null, "b"]}'),
     kind("Any", 1, "1", None, [1, "a"], {"a": None}, 1.5, True, defaults="None"),
 ]
 NAMES = ["x", "Label of Run", "lambda", "größe", "a.b", "a=b&c", 'q"', "x[0]", "+", "self", "列"]
@@ -582,6 +592,8 @@ class Asked:
 # Why a request is refused that a schema allows.
 UNSAID = {
     "is not taken here": "a validator of the author's",
+    "JSON": "what a text holds that should be JSON",
+    "mean the same: give one": "two names of one key",
     "no more than": "the number of digits of a decimal",
     "greater than 0": "the size of a decimal that is written as a text",
 }
