@@ -15,6 +15,7 @@ from service import frames
 from service.frames import Frame
 from service.machine import undisturbed
 from service.runner.contract import Contract
+from service.runner.fit import fitting, mended
 from service.runner.loose import nulls, plain
 from service.runner.refusals import Reader, Stop, hasty, malformed, told
 from service.runner.rows import apart
@@ -32,7 +33,7 @@ class Model:
     """The model behind frames: each request gets a kind, a note and a body in answer."""
 
     def __init__(self, contract: Contract, most_rows: int) -> None:
-        self.contract, self.check = contract, contract.Output.model_validate
+        self.contract, self.fits = contract, fitting(contract.Output)
         rows = Annotated[list[contract.Input], Field(max_length=most_rows)]
         self.reader = Reader(contract.Input)
         self.read_rows = undisturbed()(reader(rows, hasty).validate_json)
@@ -52,11 +53,11 @@ class Model:
         """Answer one request, whatever the model raises."""
         return self.caught(self.works[kind], body)
 
-    def caught(self, answer: Callable, body: bytes | str, **options: bool) -> Frame:
+    def caught(self, answer: Callable, body: bytes | str) -> Frame:
         """Answer a request; an exception, even SystemExit, becomes an answer too."""
         try:
             try:
-                return answer(body, **options)
+                return answer(body)
             except self.contract.Refusal as error:
                 words = str(error) or "The model refuses this input."
                 return frames.DECLINED, b"", words.encode(errors="backslashreplace")
@@ -83,6 +84,14 @@ class Model:
                 seed, inputs = drawn
             note = str(seed).encode()
         return frames.ANSWER, note, self.write(self.check(self.contract.predict(inputs)))
+
+    def check(self, output: object) -> BaseModel:
+        """Give an answer that fits its description."""
+        try:
+            self.fits(output)
+        except ValidationError:
+            return mended(self.contract.Output, self.fits, output)
+        return output
 
     def drawn(self, body: bytes) -> tuple[int, BaseModel] | None:
         """Draw a seed and read an input again with it, since its validators may use the seed.
@@ -125,7 +134,8 @@ class Model:
 
     def part(self, body: bytes) -> Frame:
         """Predict from each row alone, so that a bad row costs no other row its answer."""
-        return mixed(timely(partial(self.caught, self.one, is_row=True), frames.split(body)))
+        row = partial(self.one, is_row=True)
+        return mixed(timely(partial(self.caught, row), frames.split(body)))
 
 
 def timely(answer: Callable, rows: list) -> list:

@@ -1,5 +1,6 @@
 """Values of NumPy and pandas in answers that are loosely typed, such as `dict`."""
 
+import math
 from copy import copy
 from dataclasses import fields, is_dataclass
 
@@ -22,7 +23,7 @@ def plain(value: object) -> object:
 
 
 def nulls(value: object) -> object:
-    """Give a value with null in the place of what is missing."""
+    """Give a value with null in the place of what is missing or not finite."""
     if isinstance(value, BaseModel):
         return value.model_copy(update=nulls(dict(value)))
     if isinstance(value, dict):
@@ -36,4 +37,6 @@ def nulls(value: object) -> object:
         return made
     if hasattr(value, "tolist"):
         return nulls(plain(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     return None if type(value).__module__.startswith("pandas") and str(value) in MISSING else value

@@ -10,22 +10,22 @@ from itertools import combinations
 from pydantic import BaseModel, PydanticUserError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core import core_schema
 
 from service.fields import values
 from service.runner.contract import Contract, stop_at_fault
-from service.runner.strict import RECORDS
-from service.runner.values import DATE, DIGITS, FOREIGN, NUMBER, PATTERN, TIME, encode, integers
+from service.runner.strict import RECORDS, is_own
+from service.runner.values import DATE, DIGITS, FOREIGN, LOOKS, PATTERN, TIME, encode, sized
 from service.schema import OTHER, REQUIRED
 from service.words import text
 
-# The names in JSON of keys that are no texts
-PATTERNS = {"number": f"^({NUMBER})$", "decimal": DIGITS}
 NOT_FINITE = {"type": "null", "description": "not finite (NaN or infinite)"}
 MISSING = {"type": "null", "description": "missing (NaT)"}  # which is a datetime for pydantic
 # The names that pydantic gives to the bounds of another type, and those of JSON Schema
 BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 BOUNDS |= {"multiple_of": "multipleOf"}
 PATHS = "model/__init__.py: the field {} has an AliasPath, which no schema can say: give it a name."
+NULLS = ("nullable", "any", "float", "datetime")  # the types that have null in an answer
 # What is said of a value without a promise about it
 SAYS = ("title", "description", "examples", "unit", "units")
 REFERENCE = "#/components/schemas/{model}"  # where OpenAPI keeps what is named
@@ -57,8 +57,15 @@ class Schemas(GenerateJsonSchema):
     def is_anything(self, schema: dict) -> bool:
         """Whether an answer is written by a serializer that does not say what it returns."""
         write = schema.get("serialization", {}) if self.mode == "serialization" else {}
-        is_own = str(getattr(write.get("function"), "__module__", "")).startswith("pydantic")
-        return "function" in write and not is_own and "return_schema" not in write
+        is_silent = "function" in write and "return_schema" not in write
+        return is_silent and not is_own(write["function"])
+
+    def default_schema(self, schema: dict) -> dict:
+        """A value with a default, which may be null in an answer whatever its type is."""
+        is_null = self.mode == "serialization" and schema.get("default", ...) is None
+        if is_null and schema["schema"]["type"] not in NULLS:
+            schema = schema | {"schema": core_schema.nullable_schema(schema["schema"])}
+        return super().default_schema(schema)
 
     def chain_schema(self, schema: dict) -> dict:
         """The input of a chain: with the pattern behind a validator, if both are of one type."""
@@ -125,8 +132,8 @@ class Schemas(GenerateJsonSchema):
         if known := list(dict.fromkeys(text(one) for one in values(keys) if one is not None)):
             keys = {key: keys[key] for key in keys if key != "const"}
             return keys | {"type": "string", "enum": known}
-        if pattern := integers(keys) if kind == "integer" else PATTERNS.get(form):
-            return keys | {"type": "string", "format": form, "pattern": pattern}
+        if form in LOOKS:
+            return keys | {"type": "string", "format": form, "pattern": sized(keys, form)}
         return {} if keys.keys() <= {"type", "title"} else keys
 
     def named_tuple_schema(self, schema: dict) -> dict:

@@ -16,11 +16,16 @@ from service.runner import values
 from service.words import text
 
 
+def described(kind: object) -> dict:
+    """The core schema of a type, also of a model with `defer_build`."""
+    adapter = TypeAdapter(kind)
+    adapter.rebuild()
+    return adapter.core_schema
+
+
 def compiled(into: Callable, kind: object, change: Callable = lambda schema: schema) -> object:
     """What reads a type strictly from JSON, or writes it, after a change of its core schema."""
-    adapter = TypeAdapter(kind)
-    adapter.rebuild()  # of a model with `defer_build`
-    schema = adapter.core_schema
+    schema = described(kind)
     schema = change(spelled(schema, {one["ref"]: one for one in schema.get("definitions", ())}))
     changes = WRITING if into is SchemaSerializer else READING
     schema = stricter(schema, changes | (CHOOSING if holds(schema, "union") else {}))
@@ -80,6 +85,11 @@ def kind_of(part: object) -> str:
 def is_encoded(function: Callable) -> bool:
     """Whether a validator is that of bytes in an encoding."""
     return isinstance(getattr(function, "__self__", None), EncodedBytes)
+
+
+def is_own(function: object) -> bool:
+    """Whether a function is pydantic's own, and not one of the author's."""
+    return str(getattr(function, "__module__", "")).startswith("pydantic")
 
 
 def within(part: object, change: Callable) -> object:
@@ -181,7 +191,8 @@ def defaulted(part: dict, named: dict, config: dict | None) -> dict:
 def named(part: dict) -> dict:
     """A literal or a member of an Enum as a name, which is a text where it may be one."""
     texts_last = sorted(known(part), key=lambda one: isinstance(one[0], str))
-    found = {text(one): member for one, member in texts_last if not isinstance(one, tuple)}
+    simple = [one for one in texts_last if isinstance(one[0], (str, int, float))]
+    found = {text(one): member for one, member in simple}
     return read_by(lambda name: found.get(name, name))(part)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date, datetime
+from decimal import Decimal
 from functools import partial
 
 from pydantic import TypeAdapter, ValidationError
@@ -82,6 +83,8 @@ def integral(value: object) -> object:
 
     :raise PydanticCustomError: if it is neither, such as true or a text
     """
+    if type(value) is int:
+        return value
     is_exact = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     if is_exact or (isinstance(value, int) and not isinstance(value, bool)):
         return value
@@ -144,7 +147,9 @@ def by_key(read: dict[tuple, object]) -> dict:
     for name, key in read if len(found) < len(read) else ():
         if (first := names.setdefault(key, name)) != name:
             words = {"first": json.dumps(first), "name": json.dumps(name)}
-            raise PydanticCustomError("same_key", "{first} and {name} mean the same: give one", words)
+            raise PydanticCustomError(
+                "same_key", "{first} and {name} mean the same: give one", words
+            )
     return found
 
 
@@ -163,13 +168,35 @@ def unquoted(looks: re.Pattern, make: Callable, name: object) -> object:
     return make(name) if isinstance(name, str) and looks.fullmatch(name) else name
 
 
-def integers(schema: dict) -> str:
-    """The pattern of the names that are integers: where there are but few, of these."""
-    least = schema.get("minimum", schema.get("exclusiveMinimum", -math.inf) + 1)
-    most = schema.get("maximum", schema.get("exclusiveMaximum", math.inf) - 1)
-    if most - least < 100:
-        return f"^({'|'.join(map(str, range(int(least), int(most) + 1)))})$"
-    return f"^({INTEGER})$".replace("-?", "" if least >= 0 else "-?")
+def sized(schema: dict, kind: str) -> str:
+    """The pattern of the names that are numbers; within bounds, of those without an exponent."""
+    bounds = {key: Decimal(str(schema[key])) for key in ENDS if key in schema}
+    within = [bounded(key, bound) for key, bound in bounds.items() if abs(bound) < 10**99]
+    digits = PLAIN if within and kind != "integer" else LOOKS[kind]
+    return f"^{''.join(within)}({digits})$"
+
+
+def bounded(key: str, bound: Decimal) -> str:
+    """The part of a pattern that holds a number within one bound."""
+    minus, is_open = ENDS[key]
+    bound = -bound if minus else bound  # the mirror image of a number below a bound is above it
+    if bound > 0 or (is_open and not bound):
+        return f"(?={minus}({above(bound, is_open)})$)"
+    return f"(?!{'' if minus else '-'}({above(-bound, not is_open)})$)"
+
+
+def above(bound: Decimal, is_open: bool) -> str:
+    """The pattern of the digits of a number that is larger than another, or the same."""
+    text, part = f"{bound.normalize():f}", r"(\.[0-9]+)?"
+    length, is_whole = len(text.partition(".")[0]), "." not in text
+    found = ["[1-9]" + "[0-9]" * length + "[0-9]*" + part]
+    for place, digit in enumerate(text):
+        if digit not in "9.":
+            rest = "[0-9]" * (length - place - 1) + part if place < length else "[0-9]*"
+            found.append(f"{re.escape(text[:place])}[{int(digit) + 1}-9]{rest}")
+    more = r"\." * is_whole + "0*[1-9][0-9]*"
+    same = part if is_whole else "[0-9]*"
+    return "|".join([*found, re.escape(text) + (more if is_open else same)])
 
 
 ALIKE = 100  # different numbers with one hash
@@ -180,6 +207,9 @@ DATES = {"date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-
 DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOMENT)}
 # The pattern of a name that stands for a number, by the type of the key.
 INTEGER = "0|-?[1-9][0-9]*"
+PLAIN = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,17})?"
+ENDS = {"minimum": ("", False), "exclusiveMinimum": ("", True)}
+ENDS |= {"maximum": ("-", False), "exclusiveMaximum": ("-", True)}
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
 NAMES = {"int": (INTEGER, int), "float": (NUMBER, json.loads), "bool": ("true|false", json.loads)}
 NAMES = {kind: partial(unquoted, re.compile(looks), make) for kind, (looks, make) in NAMES.items()}
@@ -191,3 +221,4 @@ LEAP = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-0
 DATE = f"(?!(?!{LEAP})....-02-29)"
 DATE += "(?!0000)[0-9]{4}-(?!02-3|(04|06|09|11)-31)(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+LOOKS = {"integer": INTEGER, "number": NUMBER, "decimal": DIGITS[1:-1]}
