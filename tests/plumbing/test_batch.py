@@ -10,13 +10,14 @@ from flask.testing import FlaskClient
 
 from service import tables
 from service.application import create_app
+from service.runner.tables import cell as in_cell
 
 BAD = {"no-such-field": 1}
 
 
 def cell(value: object) -> str:
     """A value as a reader of the table sees it."""
-    return "" if value is None else str(tables.cell(value))
+    return "" if value is None else str(in_cell(value))
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def main() -> None:
             reason = error.code.encode()
         keeper.sendall(frames.pack(frames.REFUSED, reason))
         sys.exit(1)
+    model.is_awaited = partial(frames.is_readable, queue, seconds=0)
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
     keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
@@ -109,7 +110,7 @@ def serve(door: str, model: Model, log: Log, connection: socket.socket, request:
     log.end()
     kind, note, body = (frames.TIMEOUT, b"", b"") if is_late else answer
     frames.send(connection, frames.pack(kind, body, note))
-    if len(request[2]) >= frames.LARGE:
+    if len(request[2]) + len(body) // 10 >= frames.LARGE:
         machine.give_back()
 
 

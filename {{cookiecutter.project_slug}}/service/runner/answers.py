@@ -1,5 +1,6 @@
 """From JSON to JSON: read a request strictly, let the model predict, write its answer."""
 
+import json
 import secrets
 import time
 import traceback
@@ -19,31 +20,34 @@ from service.runner.loose import nulls, plain
 from service.runner.refusals import Reader, Stop, hasty, malformed, told
 from service.runner.rows import apart
 from service.runner.strict import reader, writer
+from service.runner.tables import lines
 from service.schema import listed
 
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
 TRIES = 20  # seeds that are drawn for a request, until `Input` takes one
 NO_SEED = "Give a seed: `Input` takes none of those that the service has drawn"
 LONGEST = 10_000  # characters of the beginning, and of the end, of a traceback
-SLICE = 0.1  # seconds, after which only the first rows of a batch are answered
+SLICE = 0.1  # seconds, after which it may be that only the first rows of a batch are answered
+LONG = 4  # times the first slice: a batch that takes longer is answered by all processes
 
 
 class Model:
     """The model behind frames: each request gets a kind, a note and a body in answer."""
 
     def __init__(self, contract: Contract, most_rows: int) -> None:
-        self.contract, self.check = contract, contract.Output.model_validate
+        self.contract = contract
+        contract.Output.model_rebuild()  # if its author has put this off
+        self.check = contract.Output.__pydantic_validator__.validate_python
         rows = Annotated[list[contract.Input], Field(max_length=most_rows)]
         self.reader = Reader(contract.Input)
         self.read_rows = undisturbed()(reader(rows, hasty).validate_json)
         self.write = partial(write, writer(contract.Output))
-        self.write_rows = partial(write, writer(list[contract.Output]))
         self.seeds = seeds(contract.Input)
         self.tell = lambda: None  # says that a long body has been read
+        self.is_awaited = lambda: False  # whether another request waits
         self.works = {
             frames.PREDICT: self.one,
             frames.BATCH: self.batch,
-            frames.ROWS: partial(self.batch, is_apart=True),
             frames.PART: self.part,
             frames.APART: partial(apart, most=most_rows),
         }
@@ -98,11 +102,13 @@ class Model:
                     return seed, inputs
         return None
 
-    def batch(self, body: bytes, is_apart: bool = False) -> Frame:
+    def batch(self, body: bytes) -> Frame:
         """Predict from a JSON array of good rows; if this takes long, from the first rows.
 
         The note of a whole answer holds the number of rows; else each row is answered apart.
         """
+        told, body = frames.split(body)
+        columns, is_apart = json.loads(told)
         try:
             inputs = self.read_rows(body)
         except (ValidationError, Stop) as error:
@@ -116,26 +122,41 @@ class Model:
             outputs = self.contract.predict_batch(inputs)
             if len(outputs) != number:
                 raise ValueError(f"predict_batch: {len(outputs)} answers to {number} inputs")
-        else:
-            outputs = timely(self.contract.predict, inputs)
-        outputs = list(map(self.check, outputs))
-        if is_apart or len(outputs) < number:
-            return mixed((frames.ANSWER, b"", self.write(output)) for output in outputs)
-        return frames.ANSWER, str(len(outputs)).encode(), self.write_rows(outputs)
+            answers = [self.write(self.check(output)) for output in outputs]
+        else:  # each output goes at once, or Python would look through all again for garbage
+            predict, check, write = self.contract.predict, self.check, self.write
+            answers = self.timely(lambda row: write(check(predict(row))), inputs)
+        answers = lines(answers, columns) if columns else answers
+        if is_apart or len(answers) < number:
+            return mixed((frames.ANSWER, b"", answer) for answer in answers)
+        whole = b"".join(answers) if columns else b"[%b]\n" % b",".join(answers)
+        return frames.ANSWER, b"%d" % number, whole
 
     def part(self, body: bytes) -> Frame:
         """Predict from each row alone, so that a bad row costs no other row its answer."""
-        return mixed(timely(partial(self.caught, self.one, is_row=True), frames.split(body)))
+        told, *rows = frames.split(body)
+        columns, _ = json.loads(told)
 
+        def answer(row: bytes) -> Frame:
+            kind, note, found = self.caught(self.one, row, is_row=True)
+            is_line = columns and kind == frames.ANSWER
+            return kind, note, lines([found], columns)[0] if is_line else found
 
-def timely(answer: Callable, rows: list) -> list:
-    """Answer rows one after the other; if this takes longer than the slice, the first of them."""
-    answers, end = [], time.monotonic() + SLICE
-    for row in rows:
-        answers.append(answer(row))
-        if time.monotonic() > end:
-            break
-    return answers
+        return mixed(self.timely(answer, rows))
+
+    def timely(self, answer: Callable, rows: list) -> list:
+        """Answer rows one after the other; if this takes long, the first of them.
+
+        After each slice, others have their turn; and all processes share the rest, if it is long.
+        """
+        answers, end = [], time.monotonic() + SLICE
+        for row in rows:
+            answers.append(answer(row))
+            if time.monotonic() > end:
+                if len(rows) > LONG * len(answers) or self.is_awaited():
+                    break
+                end += SLICE
+        return answers
 
 
 def mixed(answers: Iterable[Frame]) -> Frame:
