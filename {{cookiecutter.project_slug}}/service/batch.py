@@ -89,8 +89,8 @@ def table(model: ServedModel, body: bytes, keep: list[str]) -> bytes:
     good = [row for row, _ in rows if isinstance(row, bytes)]
     columns, is_apart = tables.columns(model), bool(keep) or len(good) < len(rows)
     found = run(model, [columns, is_apart], listed(good), good)
-    if isinstance(found, bytes):
-        return tables.written(columns) + found
+    if isinstance(found, bytes):  # all lines at once
+        return tables.write(model, keep, [(found, ())])
     answers = iter(found)
     answered = [(next(answers) if isinstance(row, bytes) else row, cells) for row, cells in rows]
     return tables.write(model, keep, turns(answered))

@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 
 from flask import abort
 from werkzeug.exceptions import HTTPException
@@ -16,7 +16,6 @@ from service.served import ServedModel
 from service.words import ROOM
 
 CSV = "text/csv"
-LINE = re.compile(r"[^\r\n]{0,N}+(?:\r\n?|\n)|[^\r\n]{1,N}".replace("N", str(ROOM + 1)))
 GROWTH = 25  # times a table, which its rows may take as JSON with a name for each cell
 MANY = 1000  # cells of a line that cost time
 Columns = dict[str, tuple[str, Field | None]]  # by name: the name in JSON with a colon, the field
@@ -76,10 +75,10 @@ def lines(body: bytes) -> Iterator[list[str]]:
 
     def pieces() -> Iterator[str]:
         nonlocal size
-        for found in turns(LINE.finditer(body.decode().lstrip("\r\n"))):
-            if (size := size + len(found[0])) > ROOM:
+        for piece in turns(io.StringIO(body.decode().lstrip("\r\n"), newline="")):
+            if (size := size + len(piece)) > ROOM:
                 abort(413, f"Send at most {ROOM} characters in a line of a table, or send JSON.")
-            yield found[0]
+            yield piece
 
     try:
         for line in csv.reader(pieces(), strict=True):
@@ -114,22 +113,19 @@ def row(model: ServedModel, columns: Columns, line: list[str], keep: list[str]) 
 
 def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> bytes:
     """Write a table of answers, which are lines; the last column says why a row was refused."""
-    found = [written([*keep, *columns(model)])]
+    found = []
+    line = csv.writer(SimpleNamespace(write=lambda text: found.append(text.encode()))).writerow
+    line([*keep, *columns(model)])
     for number, (answer, kept) in enumerate(answers, start=1):
         if isinstance(answer, HTTPException):
             said = f"row {number}: {in_row(answer, number)['detail']}"
-            answer = written([""] * len(model.columns) + [said])
-        if kept:
-            found += [written(kept).removesuffix(b"\r\n"), b","]
-        found.append(answer)
+            line([*kept, *[""] * len(model.columns), said])
+        elif kept:
+            line(kept)
+            found += [found.pop().removesuffix(b"\r\n"), b",", answer]
+        else:
+            found.append(answer)
     return b"".join(found)
-
-
-def written(cells: list[str]) -> bytes:
-    """Write a line of a table."""
-    line = io.StringIO(newline="")
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()
 
 
 def columns(model: ServedModel) -> list[str]:

@@ -128,7 +128,7 @@ class Model:
             answers = self.timely(lambda row: write(check(predict(row))), inputs)
         answers = lines(answers, columns) if columns else answers
         if is_apart or len(answers) < number:
-            return mixed((frames.ANSWER, b"", answer) for answer in answers)
+            return mixed([(frames.ANSWER, b"", answer) for answer in answers])
         whole = b"".join(answers) if columns else b"[%b]\n" % b",".join(answers)
         return frames.ANSWER, b"%d" % number, whole
 
