@@ -1,10 +1,10 @@
 """A file in an answer, such as a drawn map, given as itself to a caller who asks for it."""
 
 import base64
-import json
 from contextlib import suppress
 
 from flask import abort, request
+from pydantic_core import from_json
 
 from service.bodies import JSON, accept, turns
 from service.errors import accepts
@@ -61,7 +61,7 @@ class Picture:
         """
         name, data = self.names[kind], b""
         with suppress(LookupError, TypeError, ValueError):  # an answer may have no such file
-            text = json.loads(answer)[name]
+            text = from_json(answer)[name]
             parts = turns(text[start : start + PART] for start in range(0, len(text), PART))
             data = b"".join(base64.b64decode(part, validate=True) for part in parts)
         found = [kind for kind in BEGINNINGS if data.lstrip().startswith(BEGINNINGS[kind])]
