@@ -18,7 +18,7 @@ from functools import partial
 
 from pydantic import ValidationError, create_model
 
-from service import frames, machine
+from service import frames, logs, machine
 from service.frames import Frame
 from service.proof import examples
 from service.runner.answers import Model, traced
@@ -42,6 +42,7 @@ class Log:
 
     def end(self) -> None:
         """Let all that the model has printed belong to the request, and nothing that follows."""
+        logs.open_streams()  # or the next request would come in the place of one that it has closed
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, OSError, ValueError):  # the model closed it
                 stream.flush()
@@ -152,7 +153,7 @@ def load(settings: dict) -> tuple[Model, dict]:
     model = Model(contract, settings["BATCH_ROWS"])
     if settings["CHECK"]:
         examples.check(lambda kind, body: model.answer(kind, b"", body))
-    return model, {
+    facts = {
         "about": inspect.getdoc(contract.predict) or "",
         "method": inspect.getdoc(inspect.getmodule(contract.predict) or contract.Input) or "",
         "draws": model.seeds is not None,
@@ -160,6 +161,8 @@ def load(settings: dict) -> tuple[Model, dict]:
         "size": machine.size(),
         **described,
     }
+    # A lone surrogate, which UTF-8 cannot say, would stop the page.
+    return model, json.loads(json.dumps(facts, ensure_ascii=False).encode(errors="replace"))
 
 
 def probe() -> None:
