@@ -80,6 +80,7 @@ MUTATIONS = {
         "schemas",
     ),
     "service/runner/strict.py": ('_behavior": "forbid"}', '_behavior": "ignore"}', "strict"),
+    "service/runner/tables.py": ("row.get(name)", "row.get(name, 0)", "batch"),
     "service/runner/values.py": ("b64encode(data)", "urlsafe_b64encode(data)", "examples"),
     "service/about/citation.py": ("TEXT if is_any", "BIBTEX if is_any", "citation"),
     "service/about/headers.py": ('rel="status"', 'rel="state"', "headers"),

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from service.about.citation import cited
 from service.about.provenance import identity
-from service.bodies import query
+from service.bodies import JSON, query
 from service.proof.examples import examples
 from service.served import ServedModel
 from service.words import Texts, shorten, whole
@@ -32,7 +32,8 @@ def register(app: Flask, model: ServedModel) -> None:
     app.add_url_rule("/", "page", page.index, methods=["GET"])
     app.add_url_rule("/service-info", "service_info", page.service_info, methods=["GET"])
     known = {name: one.model_dump(exclude_unset=True) for name, one in page.examples.items()}
-    app.add_url_rule("/examples", "examples", lambda: known, methods=["GET"])
+    text = json.dumps(known, ensure_ascii=False)
+    app.add_url_rule("/examples", "examples", lambda: Response(text, mimetype=JSON))
 
 
 def show(template: str, **values: object) -> Response:
