@@ -220,9 +220,12 @@ def test_a_long_example_is_not_whole_on_the_page(project, examples, serve):
     example = {"request": {"values": values}, "response": {"values": values}}
     (examples / "long.json").write_text(json.dumps(example))
     with serve(project) as server:
-        begun = time.monotonic()
-        page = server.get("/")
-        assert time.monotonic() - begun < 0.2
+        seconds = []
+        for _ in range(5):  # of which the first reads the templates
+            begun = time.monotonic()
+            page = server.get("/")
+            seconds.append(time.monotonic() - begun)
+        assert min(seconds) < 0.1
         assert page.status == 200 and len(page.body) < 50_000 and b'href="examples"' in page.body
         assert json.loads(server.get("/examples").body) == {"long": example}
         assert server.get("/openapi.json").status == 200

@@ -50,7 +50,7 @@ def kept(model: ServedModel, kind: str) -> list[str]:
 def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes:
     """Answer a JSON array by one; a problem document stands in the place of a bad row."""
     rows, beside = apart(model, body, keep) if keep else (None, [])
-    found = run(model, [[], bool(keep)], body if rows is None else listed(rows), rows)
+    found = run(model, [[], bool(keep)], body if rows is None else b"[%b]" % b",".join(rows), rows)
     if isinstance(found, bytes):
         return found
     for place, row in enumerate(turns(found)):
@@ -88,17 +88,12 @@ def table(model: ServedModel, body: bytes, keep: list[str]) -> bytes:
     rows = list(filter(None, few(model, tables.rows(model, body, keep))))
     good = [row for row, _ in rows if isinstance(row, bytes)]
     columns, is_apart = tables.columns(model), bool(keep) or len(good) < len(rows)
-    found = run(model, [columns, is_apart], listed(good), good)
+    found = run(model, [columns, is_apart], b"[%b]" % b",".join(good), good)
     if isinstance(found, bytes):  # all lines at once
         return tables.write(model, keep, [(found, ())])
     answers = iter(found)
     answered = [(next(answers) if isinstance(row, bytes) else row, cells) for row, cells in rows]
     return tables.write(model, keep, turns(answered))
-
-
-def listed(rows: list[bytes]) -> bytes:
-    """Write rows as an array."""
-    return b"[%b]" % b",".join(rows)
 
 
 def run(model: ServedModel, way: list, body: bytes, rows: list[bytes] | None) -> bytes | list:

@@ -15,7 +15,6 @@ poll = getattr(select, "poll", None)  # as it is before gevent puts its own in t
 STALL = 5  # seconds without a byte, after which half a frame is given up
 PIECE = 2**18  # bytes of a frame that are sent or received at once
 LARGE = 100_000  # bytes; of a longer body a process says when it has read it
-LONG = 1_000_000  # bytes; to copy more takes a while
 PAUSE = 1e-6  # seconds; in a pause of none, gevent looks for no new requests
 
 Frame = tuple[bytes, bytes, bytes]  # kind, note and body
@@ -114,7 +113,7 @@ def receive(connection: socket.socket) -> Frame:
     begun = connection.recv(HEADER.size)
     kind, noted, size = HEADER.unpack(begun + rest(connection, HEADER.size - len(begun)))
     data = rest(connection, noted + size)
-    if size > LONG:
+    if size > PIECE:
         time.sleep(PAUSE)  # others have their turn: that copied it
     return kind, data[:noted], data[noted:]
 

@@ -91,10 +91,8 @@ def lines(body: bytes) -> Iterator[list[str]]:
 def row(model: ServedModel, columns: Columns, line: list[str], keep: list[str]) -> Row:
     """Give a line as JSON, without the fields whose cells are empty; or say why it is none."""
     if len(line) != len(columns):
-        said = (
-            f"{len(line)} under {len(columns)} names; quote commas in texts, write decimal points"
-        )
-        return model.refusal({"cells": said}, {"cells": line}), ("",) * len(keep)
+        why = f"{len(line)} under {len(columns)} names; quote commas in texts, write decimal points"
+        return model.refusal({"cells": why}, {"cells": line}), ("",) * len(keep)
     cells, members, wrong = zip(columns.items(), line, strict=True), [], {}
     for (name, (start, field)), text in cells if len(line) < MANY else turns(cells):
         if field and field.one.is_number(text):

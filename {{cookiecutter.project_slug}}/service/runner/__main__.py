@@ -71,7 +71,9 @@ def main() -> None:
     model.is_awaited = partial(frames.is_readable, queue, seconds=0)
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
-    keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
+    # No page can hold a lone surrogate, which may be in a docstring.
+    ready = json.dumps(facts, ensure_ascii=False).encode(errors="replace")
+    keeper.sendall(frames.pack(frames.READY, ready))
     with contextlib.suppress(KeyboardInterrupt):  # of the keeper, when the service ends
         answer_all(queue, keeper, partial(serve, told["door"], model, log))
 
@@ -153,7 +155,7 @@ def load(settings: dict) -> tuple[Model, dict]:
     model = Model(contract, settings["BATCH_ROWS"])
     if settings["CHECK"]:
         examples.check(lambda kind, body: model.answer(kind, b"", body))
-    facts = {
+    return model, {
         "about": inspect.getdoc(contract.predict) or "",
         "method": inspect.getdoc(inspect.getmodule(contract.predict) or contract.Input) or "",
         "draws": model.seeds is not None,
@@ -161,8 +163,6 @@ def load(settings: dict) -> tuple[Model, dict]:
         "size": machine.size(),
         **described,
     }
-    # A lone surrogate, which UTF-8 cannot say, would stop the page.
-    return model, json.loads(json.dumps(facts, ensure_ascii=False).encode(errors="replace"))
 
 
 def probe() -> None:

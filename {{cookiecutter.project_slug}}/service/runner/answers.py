@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated
@@ -107,8 +107,8 @@ class Model:
 
         The note of a whole answer holds the number of rows; else each row is answered apart.
         """
-        told, body = frames.split(body)
-        columns, is_apart = json.loads(told)
+        way, body = frames.split(body)
+        columns, is_apart = json.loads(way)
         try:
             inputs = self.read_rows(body)
         except (ValidationError, Stop) as error:
@@ -126,23 +126,17 @@ class Model:
         else:  # each output goes at once, or Python would look through all again for garbage
             predict, check, write = self.contract.predict, self.check, self.write
             answers = self.timely(lambda row: write(check(predict(row))), inputs)
-        answers = lines(answers, columns) if columns else answers
         if is_apart or len(answers) < number:
-            return mixed([(frames.ANSWER, b"", answer) for answer in answers])
-        whole = b"".join(answers) if columns else b"[%b]\n" % b",".join(answers)
+            return mixed([(frames.ANSWER, b"", answer) for answer in answers], columns)
+        array = b"[%b]\n" % b",".join(answers)
+        whole = b"".join(lines(array, columns)) if columns else array
         return frames.ANSWER, b"%d" % number, whole
 
     def part(self, body: bytes) -> Frame:
         """Predict from each row alone, so that a bad row costs no other row its answer."""
-        told, *rows = frames.split(body)
-        columns, _ = json.loads(told)
-
-        def answer(row: bytes) -> Frame:
-            kind, note, found = self.caught(self.one, row, is_row=True)
-            is_line = columns and kind == frames.ANSWER
-            return kind, note, lines([found], columns)[0] if is_line else found
-
-        return mixed(self.timely(answer, rows))
+        way, *rows = frames.split(body)
+        answers = self.timely(partial(self.caught, self.one, is_row=True), rows)
+        return mixed(answers, json.loads(way)[0])
 
     def timely(self, answer: Callable, rows: list) -> list:
         """Answer rows one after the other; if this takes long, the first of them.
@@ -159,8 +153,12 @@ class Model:
         return answers
 
 
-def mixed(answers: Iterable[Frame]) -> Frame:
-    """Put the answers to several rows into one frame: the kind and the body of each."""
+def mixed(answers: list[Frame], columns: list[str]) -> Frame:
+    """Put the answers to several rows into one frame: the kind of each, and its body or line."""
+    if columns:
+        bodies = [body for kind, _, body in answers if kind == frames.ANSWER]
+        found = iter(lines(b"[%b]" % b",".join(bodies), columns))
+        answers = [one if one[0] != frames.ANSWER else (*one[:2], next(found)) for one in answers]
     return frames.MIXED, b"", frames.join([kind + body for kind, _, body in answers])
 
 

@@ -12,12 +12,12 @@ PLAIN = {str, int, float, type(None)}  # what a cell says as it is
 
 
 @undisturbed()
-def lines(answers: list[bytes], columns: list[str]) -> list[bytes]:
-    """Write answers, each a JSON object, as lines with these columns."""
+def lines(answers: bytes, columns: list[str]) -> list[bytes]:
+    """Write answers, a JSON array of objects, as lines with these columns."""
     found = []
     writer = csv.writer(SimpleNamespace(write=found.append))
-    rows = READER.decode(f"[{b','.join(answers).decode()}]")
-    writer.writerows([cell(row.get(name)) for name in columns] for row in rows)
+    for row in READER.decode(answers.decode()):
+        writer.writerow([cell(row.get(name)) for name in columns])
     return [line.encode() for line in found]
 
 
