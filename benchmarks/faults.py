@@ -467,6 +467,25 @@ def deaf_clients() -> tuple[bool, str]:
     return besieged(siege, settles=True)
 
 
+def long_answers() -> tuple[bool, str]:
+    """Clients get answers of 50 MB, on one process: JSON, JSON with kept members, CSV"""
+    asked = [("/api", b'{"answer": 50}', JSON), ("/api/batch", b"answer\n50\n", CSV)]
+    asked += [("/api/batch?keep=a", b'[{"answer": 50, "a": 1}]', JSON)]
+    best, told = float("inf"), ""
+    for _ in range(ROUNDS):
+        with serve(WEB_CONCURRENCY="1") as service:
+            with service.others() as waits:
+                time.sleep(1)
+                answers = [service.post(*one) for one in asked * 2]
+            assert all(answer[0] == 200 and answer[1] > 50_000_000 for answer in answers), answers
+        if max(waits) < best:
+            best = max(waits)
+            told = f"others wait {' and '.join(map(milliseconds, waits))} at most"
+        if best < PATIENCE:
+            break
+    return best < PATIENCE, told
+
+
 def unclosed_connections() -> tuple[bool, str]:
     """60 clients ask for `Connection: close`, and keep theirs open"""
     text = f"GET /api {HTTP}Connection: close\r\n\r\n"
@@ -896,6 +915,7 @@ FAULTS = [
     few_files,
     few_processes,
     deaf_clients,
+    long_answers,
     unclosed_connections,
     *COSTLY,
     broken_bodies,

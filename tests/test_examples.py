@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ class Output(BaseModel):
 
 def predict(inputs: Input) -> Output:
     return Output(curve=[inputs.x * 1000, inputs.x - 1])
+"""
+
+
+SERIES = """
+from pydantic import BaseModel
+
+class Input(BaseModel):
+    values: list[float]
+
+class Output(BaseModel):
+    values: list[float]
+
+def predict(inputs: Input) -> Output:
+    \"\"\"Give the values back; no text in UTF-8 has this: \\ud800.\"\"\"
+    return Output(values=inputs.values)
 """
 
 
@@ -189,6 +205,30 @@ def test_an_example_that_cannot_be_read_is_refused_with_the_reason(
     assert (result.returncode, result.stderr.strip()) == (1, said)
     started = refused_start(project)
     assert said in started and "Traceback" not in started
+
+
+def test_a_pipe_is_no_example(project, examples):
+    os.mkfifo(examples / "three.json")
+    result = flask(project, "record")
+    said = "model/examples/three.json is a pipe or a device: put a file in its place.\n"
+    assert (result.returncode, result.stderr) == (1, said)
+
+
+def test_a_long_example_is_not_whole_on_the_page(project, examples, serve):
+    swapped(project, SERIES, records=False)
+    values = [number + 0.123456 for number in range(90_000)]
+    example = {"request": {"values": values}, "response": {"values": values}}
+    (examples / "long.json").write_text(json.dumps(example))
+    with serve(project) as server:
+        seconds = []
+        for _ in range(5):  # of which the first reads the templates
+            begun = time.monotonic()
+            page = server.get("/")
+            seconds.append(time.monotonic() - begun)
+        assert min(seconds) < 0.1
+        assert page.status == 200 and len(page.body) < 50_000 and b'href="examples"' in page.body
+        assert json.loads(server.get("/examples").body) == {"long": example}
+        assert server.get("/openapi.json").status == 200
 
 
 @pytest.mark.slow

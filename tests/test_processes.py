@@ -783,6 +783,17 @@ def test_a_process_that_the_model_has_left_holds_no_answer_back(start):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_stream_that_the_model_closes_costs_no_other_request_its_answer(start, stream):
+    with start(RUNS, **ONE) as server:
+        answer(server, f"os.close({stream})")
+        begun = time.monotonic()
+        for number in range(3):
+            assert answer(server, f"print({number}); answer = {number}") == str(number)
+        assert time.monotonic() - begun < 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "left",
     [

@@ -8,15 +8,17 @@ import time
 import pytest
 from flask.testing import FlaskClient
 
-from service import tables
+from service import frames, tables
 from service.application import create_app
+from service.runner import answers
+from service.runner.tables import cell as in_cell
 
 BAD = {"no-such-field": 1}
 
 
 def cell(value: object) -> str:
     """A value as a reader of the table sees it."""
-    return "" if value is None else str(tables.cell(value))
+    return "" if value is None else str(in_cell(value))
 
 
 @pytest.fixture
@@ -292,6 +294,17 @@ def test_a_row_that_the_model_itself_refuses_is_told_in_its_words(
     alone = client.post("/api", json=sample)
     assert (alone.status_code, alone.json["detail"]) == (422, row["detail"])
     assert "≥" in alone.text and not caplog.records
+
+
+def test_a_batch_goes_on_as_long_as_nobody_waits(served, sample, monkeypatch):
+    model = served.pool.model
+    monkeypatch.setattr(answers, "SLICE", 0)
+    monkeypatch.setattr(model, "contract", model.contract._replace(predict_batch=None))
+    body = frames.join([b"[[], false]", json.dumps([sample] * 3).encode()])
+    assert model.answer(frames.BATCH, b"", body)[:2] == (frames.ANSWER, b"3")
+    monkeypatch.setattr(model, "is_awaited", lambda: True)
+    kind, _, found = model.answer(frames.BATCH, b"", body)
+    assert (kind, len(frames.split(found))) == (frames.MIXED, 1)
 
 
 @pytest.mark.parametrize(

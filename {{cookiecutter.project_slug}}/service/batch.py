@@ -50,16 +50,17 @@ def kept(model: ServedModel, kind: str) -> list[str]:
 def array(model: ServedModel, body: bytes, keep: list[str]) -> bytes:
     """Answer a JSON array by one; a problem document stands in the place of a bad row."""
     rows, beside = apart(model, body, keep) if keep else (None, [])
-    found = run(model, body, rows)
+    found = run(model, [[], bool(keep)], body if rows is None else b"[%b]" % b",".join(rows), rows)
     if isinstance(found, bytes):
-        return found + b"\n"
+        return found
     for place, row in enumerate(turns(found)):
         if not isinstance(row, bytes):
             row = json.dumps(in_row(row, place + 1), ensure_ascii=False).encode()
         if keep:
-            row = b"{" + (beside[place] + row[1:-1]).rstrip(b", ") + b"}"
+            start = b"{" + beside[place]
+            row = start.rstrip(b", ") + b"}" if row == b"{}" else start + memoryview(row)[1:]
         found[place] = row
-    return b"[" + b",\n ".join(found) + b"]\n"
+    return b"[%b]\n" % b",\n ".join(found)
 
 
 def apart(
@@ -82,20 +83,26 @@ def apart(
     return few(model, iter(texts[::2])), texts[1::2]
 
 
-def table(model: ServedModel, body: bytes, keep: list[str]) -> str:
+def table(model: ServedModel, body: bytes, keep: list[str]) -> bytes:
     """Answer a CSV table by one; its last column says why a row was refused."""
     rows = list(filter(None, few(model, tables.rows(model, body, keep))))
-    answers = iter(run(model, b"", [row for row, _ in rows if isinstance(row, bytes)]))
+    good = [row for row, _ in rows if isinstance(row, bytes)]
+    columns, is_apart = tables.columns(model), bool(keep) or len(good) < len(rows)
+    found = run(model, [columns, is_apart], b"[%b]" % b",".join(good), good)
+    if isinstance(found, bytes):  # all lines at once
+        return tables.write(model, keep, [(found, ())])
+    answers = iter(found)
     answered = [(next(answers) if isinstance(row, bytes) else row, cells) for row, cells in rows]
     return tables.write(model, keep, turns(answered))
 
 
-def run(model: ServedModel, body: bytes, rows: list[bytes] | None) -> bytes | list:
-    """Answer a JSON array by one; rows, or one with bad or slow rows, by an answer for each."""
-    if rows is None:
-        kind, note, found = model.ask(frames.BATCH, body)
-    else:
-        kind, note, found = model.ask(frames.ROWS, b"[" + b",".join(rows) + b"]")
+def run(model: ServedModel, way: list, body: bytes, rows: list[bytes] | None) -> bytes | list:
+    """Answer a JSON array by one; rows, or one with bad or slow rows, by an answer for each.
+
+    The way to answer names the columns of a table, and says whether each row is answered apart.
+    """
+    told = json.dumps(way).encode()
+    kind, note, found = model.ask(frames.BATCH, frames.join([told, body]))
     if kind == frames.ANSWER:
         request.environ["service.answers"] = int(note)
         return found
@@ -108,7 +115,7 @@ def run(model: ServedModel, body: bytes, rows: list[bytes] | None) -> bytes | li
     # A row that stops a process costs no other row its answer if each row is asked for alone.
     is_stopped = kind in (frames.ENDED, frames.TIMEOUT)
     size = 1 if is_stopped else max(1, len(rows) // (model.processes * PARTS))
-    answers += spread(model, rows[len(answers) :], size)
+    answers += spread(model, told, rows[len(answers) :], size)
     request.environ["service.answers"] = sum(isinstance(answer, bytes) for answer in answers)
     return answers
 
@@ -121,26 +128,26 @@ def results(model: ServedModel, found: bytes) -> list:
     ]
 
 
-def spread(model: ServedModel, rows: list[bytes], size: int) -> list:
+def spread(model: ServedModel, told: bytes, rows: list[bytes], size: int) -> list:
     """Answer rows in parts of a size; as many at once as there are processes."""
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
     contexts = [copy_context() for _ in parts]
     with ThreadPoolExecutor(model.processes) as pool:
-        found = pool.map(lambda part, own: own.run(finish, model, part), parts, contexts)
+        found = pool.map(lambda part, own: own.run(finish, model, told, part), parts, contexts)
         return list(chain.from_iterable(found))
 
 
-def finish(model: ServedModel, rows: list[bytes]) -> list:
+def finish(model: ServedModel, told: bytes, rows: list[bytes]) -> list:
     """Answer rows, of which a process may answer the first only, or none if one row stops it."""
     answers = []
     while rest := rows[len(answers) :]:
-        kind, _, found = model.ask(frames.PART, frames.join(rest))
+        kind, _, found = model.ask(frames.PART, frames.join([told, *rest]))
         if kind == frames.MIXED:
             answers += results(model, found)
         elif len(rest) == 1:
             answers.append(model.error(kind, found))
         else:
-            answers += [answer for row in rest for answer in finish(model, [row])]
+            answers += [answer for row in rest for answer in finish(model, told, [row])]
     return answers
 
 

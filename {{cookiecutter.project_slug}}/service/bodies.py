@@ -9,11 +9,12 @@ from urllib.parse import parse_qs
 from flask import abort, request
 
 from service.errors import accepts
+from service.frames import PAUSE
 from service.served import ServedModel
 from service.words import Texts, shorten
 
 JSON = "application/json"
-TURN, PAUSE = 0.02, 1e-6  # seconds; in a pause of none, gevent looks for no new requests
+TURN = 0.02  # seconds
 BROKEN = "The body breaks off or comes too slowly, or its chunks are not as long as they say."
 
 
@@ -70,9 +71,7 @@ def accept(kind: str) -> None:
         abort(406, f"The answer is {kind}, and Accept rules it out.")
 
 
-def written(
-    model: ServedModel, texts: Texts, are_cells: bool = False, supplied: Texts | None = None
-) -> str:
+def written(model: ServedModel, texts: Texts, supplied: Texts | None = None) -> str:
     """Write texts by field, as a query has them, as the JSON that they stand for.
 
     An error quotes what was supplied, which are the texts if nothing else is said.
@@ -82,7 +81,7 @@ def written(
     wrong, parts = {}, []
     for name, values in turns(texts.items()):
         field = model.named.get(name, model.more)
-        text, hint = field.read(values, are_cells) if field else ("", "No such field")
+        text, hint = field.read(values) if field else ("", "No such field")
         if hint:
             wrong[name] = hint
         parts.append(f"{json.dumps(name)}: {text}")

@@ -11,7 +11,7 @@ from itertools import chain
 from pydantic_core import from_json
 
 from service.schema import Schemas, listed, members, others
-from service.words import ROOM, WORDS, plain, text, whole
+from service.words import ROOM, WORDS, is_plain, is_whole, plain, text, whole
 
 KINDS = WORDS["kinds"]
 LITERALS = ("integer", "number", "boolean")  # which JSON writes without quotes
@@ -37,6 +37,10 @@ class Scalar:
         looks = [KINDS[kind]["looks"] for kind in LITERALS if kind in self.kinds and not is_typed]
         self.literal = "|".join(looks)
         self.is_literal = re.compile(self.literal or NEVER).fullmatch
+        # A text that is such JSON already, and can be nothing else
+        is_number = self.literal and not self.members and self.kinds & {"integer", "number"}
+        is_json = is_plain if "number" in self.kinds else is_whole
+        self.is_number = is_json if is_number else re.compile(NEVER).fullmatch
         self.is_open = bool(self.kinds & {"string", *KINDS} - {*LITERALS})
 
     def takes(self, text: str) -> bool:
@@ -82,6 +86,7 @@ class Field:
         texts = [one for one in (*options, *items) if kinds(one) == {"string"}]
         self.is_file = bool(texts) and all("contentEncoding" in one for one in texts)
         self.takes_text = self.one.takes_text or self.many.takes_text
+        self.blank = BLANK - self.one.members
         self.literal = "" if self.takes_text else self.one.literal or self.many.literal
         self.description = schemas.said(schema, "description")
         self.unit = schemas.said(schema, "unit")
@@ -156,7 +161,7 @@ class Field:
 
     def is_blank(self, cell: str) -> bool:
         """Whether a cell of a table gives no value."""
-        return not cell or (cell.strip() in BLANK - self.one.members and not self.takes_text)
+        return not cell or (not self.takes_text and cell.strip() in self.blank)
 
     def texts(self, value: object, once: bool = False) -> list[str] | None:
         """Write a value as texts, or as one, that are read as the same value; None if none are.

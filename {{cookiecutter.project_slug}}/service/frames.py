@@ -4,6 +4,7 @@ import os
 import select
 import socket
 import struct
+import time
 from contextlib import suppress
 from itertools import accumulate, pairwise
 
@@ -14,6 +15,7 @@ poll = getattr(select, "poll", None)  # as it is before gevent puts its own in t
 STALL = 5  # seconds without a byte, after which half a frame is given up
 PIECE = 2**18  # bytes of a frame that are sent or received at once
 LARGE = 100_000  # bytes; of a longer body a process says when it has read it
+PAUSE = 1e-6  # seconds; in a pause of none, gevent looks for no new requests
 
 Frame = tuple[bytes, bytes, bytes]  # kind, note and body
 HEADER = struct.Struct("!cHI")  # kind; length of the note and of the body (bytes)
@@ -23,9 +25,9 @@ PEER = struct.Struct("3i")  # the ids of a process, of its user and of its group
 FACTS, STATE = b"f", b"s"
 CANCEL = b"c"  # nobody waits any more for the request named in the note
 # Requests for a model process.
-PREDICT, BATCH = b"p", b"b"
-ROWS = b"r"  # a batch of which each row is answered by itself
-PART = b"q"  # rows of a batch, joined, which wait as long as it takes
+PREDICT = b"p"
+BATCH = b"b"  # how to answer, as JSON, and an array, joined
+PART = b"q"  # how to answer, and rows of a batch, joined, which wait as long as it takes
 APART = b"t"  # two lists of names and a batch, joined: the batch is only taken apart
 # Answers of a model process.
 DONE = b"D"  # to the keeper: a long prediction is over; it is answered by DONE or TIMEOUT
@@ -111,6 +113,8 @@ def receive(connection: socket.socket) -> Frame:
     begun = connection.recv(HEADER.size)
     kind, noted, size = HEADER.unpack(begun + rest(connection, HEADER.size - len(begun)))
     data = rest(connection, noted + size)
+    if size > PIECE:
+        time.sleep(PAUSE)  # others have their turn: that copied it
     return kind, data[:noted], data[noted:]
 
 

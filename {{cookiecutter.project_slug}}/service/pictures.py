@@ -1,12 +1,12 @@
 """A file in an answer, such as a drawn map, given as itself to a caller who asks for it."""
 
 import base64
-import json
 from contextlib import suppress
 
 from flask import abort, request
+from pydantic_core import from_json
 
-from service.bodies import JSON, accept
+from service.bodies import JSON, accept, turns
 from service.errors import accepts
 from service.fields import fields_of
 from service.served import ServedModel
@@ -19,6 +19,7 @@ BEGINNINGS = {
     "application/pdf": (b"%PDF-",),
 }
 # A picture may hold a caller's text (SVG): a browser runs no script in it and loads nothing for it.
+PART = 2**20  # characters of base64 that are read at once, so that others have their turn
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
@@ -60,7 +61,9 @@ class Picture:
         """
         name, data = self.names[kind], b""
         with suppress(LookupError, TypeError, ValueError):  # an answer may have no such file
-            data = base64.b64decode(json.loads(answer)[name], validate=True)
+            text = from_json(answer)[name]
+            parts = turns(text[start : start + PART] for start in range(0, len(text), PART))
+            data = b"".join(base64.b64decode(part, validate=True) for part in parts)
         found = [kind for kind in BEGINNINGS if data.lstrip().startswith(BEGINNINGS[kind])]
         kind = (kind if self.declared else (found or [""])[0]) if data else ""
         if not kind or not accepts(kind):

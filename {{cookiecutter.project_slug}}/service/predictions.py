@@ -5,7 +5,7 @@ import hashlib
 from flask import Flask, Response, request
 
 from service import frames
-from service.bodies import JSON, body, query, require, written
+from service.bodies import JSON, body, query, require, turns, written
 from service.forms import FORM, read
 from service.pictures import POLICY, Picture
 from service.served import ServedModel
@@ -54,8 +54,10 @@ def answer(
     if seed:
         headers |= {"Model-Seed": seed.decode(), "Cache-Control": "no-store"}
     elif request.method != "POST":  # a cache may keep it, and ask whether it is still so
-        tag = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-        headers |= {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+        tag = hashlib.sha1(usedforsecurity=False)
+        for start in turns(range(0, len(data), frames.PIECE)):
+            tag.update(data[start : start + frames.PIECE])
+        headers |= {"ETag": f'"{tag.hexdigest()}"', "Cache-Control": "no-cache"}
     if picture.names:
         headers["Vary"] = "Accept"
     response = Response(data, mimetype=mimetype, headers=headers)

@@ -3,25 +3,23 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 
 from flask import abort
 from werkzeug.exceptions import HTTPException
 
-from service.bodies import turns, written
+from service.bodies import turns
 from service.errors import InvalidInput, in_row
 from service.fields import Field
 from service.served import ServedModel
-from service.words import ROOM, whole
+from service.words import ROOM
 
 CSV = "text/csv"
-LINE = re.compile(r"[^\r\n]{0,N}+(?:\r\n?|\n)|[^\r\n]{1,N}".replace("N", str(ROOM + 1)))
 GROWTH = 25  # times a table, which its rows may take as JSON with a name for each cell
-READER = json.JSONDecoder(parse_int=whole)
 MANY = 1000  # cells of a line that cost time
-PLAIN = {str, int, float, type(None)}  # what a cell says as it is
-Row = tuple[bytes | InvalidInput, list[str]]
+Columns = dict[str, tuple[str, Field | None]]  # by name: the name in JSON with a colon, the field
+Row = tuple[bytes | InvalidInput, tuple[str, ...]]
 
 
 def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | None]:
@@ -38,11 +36,14 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
     if wrong := faults(model, header, keep):
         raise model.refusal(wrong, {"header": header})
     # No field where a column is only handed through
-    fields = {name: model.named.get(name, None if name in keep else model.more) for name in header}
+    columns = {
+        name: (f"{json.dumps(name)}: ", model.named.get(name, None if name in keep else model.more))
+        for name in header
+    }
     room = model.settings["MAX_CONTENT_LENGTH"] + GROWTH * len(body)
     for line in found:
         # Under one name, an empty line is an empty cell.
-        one = row(model, fields, line or [""], keep) if line or len(header) == 1 else None
+        one = row(model, columns, line or [""], keep) if line or len(header) == 1 else None
         room -= len(one[0]) if one and isinstance(one[0], bytes) else 0
         if room < 0:
             abort(413, "With a name for each cell, as JSON, it is too long: send fewer rows.")
@@ -74,10 +75,10 @@ def lines(body: bytes) -> Iterator[list[str]]:
 
     def pieces() -> Iterator[str]:
         nonlocal size
-        for found in turns(LINE.finditer(body.decode().lstrip("\r\n"))):
-            if (size := size + len(found[0])) > ROOM:
+        for piece in turns(io.StringIO(body.decode().lstrip("\r\n"), newline="")):
+            if (size := size + len(piece)) > ROOM:
                 abort(413, f"Send at most {ROOM} characters in a line of a table, or send JSON.")
-            yield found[0]
+            yield piece
 
     try:
         for line in csv.reader(pieces(), strict=True):
@@ -87,35 +88,47 @@ def lines(body: bytes) -> Iterator[list[str]]:
         abort(400, f"The body is not CSV in UTF-8. {error}.")
 
 
-def row(model: ServedModel, fields: dict[str, Field], line: list[str], keep: list[str]) -> Row:
+def row(model: ServedModel, columns: Columns, line: list[str], keep: list[str]) -> Row:
     """Give a line as JSON, without the fields whose cells are empty; or say why it is none."""
-    cells = dict(zip(fields, line, strict=False))
-    if len(line) != len(fields):
-        told = f"{len(line)} under {len(fields)} names; quote commas in texts, write decimal points"
-        return model.refusal({"cells": told}, {"cells": line}), []
-    kept = [cells.get(name, "") for name in keep]
-    pairs = cells.items() if len(cells) < MANY else turns(cells.items())
-    own = [(name, text) for name, text in pairs if fields[name]]
-    given = {name: [text] for name, text in own if not fields[name].is_blank(text)}
-    try:
-        return written(model, given, are_cells=True).encode(), kept
-    except InvalidInput as error:
-        return error, kept
+    if len(line) != len(columns):
+        why = f"{len(line)} under {len(columns)} names; quote commas in texts, write decimal points"
+        return model.refusal({"cells": why}, {"cells": line}), ("",) * len(keep)
+    cells, members, wrong = zip(columns.items(), line, strict=True), [], {}
+    for (name, (start, field)), text in cells if len(line) < MANY else turns(cells):
+        if field and field.one.is_number(text):
+            members.append(start + text)
+        elif field and not field.is_blank(text):
+            found, hint = field.read([text], is_cell=True)
+            members.append(start + found)
+            if hint:
+                wrong[name] = hint
+    named = dict(zip(columns, line, strict=True)) if wrong or keep else {}
+    kept = tuple(named[name] for name in keep) if keep else ()
+    if wrong:
+        return model.refusal(wrong, {name: [named[name]] for name in wrong}), kept
+    return ("{" + ", ".join(members) + "}").encode(), kept
 
 
-def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> str:
-    """Write the answers as a table; the last column says why a row was refused."""
-    table, error = io.StringIO(newline=""), error_column(model)
-    writer = csv.DictWriter(table, [*keep, *model.columns, error])
-    writer.writeheader()
+def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> bytes:
+    """Write a table of answers, which are lines; the last column says why a row was refused."""
+    found = []
+    line = csv.writer(SimpleNamespace(write=lambda text: found.append(text.encode()))).writerow
+    line([*keep, *columns(model)])
     for number, (answer, kept) in enumerate(answers, start=1):
         if isinstance(answer, HTTPException):
-            found = {error: f"row {number}: {in_row(answer, number)['detail']}"}
+            said = f"row {number}: {in_row(answer, number)['detail']}"
+            line([*kept, *[""] * len(model.columns), said])
+        elif kept:
+            line(kept)
+            found += [found.pop().removesuffix(b"\r\n"), b",", answer]
         else:
-            members = READER.decode(answer.decode())
-            found = {name: cell(value) for name, value in members.items()}
-        writer.writerow(dict(zip(keep, kept, strict=False)) | found)
-    return table.getvalue()
+            found.append(answer)
+    return b"".join(found)
+
+
+def columns(model: ServedModel) -> list[str]:
+    """Name the columns of an answer."""
+    return [*model.columns, error_column(model)]
 
 
 def error_column(model: ServedModel) -> str:
@@ -124,8 +137,3 @@ def error_column(model: ServedModel) -> str:
     while found in model.columns:
         found += "_in_row"
     return found
-
-
-def cell(value: object) -> object:
-    """Write a value as a cell: a text as it is, nothing for null, everything else as in JSON."""
-    return value if type(value) in PLAIN else json.dumps(value, ensure_ascii=False)

@@ -45,8 +45,9 @@ def whole(digits: str) -> int | str:
     return int(digits) if len(digits) <= 4300 else digits
 
 
-# The usual form of a number, which is JSON already
-is_plain = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?").fullmatch
+# The usual forms of an integer and of a number, which are JSON already
+is_whole = re.compile("-?(0|[1-9][0-9]{0,99})").fullmatch
+is_plain = re.compile(r"-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,99})?").fullmatch
 
 
 def plain(text: str) -> str:

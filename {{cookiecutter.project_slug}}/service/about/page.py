@@ -7,10 +7,11 @@ from functools import cached_property
 from urllib.parse import urlencode, urljoin
 
 from flask import Flask, Response, render_template, request
+from pydantic_core import to_json
 
 from service.about.citation import cited
 from service.about.provenance import identity
-from service.bodies import query
+from service.bodies import JSON, query
 from service.proof.examples import examples
 from service.served import ServedModel
 from service.words import Texts, shorten, whole
@@ -22,6 +23,7 @@ POLICY = (
 )
 
 LONGEST = 8000  # bytes of a link; Gunicorn takes 8190
+LONG = 20_000  # characters of a request that neither the form nor a call on the page has
 
 
 def register(app: Flask, model: ServedModel) -> None:
@@ -30,8 +32,8 @@ def register(app: Flask, model: ServedModel) -> None:
     app.add_url_rule("/", "page", page.index, methods=["GET"])
     app.add_url_rule("/service-info", "service_info", page.service_info, methods=["GET"])
     known = {name: one.model_dump(exclude_unset=True) for name, one in page.examples.items()}
-    app.add_url_rule("/examples", "examples", lambda: known, methods=["GET"])
-    app.add_template_filter(pretty)
+    text = json.dumps(known, ensure_ascii=False)
+    app.add_url_rule("/examples", "examples", lambda: Response(text, mimetype=JSON))
 
 
 def show(template: str, **values: object) -> Response:
@@ -45,6 +47,9 @@ class Page:
 
     def __init__(self, model: ServedModel) -> None:
         self.model, self.examples = model, examples()
+        own = self.examples.items()
+        self.shown = {name: (pretty(one.request), pretty(one.response)) for name, one in own}
+        self.short = {name: one for name, one in own if len(json.dumps(one.request)) < LONG}
         self.started = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())
         # The shapes of a request. What is long or nested is sent as a body, not as a link.
         self.shapes = ["form"] if model.takes_files else ["link", "body"]
@@ -64,9 +69,9 @@ class Page:
         return show("facts.html", facts=told) if is_page else told, {"Vary": "Accept"}
 
     def sample(self, name: str = "") -> dict:
-        """The request of the example of this name, or of the first one."""
-        first = next(iter(self.examples.values()), None)
-        example = self.examples.get(name, first)
+        """The request of the example of this name, or of the first one; of those that are short."""
+        first = next(iter(self.short.values()), None)
+        example = self.short.get(name, first)
         given, others = example.request if example else {}, self.model.others
         return {others.get(key, key): given[key] for key in given}
 
@@ -82,7 +87,7 @@ class Page:
     def given(self, texts: Texts) -> dict:
         """Give the values that a link to the page asks for: an example by its name, or fields."""
         (example, *_), named = texts.get(self.asks, [""]), self.model.named
-        found = self.sample(example) if example in self.examples else dict(self.start)
+        found = self.sample(example) if example in self.short else dict(self.start)
         for name, typed in texts.items():
             said, fault = named[name].read(typed) if name in named else ("", "No such field")
             if not fault:
@@ -127,4 +132,4 @@ class Page:
 
 def pretty(value: object) -> str:
     """Write a request or an answer as JSON for people."""
-    return shorten(json.dumps(value, ensure_ascii=False, indent=2), limit=4000)
+    return shorten(to_json(value, indent=2).decode(), limit=4000)

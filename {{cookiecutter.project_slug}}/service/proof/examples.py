@@ -36,6 +36,8 @@ STRICT = reader(Example)  # refuses numbers that are not finite
 
 def read(path: Path) -> Example:
     """Read a file, or stop with its name, the place and the reason."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # reading it might never end
+        sys.exit(f"model/examples/{path.name} is a pipe or a device: put a file in its place.")
     try:
         example = STRICT.validate_json(path.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:

@@ -18,7 +18,7 @@ from functools import partial
 
 from pydantic import ValidationError, create_model
 
-from service import frames, machine
+from service import frames, logs, machine
 from service.frames import Frame
 from service.proof import examples
 from service.runner.answers import Model, traced
@@ -42,6 +42,7 @@ class Log:
 
     def end(self) -> None:
         """Let all that the model has printed belong to the request, and nothing that follows."""
+        logs.open_streams()  # or the next request would come in the place of one that it has closed
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, OSError, ValueError):  # the model closed it
                 stream.flush()
@@ -67,9 +68,12 @@ def main() -> None:
             reason = error.code.encode()
         keeper.sendall(frames.pack(frames.REFUSED, reason))
         sys.exit(1)
+    model.is_awaited = partial(frames.is_readable, queue, seconds=0)
     gc.collect()
     gc.freeze()  # what is loaded stays: the collector need not look through it after each batch
-    keeper.sendall(frames.pack(frames.READY, json.dumps(facts).encode()))
+    # No page can hold a lone surrogate, which may be in a docstring.
+    ready = json.dumps(facts, ensure_ascii=False).encode(errors="replace")
+    keeper.sendall(frames.pack(frames.READY, ready))
     with contextlib.suppress(KeyboardInterrupt):  # of the keeper, when the service ends
         answer_all(queue, keeper, partial(serve, told["door"], model, log))
 
@@ -109,7 +113,7 @@ def serve(door: str, model: Model, log: Log, connection: socket.socket, request:
     log.end()
     kind, note, body = (frames.TIMEOUT, b"", b"") if is_late else answer
     frames.send(connection, frames.pack(kind, body, note))
-    if len(request[2]) >= frames.LARGE:
+    if len(request[2]) + len(body) // 10 >= frames.LARGE:
         machine.give_back()
 
 

@@ -1,9 +1,10 @@
 """From JSON to JSON: read a request strictly, let the model predict, write its answer."""
 
+import json
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated
@@ -20,13 +21,15 @@ from service.runner.loose import nulls, plain
 from service.runner.refusals import Reader, Stop, hasty, malformed, told
 from service.runner.rows import apart
 from service.runner.strict import reader, writer
+from service.runner.tables import lines
 from service.schema import listed
 
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
 TRIES = 20  # seeds that are drawn for a request, until `Input` takes one
 NO_SEED = "Give a seed: `Input` takes none of those that the service has drawn"
 LONGEST = 10_000  # characters of the beginning, and of the end, of a traceback
-SLICE = 0.1  # seconds, after which only the first rows of a batch are answered
+SLICE = 0.1  # seconds, after which it may be that only the first rows of a batch are answered
+LONG = 4  # times the first slice: a batch that takes longer is answered by all processes
 
 
 class Model:
@@ -38,13 +41,12 @@ class Model:
         self.reader = Reader(contract.Input)
         self.read_rows = undisturbed()(reader(rows, hasty).validate_json)
         self.write = partial(write, writer(contract.Output))
-        self.write_rows = partial(write, writer(list[contract.Output]))
         self.seeds = seeds(contract.Input)
         self.tell = lambda: None  # says that a long body has been read
+        self.is_awaited = lambda: False  # whether another request waits
         self.works = {
             frames.PREDICT: self.one,
             frames.BATCH: self.batch,
-            frames.ROWS: partial(self.batch, is_apart=True),
             frames.PART: self.part,
             frames.APART: partial(apart, most=most_rows),
         }
@@ -107,11 +109,13 @@ class Model:
                     return seed, inputs
         return None
 
-    def batch(self, body: bytes, is_apart: bool = False) -> Frame:
+    def batch(self, body: bytes) -> Frame:
         """Predict from a JSON array of good rows; if this takes long, from the first rows.
 
         The note of a whole answer holds the number of rows; else each row is answered apart.
         """
+        way, body = frames.split(body)
+        columns, is_apart = json.loads(way)
         try:
             inputs = self.read_rows(body)
         except (ValidationError, Stop) as error:
@@ -125,31 +129,43 @@ class Model:
             outputs = self.contract.predict_batch(inputs)
             if len(outputs) != number:
                 raise ValueError(f"predict_batch: {len(outputs)} answers to {number} inputs")
-        else:
-            outputs = timely(self.contract.predict, inputs)
-        outputs = list(map(self.check, outputs))
-        if is_apart or len(outputs) < number:
-            return mixed((frames.ANSWER, b"", self.write(output)) for output in outputs)
-        return frames.ANSWER, str(len(outputs)).encode(), self.write_rows(outputs)
+            answers = [self.write(self.check(output)) for output in outputs]
+        else:  # each output goes at once, or Python would look through all again for garbage
+            predict, check, write = self.contract.predict, self.check, self.write
+            answers = self.timely(lambda row: write(check(predict(row))), inputs)
+        if is_apart or len(answers) < number:
+            return mixed([(frames.ANSWER, b"", answer) for answer in answers], columns)
+        array = b"[%b]\n" % b",".join(answers)
+        whole = b"".join(lines(array, columns)) if columns else array
+        return frames.ANSWER, b"%d" % number, whole
 
     def part(self, body: bytes) -> Frame:
         """Predict from each row alone, so that a bad row costs no other row its answer."""
-        row = partial(self.one, is_row=True)
-        return mixed(timely(partial(self.caught, row), frames.split(body)))
+        way, *rows = frames.split(body)
+        answers = self.timely(partial(self.caught, partial(self.one, is_row=True)), rows)
+        return mixed(answers, json.loads(way)[0])
+
+    def timely(self, answer: Callable, rows: list) -> list:
+        """Answer rows one after the other; if this takes long, the first of them.
+
+        After each slice, others have their turn; and all processes share the rest, if it is long.
+        """
+        answers, end = [], time.monotonic() + SLICE
+        for row in rows:
+            answers.append(answer(row))
+            if time.monotonic() > end:
+                if len(rows) > LONG * len(answers) or self.is_awaited():
+                    break
+                end += SLICE
+        return answers
 
 
-def timely(answer: Callable, rows: list) -> list:
-    """Answer rows one after the other; if this takes longer than the slice, the first of them."""
-    answers, end = [], time.monotonic() + SLICE
-    for row in rows:
-        answers.append(answer(row))
-        if time.monotonic() > end:
-            break
-    return answers
-
-
-def mixed(answers: Iterable[Frame]) -> Frame:
-    """Put the answers to several rows into one frame: the kind and the body of each."""
+def mixed(answers: list[Frame], columns: list[str]) -> Frame:
+    """Put the answers to several rows into one frame: the kind of each, and its body or line."""
+    if columns:
+        bodies = [body for kind, _, body in answers if kind == frames.ANSWER]
+        found = iter(lines(b"[%b]" % b",".join(bodies), columns))
+        answers = [one if one[0] != frames.ANSWER else (*one[:2], next(found)) for one in answers]
     return frames.MIXED, b"", frames.join([kind + body for kind, _, body in answers])
 
 
