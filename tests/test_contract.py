@@ -57,8 +57,8 @@ service/proof/examples.py service/proof/record.py service/proof/replay.py
 service/proof/reproduce.py service/proof/weights.py
 service/runner/__init__.py service/runner/__main__.py service/runner/answers.py
 service/runner/contract.py service/runner/fit.py service/runner/loose.py service/runner/refusals.py
-service/runner/rows.py service/runner/schemas.py service/runner/strict.py service/runner/tables.py
-service/runner/values.py
+service/runner/rows.py service/runner/schemas.py service/runner/shapes.py service/runner/strict.py
+service/runner/tables.py service/runner/values.py
 service/schema.py service/served.py service/settings.py service/slots.py service/tables.py
 service/watch.py service/words.py service/words.toml service/worker.py tests/conftest.py
 tests/test_examples.py tests/test_identity.py tests/test_model.py tests/test_openapi.py

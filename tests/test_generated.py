@@ -592,7 +592,6 @@ class Asked:
 # Why a request is refused that a schema allows.
 UNSAID = {
     "is not taken here": "a validator of the author's",
-    "JSON": "what a text holds that should be JSON",
     "mean the same: give one": "two names of one key",
     "no more than": "the number of digits of a decimal",
     "greater than 0": "the size of a decimal that is written as a text",
@@ -631,6 +630,9 @@ def numbers(schema: dict, named: dict) -> st.SearchStrategy:
 
 def strings(schema: dict, named: dict) -> st.SearchStrategy:
     """Texts of a pattern, a format or a length."""
+    if schema.get("contentMediaType") == JSON:
+        inner = schema.get("contentSchema")
+        return (allowed_by(inner, named) if inner else ANYTHING).map(json.dumps)
     if "pattern" in schema:
         found = st.from_regex(schema["pattern"].replace("$", r"\Z"))
     elif schema.get("format") in WRITTEN:

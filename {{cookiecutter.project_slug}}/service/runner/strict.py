@@ -188,7 +188,7 @@ def defaulted(part: dict, named: dict, config: dict | None) -> dict:
     return part | {"default_factory": lambda: check().value, "validate_default": False}
 
 
-def named(part: dict) -> dict:
+def by_name(part: dict) -> dict:
     """A literal or a member of an Enum as a name, which is a text where it may be one."""
     texts_last = sorted(known(part), key=lambda one: isinstance(one[0], str))
     simple = [one for one in texts_last if isinstance(one[0], (str, int, float))]
@@ -289,7 +289,7 @@ READING |= {kind: read_by(read) for kind, read in values.DATES.items()}
 READING |= {"function-before": guarded, "function-wrap": guarded}
 # In the names of an object: JSON writes numbers as texts.
 NAMES = {kind: read_by(read) for kind, read in values.NAMES.items()}
-NAMES |= {"literal": named, "enum": named}
+NAMES |= {"literal": by_name, "enum": by_name}
 # Behind a validator of the author's: its numbers are its own.
 MADE = {"float": dict, "any": dict}
 # Where there are unions: a text of Python fits exactly, as what is made of it does.
