@@ -54,12 +54,17 @@ def answer(
     if seed:
         headers |= {"Model-Seed": seed.decode(), "Cache-Control": "no-store"}
     elif request.method != "POST":  # a cache may keep it, and ask whether it is still so
-        tag = hashlib.sha1(usedforsecurity=False)
-        for start in turns(range(0, len(data), frames.PIECE)):
-            tag.update(data[start : start + frames.PIECE])
-        headers |= {"ETag": f'"{tag.hexdigest()}"', "Cache-Control": "no-cache"}
+        headers |= {"ETag": tag(data), "Cache-Control": "no-cache"}
     if picture.names:
         headers["Vary"] = "Accept"
     response = Response(data, mimetype=mimetype, headers=headers)
     is_known = "HTTP_IF_NONE_MATCH" in request.environ
     return response.make_conditional(request) if is_known else response
+
+
+def tag(data: bytes) -> str:
+    """Name an answer by its hash, made in parts, so that others have their turn."""
+    found = hashlib.sha1(usedforsecurity=False)
+    for start in turns(range(0, len(data), frames.PIECE)):
+        found.update(data[start : start + frames.PIECE])
+    return f'"{found.hexdigest()}"'

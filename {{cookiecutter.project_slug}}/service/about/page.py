@@ -34,6 +34,7 @@ def register(app: Flask, model: ServedModel) -> None:
     known = {name: one.model_dump(exclude_unset=True) for name, one in page.examples.items()}
     text = json.dumps(known, ensure_ascii=False)
     app.add_url_rule("/examples", "examples", lambda: Response(text, mimetype=JSON))
+    app.add_template_filter(pretty)
 
 
 def show(template: str, **values: object) -> Response:
@@ -47,9 +48,8 @@ class Page:
 
     def __init__(self, model: ServedModel) -> None:
         self.model, self.examples = model, examples()
-        own = self.examples.items()
-        self.shown = {name: (pretty(one.request), pretty(one.response)) for name, one in own}
-        self.short = {name: one for name, one in own if len(json.dumps(one.request)) < LONG}
+        known = self.examples.items()
+        self.short = {name: one for name, one in known if len(json.dumps(one.request)) < LONG}
         self.started = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())
         # The shapes of a request. What is long or nested is sent as a body, not as a link.
         self.shapes = ["form"] if model.takes_files else ["link", "body"]
