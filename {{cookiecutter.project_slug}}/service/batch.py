@@ -39,7 +39,7 @@ def kept(model: ServedModel, kind: str) -> list[str]:
     """
     found = [name for text in query().get("keep", []) for name in text.split(",") if name]
     names = list(dict.fromkeys(found))
-    taken = [*model.columns, *([tables.error_column(model)] if kind == tables.CSV else REFUSAL)]
+    taken = model.table if kind == tables.CSV else [*model.columns, *REFUSAL]
     if names and (not model.columns or set(names) & set(taken)):
         abort(422, f"keep: the answers must have names, and others: {', '.join(taken)}.")
     if len(names) > MOST:
@@ -87,8 +87,8 @@ def table(model: ServedModel, body: bytes, keep: list[str]) -> bytes:
     """Answer a CSV table by one; its last column says why a row was refused."""
     rows = list(filter(None, few(model, tables.rows(model, body, keep))))
     good = [row for row, _ in rows if isinstance(row, bytes)]
-    columns, is_apart = tables.columns(model), bool(keep) or len(good) < len(rows)
-    found = run(model, [columns, is_apart], b"[%b]" % b",".join(good), good)
+    is_apart = bool(keep) or len(good) < len(rows)
+    found = run(model, [model.table, is_apart], b"[%b]" % b",".join(good), good)
     if isinstance(found, bytes):  # all lines at once
         return tables.write(model, keep, [(found, ())])
     answers = iter(found)

@@ -64,6 +64,10 @@ class ServedModel:
         names = [one.get("properties", {}) for one in gives]
         is_row = all(names) and not self.schemas.takes_null(facts["output"])
         self.columns = list(dict.fromkeys(chain.from_iterable(names))) if is_row else []
+        error = "error"  # the column of a table that says why a row was refused
+        while error in self.columns:
+            error += "_in_row"
+        self.table = [*self.columns, error]
         is_fixed = bool(self.columns) and not any(one.get("additionalProperties") for one in gives)
         self.takes_tables = self.is_linkable and is_fixed
 

@@ -113,7 +113,7 @@ def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> byte
     """Write a table of answers, which are lines; the last column says why a row was refused."""
     found = []
     line = csv.writer(SimpleNamespace(write=lambda text: found.append(text.encode()))).writerow
-    line([*keep, *columns(model)])
+    line([*keep, *model.table])
     for number, (answer, kept) in enumerate(answers, start=1):
         if isinstance(answer, HTTPException):
             said = f"row {number}: {in_row(answer, number)['detail']}"
@@ -124,16 +124,3 @@ def write(model: ServedModel, keep: list[str], answers: Iterable[tuple]) -> byte
         else:
             found.append(answer)
     return b"".join(found)
-
-
-def columns(model: ServedModel) -> list[str]:
-    """Name the columns of an answer."""
-    return [*model.columns, error_column(model)]
-
-
-def error_column(model: ServedModel) -> str:
-    """Name the column that says why a row was refused."""
-    found = "error"
-    while found in model.columns:
-        found += "_in_row"
-    return found
