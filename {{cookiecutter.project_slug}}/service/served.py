@@ -64,10 +64,7 @@ class ServedModel:
         names = [one.get("properties", {}) for one in gives]
         is_row = all(names) and not self.schemas.takes_null(facts["output"])
         self.columns = list(dict.fromkeys(chain.from_iterable(names))) if is_row else []
-        error = "error"  # the column of a table that says why a row was refused
-        while error in self.columns:
-            error += "_in_row"
-        self.table = [*self.columns, error]
+        self.table = [*self.columns, error_column(self.columns)]
         is_fixed = bool(self.columns) and not any(one.get("additionalProperties") for one in gives)
         self.takes_tables = self.is_linkable and is_fixed
 
@@ -130,3 +127,11 @@ class ServedModel:
         is_told = is_told and reason.startswith("Input should")  # and no words of the author's
         hint = field.expected(texts) if is_told and texts else ""
         return f"{reason}; {hint}" if hint and "such as" not in reason else reason
+
+
+def error_column(others: list[str]) -> str:
+    """Name the column of a table that says why a row was refused."""
+    found = "error"
+    while found in others:
+        found += "_in_row"
+    return found
