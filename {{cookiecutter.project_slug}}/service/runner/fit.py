@@ -73,10 +73,10 @@ def unbounded(part: dict) -> dict:
 
 
 def member(part: dict) -> dict:
-    """A member of an Enum, or its value, which `use_enum_values` leaves."""
+    """A member of an Enum, or its value, which `use_enum_values` leaves; flags may be combined."""
     members = part["members"]
     known = core_schema.literal_schema([*members, *(one.value for one in members)])
-    return part if issubclass(part["cls"], Flag) else known
+    return ANY if issubclass(part["cls"], Flag) else known
 
 
 def defaulted(part: dict) -> dict:
