@@ -170,9 +170,15 @@ def serve(tmp_path_factory) -> Callable[..., contextlib.AbstractContextManager[S
             wait_until_it_listens(server)
             yield server
         finally:
+            left = below(process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            # One that still loads would write byte code into a folder that is being removed.
+            for one in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
+            wait_until(lambda: not any(map(command_line, left)))
 
     return started
 
@@ -223,6 +229,12 @@ def children(process: int, name: str) -> set[int]:
     threads = Path(f"/proc/{process}/task").glob("*/children")
     found = {child for thread in threads for child in thread.read_text().split()}
     return {int(child) for child in found if name in command_line(child)}
+
+
+def below(process: int) -> set[int]:
+    """The processes that a process has started, and those that these have started."""
+    found = children(process, "")
+    return found.union(*map(below, found))
 
 
 def command_line(process: object) -> str:
