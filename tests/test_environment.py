@@ -120,6 +120,15 @@ def test_an_environment_that_works_stays_until_the_new_one_is_whole(project, tmp
     assert not (project / ".venv/own").exists() and not (project / ".venv-old").exists()
 
 
+def test_a_list_that_changes_while_it_is_read_is_read_again(project, tmp_path):
+    variables = {"PATH": bare_path(tmp_path, "conda"), "RECORD": str(tmp_path / "record")}
+    conda = tmp_path / "bin/conda"
+    conda.write_text(f"{conda.read_text()}echo '  - numpy' >> environment.yml\n")
+    run("python3", "tools/environment.py", cwd=project, **variables)
+    run("python3", "tools/environment.py", cwd=project, **variables)
+    assert (tmp_path / "record").read_text().count("conda env") == 2
+
+
 def test_of_two_runs_at_once_the_second_waits(project, tmp_path):
     variables = {"PATH": bare_path(tmp_path, "conda"), "RECORD": str(tmp_path / "record")}
     conda = tmp_path / "bin/conda"

@@ -59,6 +59,7 @@ def is_ours() -> bool:
 
 def make() -> None:
     """Make .venv, in the place of one that this file made before."""
+    wanted = state()  # before it is read: a list that changes meanwhile is another one
     if is_ours():
         PREFIX.rename(OLD)
     is_new = not PREFIX.exists()
@@ -72,7 +73,7 @@ def make() -> None:
         else:
             make_with_pip(is_new)
         install(*group("test"))
-        READY.write_text(state(), "utf-8")
+        READY.write_text(wanted, "utf-8")
     except BaseException:
         if is_new:
             shutil.rmtree(PREFIX, ignore_errors=True)

@@ -148,12 +148,13 @@ def faults(project: Path = HERE) -> list[str]:
         packages = sorted(set(owners.get(name, ())))
         if name in sys.stdlib_module_names:
             continue
-        place = project / "model" / name
-        is_own = place.is_dir() or place.with_suffix(".py").exists()
-        if importlib.util.find_spec(name) is None and is_own:
-            found.append(f"{file} imports {name}, which is in model/: import it as model.{name}.")
-        elif importlib.util.find_spec(name) is None:
-            found.append(f"{file} imports {name}, which is not installed: {WAY_OUT}")
+        if importlib.util.find_spec(name) is None:
+            place = project / "model" / name
+            if place.is_dir() or place.with_suffix(".py").exists():
+                said = f"which is in model/: import it as model.{name}."
+                found.append(f"{file} imports {name}, {said}")
+            else:
+                found.append(f"{file} imports {name}, which is not installed: {WAY_OUT}")
         elif packages and enough.isdisjoint(map(name_of, packages)):
             line = written(packages[0])
             found.append(f"{file} imports {name}, which no listed package brings: add {line}")

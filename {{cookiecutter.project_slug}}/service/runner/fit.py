@@ -16,7 +16,7 @@ CHANGED = "{} does not fit its description, and was changed after it was made: {
 
 
 def fitting(kind: type[BaseModel]) -> Callable[[object], BaseModel]:
-    """What raises ValidationError if an answer does not fit its description, or is no `Output`."""
+    """Make a check that raises ValidationError if an answer does not fit, or is no `Output`."""
     return SchemaValidator(unread(described(kind)), STRICT, _use_prebuilt=False).validate_python
 
 
@@ -59,7 +59,7 @@ def named(field: dict) -> dict:
 
 
 def made(part: dict) -> dict:
-    """What a validator has made of a value, which may be beyond the bounds that are told."""
+    """The result of a validator, which may be beyond the bounds that are told."""
     check = part["function"]["function"]
     if is_own(check):
         return part if check.__module__ == CHECKS else ANY

@@ -2,7 +2,7 @@
 
 import json
 
-# What is said of a value without a promise about it
+# The members of a schema that tell of a value, and promise nothing
 SAYS = ("title", "description", "examples", "unit", "units")
 
 
