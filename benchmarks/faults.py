@@ -276,9 +276,11 @@ def memory(process: int, kind: str) -> float:
 
 def children(process: int, name: str) -> set[int]:
     """The processes that a process has started, those with this name in their command line."""
-    threads = Path(f"/proc/{process}/task").glob("*/children")
-    found = {child for thread in threads for child in thread.read_text().split()}
-    return {int(child) for child in found if name in command_line(int(child))}
+    found: set[int] = set()
+    for thread in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended
+            found.update(map(int, thread.read_text().split()))
+    return {child for child in found if name in command_line(child)}
 
 
 def command_line(process: int) -> str:

@@ -117,16 +117,16 @@ class Server:
 
     def services(self) -> set[int]:
         """The service processes."""
-        return children(self.process.pid, "gunicorn")
+        return set(below(self.process.pid, "gunicorn"))
 
     def keeper(self) -> int:
         """The keeper of the model processes."""
-        (keeper,) = children(self.process.pid, "service.keeper")
+        (keeper,) = below(self.process.pid, "service.keeper")
         return keeper
 
     def models(self) -> set[int]:
         """The model processes."""
-        return children(self.keeper(), "service.runner")
+        return set(below(self.process.pid, "service.runner"))
 
     def get(self, target: str, method: str = "GET", timeout: float = 10) -> HTTPResponse:
         """Send one request with the target as it stands, so that broken ones arrive broken."""
@@ -224,17 +224,17 @@ def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def children(process: int, name: str) -> set[int]:
-    """The processes that a process has started, those with this name in their command line."""
-    threads = Path(f"/proc/{process}/task").glob("*/children")
-    found = {child for thread in threads for child in thread.read_text().split()}
-    return {int(child) for child in found if name in command_line(child)}
-
-
-def below(process: int) -> set[int]:
-    """The processes that a process has started, and those that these have started."""
-    found = children(process, "")
-    return found.union(*map(below, found))
+def below(process: int, name: str = "") -> list[int]:
+    """The processes that descend from a process, those with this name in their command line."""
+    started: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            started.setdefault(int(parent), []).append(int(folder.name))
+    found = [process]
+    for one in found:
+        found += started.get(one, [])
+    return [one for one in found[1:] if name in command_line(one)]
 
 
 def command_line(process: object) -> str:

@@ -63,8 +63,7 @@ def test_the_service_is_the_same_on_the_oldest_packages(oldest):
     names = ("service", "workers", "limits", "observe", "models")
     tests = [f"tests/test_{name}.py" for name in names]
     chosen = ["-m", "slow or not slow", "-k", "not plumbings_own"]  # which this Python runs
-    # Most of the time is waiting, so two wait at once.
-    result = run(oldest, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *chosen, *tests)
+    result = run(oldest, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, *tests)
     assert result.returncode == 0, result.stdout
 
 

@@ -20,7 +20,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import PYTHON, clean_environment, free_port, missing, refused_start, swapped, wait_for
+from conftest import (
+    PYTHON,
+    below,
+    clean_environment,
+    command_line,
+    free_port,
+    missing,
+    refused_start,
+    swapped,
+    wait_for,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -288,30 +298,10 @@ def folder(server) -> Path:
     return Path(f"/proc/{server.process.pid}/cwd").readlink()
 
 
-def command(process: int) -> str:
-    """The command line of a process; nothing once it has ended."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_text()
-    return ""
-
-
-def processes(server, name: str = "") -> list[int]:
-    """The processes below the server's that have this name in their command lines."""
-    children: dict[int, list[int]] = {}
-    for found in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
-            parent = int((found / "stat").read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(found.name))
-    below = [server.process.pid]
-    for process in below:
-        below += children.get(process, [])
-    return [process for process in below[1:] if name in command(process)]
-
-
 def runners(server, count: int) -> set[int]:
     """The model processes, as soon as so many answer."""
     wait_until(lambda: len(set(at_once(server, ["time.sleep(0.1)"] * count))) == count)
-    found = set(processes(server, "service.runner"))
+    found = set(below(server.process.pid, "service.runner"))
     assert len(found) == count
     return found
 
@@ -328,8 +318,8 @@ def test_only_model_processes_import_the_model(start):
         models = runners(server, 2)
         answering = {int(answer(server)) for _ in range(4)}
         imported = set(map(int, (folder(server) / "imported").read_text().split()))
-        others = {server.process.pid, *processes(server)} - models
-        assert processes(server, "service.keeper")
+        others = {server.process.pid, *below(server.process.pid)} - models
+        assert below(server.process.pid, "service.keeper")
     assert answering <= models <= imported
     assert not imported & others
 
@@ -361,9 +351,9 @@ def test_model_processes_end_with_the_service(start, whom, stop, is_busy):
         models = runners(server, 2)
         if is_busy:
             begin(server, "time.sleep(60)")
-        [keeper] = processes(server, "service.keeper")
+        [keeper] = below(server.process.pid, "service.keeper")
         os.kill(keeper if whom == "keeper" else server.process.pid, stop)
-        wait_until(lambda: not any("service.runner" in command(pid) for pid in models), 2)
+        wait_until(lambda: not any("service.runner" in command_line(pid) for pid in models), 2)
 
 
 @pytest.mark.parametrize(("code", "expected"), WORKS.values(), ids=WORKS)
@@ -385,9 +375,9 @@ def test_a_pool_left_early_answers_and_leaves_nothing_behind(start, method):
     with start(RUNS) as server:
         project = folder(server)
         assert answer(server, POOL.format(method)) == "6"
-        before = processes(server)
+        before = below(server.process.pid)
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not any(map(command, before)) and not working_in(project), 3)
+        wait_until(lambda: not any(map(command_line, before)) and not working_in(project), 3)
         with socket.socket() as port:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             port.bind(("127.0.0.1", server.port))  # fails where another still listens
@@ -769,7 +759,7 @@ def test_a_process_that_the_model_forks_answers_nobody(start, end):
         for _ in range(3):
             assert int(answer(server, f"if not os.fork():\n    {end}\ntime.sleep(0.3)")) == model
         assert {int(answer(server)) for _ in range(20)} == {model}
-        wait_until(lambda: processes(server, "service.runner") == [model])
+        wait_until(lambda: below(server.process.pid, "service.runner") == [model])
 
 
 @pytest.mark.slow
@@ -813,12 +803,12 @@ def test_what_a_prediction_leaves_behind_costs_no_other_request_its_answer(start
 @pytest.mark.slow
 def test_a_keeper_that_stands_still_stops_no_stop(start):
     with start(RUNS, **ONE) as server:
-        models = processes(server, "service.runner")
-        (keeper,) = processes(server, "service.keeper")
+        models = below(server.process.pid, "service.runner")
+        (keeper,) = below(server.process.pid, "service.keeper")
         os.kill(keeper, signal.SIGSTOP)
         server.process.terminate()
         server.process.wait(12)
-        wait_until(lambda: not any(map(command, [keeper, *models])))
+        wait_until(lambda: not any(map(command_line, [keeper, *models])))
 
 
 @pytest.mark.slow
@@ -1008,7 +998,7 @@ def test_the_log_says_how_many_model_processes_there_are(bake, serve):
 
         def is_said() -> bool:
             said = [line["message"] for line in log(server) if "model process" in line["message"]]
-            count = len(processes(server, "service.runner"))
+            count = len(below(server.process.pid, "service.runner"))
             return [str(count)] in [re.findall(r"\d+", message)[:1] for message in said]
 
         wait_until(is_said)
