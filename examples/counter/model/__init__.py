@@ -1,4 +1,4 @@
-"""A radiation counter, which counts for twenty seconds."""
+"""A radiation counter, which counts for five seconds."""
 
 from model.counter import Input, Output, predict
 

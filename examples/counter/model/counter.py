@@ -5,7 +5,7 @@
 Source: G. F. Knoll, Radiation Detection and Measurement, chapter 4 (a nonparalyzable counter).
 
 The counter is simulated, but it takes its time as a real one does: every answer comes after
-twenty seconds. Where it stops being true: a real one also scatters, by the square root of the
+five seconds. Where it stops being true: a real one also scatters, by the square root of the
 counts, and at very high rates many stay blind for good.
 """
 
@@ -13,7 +13,7 @@ import time
 
 from pydantic import BaseModel, Field
 
-COUNTING = 20  # s
+COUNTING = 5  # s
 
 
 class Input(BaseModel):
@@ -36,7 +36,7 @@ class Input(BaseModel):
 
 
 class Output(BaseModel):
-    """What the counter shows after twenty seconds."""
+    """What the counter shows after five seconds."""
 
     counts: int = Field(description="Particles counted, on average")
     lost: float = Field(description="The share of the particles that was missed, from 0 to 1")
