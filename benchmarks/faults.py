@@ -7,115 +7,37 @@ worst of 30 requests, in the best of 3 rounds, since whatever else the machine d
 """
 
 import contextlib
-import json
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from pathlib import Path
 
-from cookiecutter.main import cookiecutter
+from bodies import COSTLY, CSV, JSON
+from started import (
+    BRIEF,
+    BUSY,
+    PATIENCE,
+    TEMPLATE,
+    Service,
+    best,
+    command_line,
+    milliseconds,
+    serve,
+    together,
+    wait_until,
+)
 
-TEMPLATE = Path(__file__).parents[1]
 TABLE = TEMPLATE / "benchmarks/README.md"
-# Which Python, and so which Gunicorn, serves
-PYTHON = os.environ.get("SERVICE_PYTHON", sys.executable)
-MODEL = """
-import contextlib
-import ctypes
-import os
-import time
-
-from pydantic import BaseModel, Field
-
-
-class Input(BaseModel):
-    wait: float = Field(0, ge=0, description="Time to sleep, as compiled code does (s)")
-    compute: float = Field(0, ge=0, description="Time to compute in pure Python (s)")
-    hold: int = Field(0, ge=0, description="Time to hold the interpreter, as some C does (s)")
-    deaf: float = Field(0, ge=0, description="Time for which nothing interrupts it (s)")
-    allocate: int = Field(0, ge=0, description="Memory to fill (MB)")
-    answer: int = Field(0, ge=0, description="Length of the answer (MB)")
-
-
-class Output(BaseModel):
-    process: int
-    text: str
-
-
-def predict(inputs: Input) -> Output:
-    time.sleep(inputs.wait)
-    ctypes.PyDLL(None).sleep(inputs.hold)
-    end = time.monotonic() + inputs.compute
-    while time.monotonic() < end:
-        sum(range(1000))
-    end = time.monotonic() + inputs.deaf
-    while time.monotonic() < end:
-        with contextlib.suppress(KeyboardInterrupt):
-            time.sleep(1)
-    bytes(inputs.allocate * 1_000_000)
-    return Output(process=os.getpid(), text="x" * (inputs.answer * 1_000_000))
-"""
-# Models for bodies that cost much: lists of numbers and of files, and 300 fields
-LISTS = """
-from pydantic import BaseModel
-
-
-class Input(BaseModel):
-    numbers: list[float] = []
-    files: list[bytes] = []
-
-
-class Output(BaseModel):
-    count: int
-
-
-def predict(inputs: Input) -> Output:
-    return Output(count=len(inputs.numbers))
-"""
-FIELDS = """
-from pydantic import BaseModel, create_model
-
-Input = create_model("Input", **{f"f{number}": (float, ...) for number in range(300)})
-
-
-class Output(BaseModel):
-    count: int
-
-
-def predict(inputs: Input) -> Output:
-    return Output(count=300)
-"""
-# Somebody else: opens a connection for each of two requests every 50 ms, until its input ends.
-OTHERS = """
-import http.client
-import select
-import sys
-import time
-
-waits = {path: [] for path in ("/healthz", sys.argv[2])}
-while not select.select([sys.stdin], [], [], 0.05)[0]:
-    for path in waits:
-        start = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
-        connection.request("GET", path)
-        assert connection.getresponse().status == 200, path
-        connection.close()
-        waits[path].append(time.monotonic() - start)
-print(*map(max, waits.values()))
-"""
 # Python itself runs this in each process: its clock leaps by a day, forth and back, ten times a
 # second.
 LEAP = """
@@ -124,9 +46,7 @@ import time
 real = time.time
 time.time = lambda: real() + 86400 * (int(time.monotonic() * 10) % 3 - 1)
 """
-ROUNDS = 3
 HTTP = "HTTP/1.1\r\nHost: localhost\r\n"
-JSON, CSV, FORM = "application/json", "text/csv", "multipart/form-data; boundary=b"
 UPLOAD = f"POST /api {HTTP}Content-Type: application/json\r\nContent-Length: 9900000\r\n\r\n"
 # A user of no other process, who may read what root may
 SOMEBODY = ["setpriv", f"--reuid={60_000 + os.getpid() % 5_000}", "--clear-groups"]
@@ -139,222 +59,6 @@ while read -r _ folder _; do mount -o remount,bind,ro "$folder" || true; done < 
 mount -t tmpfs tmpfs "$PROMETHEUS_MULTIPROC_DIR"; touch "$PROMETHEUS_MULTIPROC_DIR/mine"
 exec "$@"
 """
-PART = '--b\r\nContent-Disposition: form-data; name="a"'  # of a form
-BUSY = float(os.environ.get("BUSY", 1))  # how much more time all may take on a machine at work
-PATIENCE = 0.2 * BUSY  # seconds for which others may wait, in the best of 3 rounds
-BRIEF = 0.1 * BUSY  # seconds within which one answer comes
-
-
-@dataclass
-class Service:
-    """A started service, and what its callers were told."""
-
-    process: subprocess.Popen
-    port: int
-    told: Counter = field(default_factory=Counter)
-    said: list[str] = field(default_factory=list)
-    is_heard: threading.Event = field(default_factory=threading.Event)  # whether the log is read
-
-    def get(self, path: str, timeout: float = 60) -> tuple[int, float]:
-        """The status of an answer (0 if the connection broke) and how long it took in seconds."""
-        start = time.monotonic()
-        try:
-            connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-            connection.request("GET", path)
-            status = connection.getresponse().status
-            connection.close()
-        except ConnectionRefusedError:
-            status = -1
-        except (OSError, HTTPException):
-            status = 0
-        self.told[status] += 1
-        return status, time.monotonic() - start
-
-    def post(self, path: str, body: bytes, kind: str) -> tuple[int, int, float]:
-        """The status of an answer to a body, its length in bytes and how long it took (s)."""
-        start = time.monotonic()
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("POST", path, body, {"Content-Type": kind})
-        answer = connection.getresponse()
-        length = len(answer.read())
-        connection.close()
-        return answer.status, length, time.monotonic() - start
-
-    def worst(self, path: str = "/healthz") -> float:
-        """The longest that an answer takes (s)."""
-        rounds = []
-        for _ in range(ROUNDS):
-            answers = [self.get(path) for _ in range(30)]
-            assert {status for status, _ in answers} == {200}, answers
-            rounds.append(max(seconds for _, seconds in answers))
-        return min(rounds)
-
-    def answering(self) -> set[int]:
-        """The model processes that answer, of two."""
-        with ThreadPoolExecutor(2) as pool:
-            return set(pool.map(self.process_of, ["/api?wait=0.05"] * 2))
-
-    def process_of(self, path: str) -> int:
-        """The process that answers a prediction."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("GET", path)
-        found = json.loads(connection.getresponse().read())["process"]
-        connection.close()
-        return found
-
-    def open(self, text: str = "") -> socket.socket:
-        """A connection on which the text was sent."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        connection.sendall(text.encode())
-        return connection
-
-    def listen(self) -> None:
-        """Read the log."""
-        self.is_heard.wait()
-        self.said.extend(self.process.stdout)
-
-    @contextlib.contextmanager
-    def others(self, path: str = "/api") -> Iterator[list[float]]:
-        """Somebody else who calls meanwhile; then the list has the longest waits (s)."""
-        command = [sys.executable, "-c", OTHERS, str(self.port), path]
-        process, waits = subprocess.Popen(command, stdin=-1, stdout=-1, text=True), []
-        yield waits
-        waits += map(float, process.communicate()[0].split())
-        assert waits, "others got no answer"
-
-    def services(self) -> set[int]:
-        """The process ids of the service processes."""
-        return children(self.process.pid, "gunicorn")
-
-    def keeper(self) -> int:
-        """The process id of the keeper."""
-        (keeper,) = children(self.process.pid, "service.keeper")
-        return keeper
-
-    def models(self) -> set[int]:
-        """The process ids of the model processes."""
-        return children(self.keeper(), "service.runner")
-
-    def memory(self) -> float:
-        """The memory of the largest service process (MB)."""
-        return max(memory(pid, "VmRSS") for pid in self.services())
-
-    def peaks(self) -> dict[int, float]:
-        """The most memory that each process has taken so far (MB)."""
-        return {pid: memory(pid, "VmHWM") for pid in self.services() | self.models()}
-
-    def computed(self) -> float:
-        """The CPU time that all processes have taken so far (s)."""
-        texts = [Path(f"/proc/{pid}/stat").read_text() for pid in self.services() | self.models()]
-        ticks = [int(time) for text in texts for time in text.rpartition(")")[2].split()[11:13]]
-        return sum(ticks) / os.sysconf("SC_CLK_TCK")
-
-    @contextlib.contextmanager
-    def load(self, path: str, clients: int) -> Iterator[None]:
-        """Clients that call again and again."""
-        done = threading.Event()
-
-        def call() -> None:
-            while not done.is_set():
-                self.get(path)
-
-        with ThreadPoolExecutor(clients) as pool:
-            for _ in range(clients):
-                pool.submit(call)
-            time.sleep(0.5)
-            try:
-                yield
-            finally:
-                done.set()
-
-
-def memory(process: int, kind: str) -> float:
-    """The memory of a process (MB): VmRSS is what it has, VmHWM the most that it has had."""
-    text = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(rf"{kind}:\s+(\d+)", text)[1]) * 1024 / 1_000_000
-
-
-def children(process: int, name: str) -> set[int]:
-    """The processes that a process has started, those with this name in their command line."""
-    found: set[int] = set()
-    for thread in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # the thread has ended
-            found.update(map(int, thread.read_text().split()))
-    return {child for child in found if name in command_line(child)}
-
-
-def command_line(process: int) -> str:
-    """The command line of a process; nothing once it has ended."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_text()
-    return ""
-
-
-@contextlib.contextmanager
-def serve(
-    limit: Callable | None = None,
-    model: str = MODEL,
-    within: Iterable[str] = (),
-    is_heard: bool = True,
-    **variables: str,
-) -> Iterator[Service]:
-    """Start the project with the model, two processes of each kind, and perhaps a limit.
-
-    It starts within another command. It may be that nobody reads its log until is_heard is set.
-    """
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        project = Path(
-            cookiecutter(str(TEMPLATE), no_input=True, output_dir=folder, accept_hooks=False)
-        )
-        shutil.rmtree(project / "model/examples")
-        (project / "model/__init__.py").write_text(model)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        counts = {"WEB_CONCURRENCY": "2", "MODEL_PROCESSES": "2"}
-        chosen = {"PORT": str(port), "MODEL_CHECK": "false"} | counts | variables
-        process = subprocess.Popen(
-            [*within, PYTHON, "-m", "gunicorn"],
-            cwd=project,
-            env=os.environ | chosen,
-            stdout=subprocess.PIPE,  # a file would be under the limit too
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=limit,
-        )
-        service = Service(process, port)
-        reader = threading.Thread(target=service.listen)
-        reader.start()
-        if is_heard:
-            service.is_heard.set()
-        try:
-            wait_until(lambda: service.get("/healthz")[0] == 200)
-            wait_until(lambda: len(service.services()) == int(chosen["WEB_CONCURRENCY"]))
-            wait_until(lambda: len(service.models()) == 2)
-            service.told.clear()
-            yield service
-        finally:
-            service.is_heard.set()
-            process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=20)
-            process.kill()
-            reader.join()
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 30) -> float:
-    """Poll, and say how long it took (s)."""
-    start = time.monotonic()
-    while not happened():
-        assert time.monotonic() < start + seconds, "it never happened"
-        time.sleep(0.02)
-    return time.monotonic() - start
-
-
-def together(service: Service, path: str, clients: int) -> Counter:
-    """Call at once, and count the statuses."""
-    with ThreadPoolExecutor(clients) as pool:
-        return Counter(status for status, _ in pool.map(service.get, [path] * clients))
 
 
 def slow_clients(arguments: str = "") -> tuple[bool, str]:
@@ -380,8 +84,8 @@ def besieged(
     within: Iterable[str] = (),
 ) -> tuple[bool, str]:
     """Let clients besiege the service, and measure what others see meanwhile and for 3 s after."""
-    best, told = float("inf"), ""
-    for _ in range(ROUNDS):
+
+    def round_of() -> tuple[list[float], float]:
         with serve(limit, within=within) as service:
             before, clients = service.services(), []
             if settles:
@@ -390,17 +94,15 @@ def besieged(
                 if not settles:
                     siege(service, clients)
                 time.sleep(3)
-            kept, memory = service.services() == before, service.memory()
+            assert service.services() == before, "a process ended"
+            memory = service.memory()
             for client in clients:
                 client.close()
-        assert kept, "a process ended"
-        if max(waits) < best:
-            best = max(waits)
-            figures = " and ".join(map(milliseconds, waits))
-            told = f"others wait {figures} at most; a service process holds {memory:.0f} MB"
-        if best < PATIENCE:
-            break
-    return best < PATIENCE and memory < 450, told
+        return waits, memory
+
+    waits, memory = best(round_of)
+    told = f"others wait {milliseconds(*waits)} at most; a service process holds {memory:.0f} MB"
+    return max(waits) < PATIENCE and memory < 450, told
 
 
 def half_headers() -> tuple[bool, str]:
@@ -473,19 +175,16 @@ def long_answers() -> tuple[bool, str]:
     """Clients get answers of 50 MB, on one process: JSON, JSON with kept members, CSV"""
     asked = [("/api", b'{"answer": 50}', JSON), ("/api/batch", b"answer\n50\n", CSV)]
     asked += [("/api/batch?keep=a", b'[{"answer": 50, "a": 1}]', JSON)]
-    best, told = float("inf"), ""
-    for _ in range(ROUNDS):
-        with serve(WEB_CONCURRENCY="1") as service:
-            with service.others() as waits:
-                time.sleep(1)
-                answers = [service.post(*one) for one in asked * 2]
-            assert all(answer[0] == 200 and answer[1] > 50_000_000 for answer in answers), answers
-        if max(waits) < best:
-            best = max(waits)
-            told = f"others wait {' and '.join(map(milliseconds, waits))} at most"
-        if best < PATIENCE:
-            break
-    return best < PATIENCE, told
+
+    def round_of() -> tuple[list[float], list]:
+        with serve(WEB_CONCURRENCY="1") as service, service.others() as waits:
+            time.sleep(1)
+            answers = [service.post(*one) for one in asked * 2]
+        assert all(answer[0] == 200 and answer[1] > 50_000_000 for answer in answers), answers
+        return waits, answers
+
+    waits, _ = best(round_of)
+    return max(waits) < PATIENCE, f"others wait {milliseconds(*waits)} at most"
 
 
 def unclosed_connections() -> tuple[bool, str]:
@@ -517,129 +216,6 @@ def broken_bodies() -> tuple[bool, str]:
                 one.shutdown(socket.SHUT_WR)
                 answers[one.makefile("rb").read().count(b"HTTP/1.1")] += 1
     return answers == {1: 500}, f"{answers[1]} have one answer each"
-
-
-def costly(title: str, name: str, make: Callable, kind: str, longest: float = 64) -> Callable:
-    """Make the fault that four clients at once send a body that costs much, at most of 10 MB.
-
-    Their answers may have so many kilobytes.
-    """
-    path = "/api" if "array" not in title and kind != CSV else "/api/batch"
-    path += "?keep=5" * ("is kept" in title or "keeps" in title)
-    model = FIELDS if "300 fields" in title else LISTS
-    link = "/api?" + "&".join(f"f{n}=1" for n in range(300)) if model is FIELDS else "/api"
-
-    def fault() -> tuple[bool, str]:
-        body, best, told = make().encode(), float("inf"), ""
-        for _ in range(ROUNDS):
-            with serve(model=model) as service:
-                before, used = service.peaks(), service.computed()
-                with service.others(link) as waits, ThreadPoolExecutor(4) as pool:
-                    time.sleep(1)
-                    calls = [pool.submit(service.post, path, body, kind) for _ in range(4)]
-                    answers = [call.result() for call in calls]
-                after, used = service.peaks(), (service.computed() - used) / 4
-            assert after.keys() == before.keys(), "a process ended"
-            if max(waits) < best:
-                best = max(waits)
-                growth = 1 + max(0, *(after[process] - before[process] for process in after))
-                statuses, lengths, times = map(set, zip(*answers, strict=True))
-                told = f"{' or '.join(map(str, sorted(statuses)))} in {max(lengths) / 1000:.1f} kB"
-                told += f" after {max(times):.1f} s, of which {used:.1f} s are computed for each"
-                told += f"; others wait {' and '.join(map(milliseconds, waits))} at most"
-                told += f"; a process grows by {growth:.0f} MB at most"
-            if best < PATIENCE:
-                break
-        small = max(lengths) <= longest * 1000 and growth < 25 * max(*lengths, len(body)) / 1e6
-        is_one = len(statuses - {503}) == 1  # some may be asked to come back
-        return best < PATIENCE and small and used < 2 * BUSY and is_one, told
-
-    fault.request = path, make, kind
-    fault.__doc__, fault.__name__ = f"Four clients at once send {title}", name
-    return fault
-
-
-def many(text: str, count: int) -> str:
-    """A text so many times, with commas between."""
-    return ",".join([text] * count)
-
-
-COSTLY = [
-    costly(
-        "an object with 870,000 unknown names",
-        "unknown_names",
-        lambda: "{" + ",".join(f'"{number}":1' for number in range(870_000)) + "}",
-        JSON,
-    ),
-    costly(
-        "a list of numbers that has 3,200,000 empty texts",
-        "empty_texts",
-        lambda: '{"numbers":[' + many('""', 3_200_000) + "]}",
-        JSON,
-    ),
-    costly(
-        "a list of files that has 4,900,000 numbers",
-        "numbers_for_files",
-        lambda: '{"files":[' + many("1", 4_900_000) + "]}",
-        JSON,
-    ),
-    costly(
-        "an array of 10,000 empty objects, where 300 fields are required",
-        "empty_rows",
-        lambda: "[" + many("{}", 10_000) + "]",
-        JSON,
-        10_000,
-    ),
-    costly(
-        "an array of 3,300,000 empty arrays",
-        "empty_arrays",
-        lambda: "[" + many("[]", 3_300_000) + "]",
-        JSON,
-    ),
-    costly(
-        "an array of four objects with 200,000 names, of which one is kept",
-        "kept_members",
-        lambda: "[" + many("{" + ",".join(f'"{n}":1' for n in range(200_000)) + "}", 4) + "]",
-        JSON,
-    ),
-    costly(
-        "an array of one object that keeps 4,800,000 numbers",
-        "kept_numbers",
-        lambda: '[{"5":[' + many("1", 4_800_000) + "]}]",
-        JSON,
-        10_000,
-    ),
-    costly(
-        "a table with 4,900,000 names in its header",
-        "long_header",
-        lambda: many("a", 4_900_000),
-        CSV,
-    ),
-    costly(
-        "a table of 4,900,000 lines",
-        "many_lines",
-        lambda: "numbers\n" + "1\n" * 4_900_000,
-        CSV,
-    ),
-    costly(
-        "a form of 180,000 parts",
-        "many_parts",
-        lambda: (PART + "\r\n\r\n\r\n") * 180_000,
-        FORM,
-    ),
-    costly(
-        "a form whose one part has headers of 9 MB",
-        "long_part_header",
-        lambda: "--b\r\n" + "A: b\r\n" * 1_500_000,
-        FORM,
-    ),
-    costly(
-        "a form whose one part has 1,800,000 parameters",
-        "many_parameters",
-        lambda: PART + "; a=b" * 1_800_000 + "\r\n\r\n",
-        FORM,
-    ),
-]
 
 
 def few_threads() -> tuple[bool, str]:
@@ -900,10 +476,6 @@ def leaping_clock() -> tuple[bool, str]:
             told = service.told
             same = service.services() | service.models() == before
     return set(told) == {200} and same, f"{told[200]} answered, none lost; no process ends"
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms"
 
 
 FAULTS = [

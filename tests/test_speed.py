@@ -1,6 +1,5 @@
 """The benchmark of benchmarks/speed.py: its figures, its tables and plots, and its end."""
 
-import importlib
 import json
 import os
 import re
@@ -13,11 +12,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import report
+import speed
 from conftest import TEMPLATE, clean_environment, command_line, missing
 
 FOLDER = TEMPLATE / "benchmarks"
-sys.path.insert(0, str(FOLDER))
-speed, report = map(importlib.import_module, ("speed", "report"))
 PAGES = ["README.md", "benchmarks/README.md"]
 SETTINGS = {"seconds": 1, "cores": 2, "processor": "P", "python": "3.11", "gunicorn": "27"}
 WRK = """

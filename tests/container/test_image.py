@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import TEMPLATE
+from bodies import COSTLY
 
 from . import trees
 from .bases import names
@@ -196,7 +195,7 @@ def test_bodies_that_cost_much_fit_into_the_memory_of_a_pod(image, serve, projec
     (limit,) = re.findall(r"limits: {.*memory: (\d)Gi}", (project / PODS).read_text("utf-8"))
     container = serve(image, f"--memory={limit}g", f"--memory-swap={limit}g", "--cpus=2")
     assert container.get("/healthz")[0] == 200
-    for fault in runpy.run_path(str(TEMPLATE / "benchmarks/faults.py"))["COSTLY"]:
+    for fault in COSTLY:
         path, make, kind = fault.request
         told = container.post(path, make().encode(), kind)
         assert told in {200, 400, 413, 415, 422}, fault.__doc__
