@@ -258,7 +258,7 @@ def parsed(part: dict) -> dict:
     return part | {"schema": read_by(values.finite)(part.get("schema", {"type": "any"}))}
 
 
-def listed(part: dict) -> dict:
+def as_list(part: dict) -> dict:
     """A list in the place of a generator, whose faults would show in predict."""
     return part | {"type": "list"}
 
@@ -279,7 +279,7 @@ HASHED = ("int", "decimal", "fraction", "complex", "uuid", "any", "definition-re
 # How a core schema that reads changes, by its type.
 READING = dict.fromkeys(RECORDS, closed) | {"literal": choice, "enum": choice}
 READING |= {"list": lenient, "tuple": lenient, "set": gathered, "frozenset": gathered}
-READING |= {"dict": keyed, "generator": listed, "json": parsed, "union": ranked, "float": finite}
+READING |= {"dict": keyed, "generator": as_list, "json": parsed, "union": ranked, "float": finite}
 READING |= {"any": read_by(values.finite), "bytes": read_by(values.decode)}
 READING |= {"int": read_by(values.integral, **LENIENT)}
 READING |= {"fraction": lenient, "decimal": lambda part: finite(lenient(part))}
@@ -298,5 +298,5 @@ ORDER = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_us
 BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")
 # How a core schema that writes changes.
 WRITING = dict.fromkeys(RECORDS, nullable) | {"bytes": written_by(BASE64)}
-WRITING |= {"generator": listed, "union": parted}
+WRITING |= {"generator": as_list, "union": parted}
 WRITING |= dict.fromkeys(["set", "frozenset"], written_by(ORDER))
