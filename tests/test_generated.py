@@ -1679,6 +1679,32 @@ def test_an_answer_is_json_as_described_whatever_its_author_wants_of_nan(service
     assert (answer["pairs"], answer["years"]) == ({"1,2": 3}, {"None": 1, "1990": 2})
 
 
+FAILING = """
+def failing():
+    yield 1
+    raise {}
+"""
+
+
+@pytest.mark.parametrize("kind", ["Iterable[float]", "Any", "dict"])
+@pytest.mark.parametrize("error", ["ZeroDivisionError", "LookupError('lost')", "TypeError"])
+def test_an_iterator_that_fails_gives_no_answer_of_its_rest(services, kind, error):
+    given = '{"a": failing()}' if kind == "dict" else "failing()"
+    more = "from collections.abc import Iterable" + FAILING.format(error)
+    client = services(ANSWERS.format(more, kind, "", given), tail="")[0].test_client()
+    assert client.post("/api", json={}).status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    (row,) = client.post("/api/batch", json=[{}]).json
+    assert row["status"] == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+@pytest.mark.parametrize("given", ["iter([1, 2])", "(x for x in (1, 2))", "map(float, [1, 2])"])
+def test_an_iterator_is_answered_as_a_list(services, given):
+    for kind in ("Iterable[float]", "Any", "list | Any"):
+        more = "from collections.abc import Iterable"
+        client = services(ANSWERS.format(more, kind, "", given), tail="")[0].test_client()
+        assert client.post("/api", json={}).json == {"v": [1, 2]}
+
+
 ANSWERS = """
 class Input(BaseModel):
     x: int = 0

@@ -440,6 +440,7 @@ def test_a_refusal_without_words_costs_no_process(start):
         ("os._exit(5)", r"\b5\b"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),  # as the kernel does without memory
+        ("os.kill(os.getpid(), 40)", "40"),  # a real-time signal, which has no name
     ],
 )
 def test_a_process_that_ends_costs_its_own_answer_alone_and_is_replaced(two, code, how):
@@ -491,29 +492,41 @@ def test_a_predict_batch_that_takes_rows_out_of_its_list_costs_no_answer(start):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("code", "is_killed"),
-    [
-        ("while True: pass", False),
-        ("time.sleep(3600)", False),
-        ("while True: print('still at it')", False),
-        (DEAF, True),
-    ],
+    "code",
+    ["while True: pass", "time.sleep(3600)", "while True: print('still at it')", DEAF],
     ids=["computes", "sleeps", "prints", "is deaf"],
 )
-def test_a_prediction_without_end_is_interrupted_and_killed_if_deaf_to_it(one, code, is_killed):
+def test_a_prediction_without_end_is_interrupted_and_killed_if_deaf_to_it(one, code):
     before = answer(one)
     begun = time.monotonic()
     response = ask(one, code)
     assert response.status == 504
     assert time.monotonic() - begun < 4
     assert "MODEL_TIMEOUT" in json.loads(response.body)["detail"]
-    assert (answer(one) != before) == is_killed
+    assert answer(one) != before  # what it was changing may be half done
 
 
 @pytest.mark.slow
 def test_a_caller_who_goes_away_frees_the_model(patient):
     begin(patient, "time.sleep(60)").close()
     wait_until(lambda: ask(patient, "1").status == 200, 5)
+
+
+HALF = """
+table = vars(sys).setdefault("table", [])
+for number in range(10 if not table else 0):
+    time.sleep(0.1)
+    table.append(number)
+answer = sum(table)
+"""
+
+
+@pytest.mark.slow
+def test_what_an_interrupted_prediction_leaves_half_done_changes_no_answer(patient):
+    begin(patient, HALF).close()
+    found = []
+    wait_until(lambda: found.append(ask(patient, HALF)) or found[-1].status == 200, 8)
+    assert json.loads(found[-1].body) == {"answer": "45"}
 
 
 @pytest.mark.slow
@@ -885,6 +898,29 @@ def test_no_process_runs_code_that_has_changed_since_the_start(start):
         os.kill(int(answer(server)), signal.SIGKILL)
         wait_until(lambda: "model/__init__.py has changed since the start" in readiness(server))
         assert ask(server, "1").status == 503
+
+
+@pytest.mark.slow
+def test_no_process_starts_with_a_file_that_is_new_since_the_start(start):
+    with start(RUNS, **ONE) as server:
+        (folder(server) / "model/weights-2.json").write_text("{}")
+        os.kill(int(answer(server)), signal.SIGKILL)
+        wait_until(lambda: "model/weights-2.json has changed since" in readiness(server))
+
+
+@pytest.mark.slow
+def test_a_file_that_changes_while_the_model_loads_stops_the_start(cookies):
+    project = swapped(cookies.bake().project_path, RUNS + CHANGES, records=False)
+    (project / "model/constants.json").write_text("{}")
+    said = refused_start(project, MODEL_CHECK="false", **ONE)
+    assert "model/constants.json has changed since the start" in said
+    assert "model/cache.json" not in said  # a file that the model makes for itself
+
+
+CHANGES = """
+(Path(__file__).parent / "cache.json").write_text("{}")
+(Path(__file__).parent / "constants.json").write_text('{"changed": 1}')
+"""
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ BATCH = b"b"  # how to answer, as JSON, and an array, joined
 PART = b"q"  # how to answer, and rows of a batch, joined, which wait as long as it takes
 APART = b"t"  # two lists of names and a batch, joined: the batch is only taken apart
 # Answers of a model process.
-DONE = b"D"  # to the keeper: a long prediction is over; it is answered by DONE or TIMEOUT
+DONE = b"D"  # to the keeper: a long prediction is over; it answers DONE, CANCEL or TIMEOUT
 READY = b"R"  # it takes requests; the body has the facts about the model
 REFUSED = b"X"  # it cannot start; the body has the reason
 READ = b"H"  # the body has been read; an answer follows

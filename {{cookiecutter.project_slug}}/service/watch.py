@@ -47,7 +47,7 @@ class Watch:
     def __init__(self, app: Flask, fingerprint: str, links: str, origins: str) -> None:
         self.wsgi, self.fingerprint, self.links = app.wsgi_app, fingerprint, links
         self.routes = {rule.rule for rule in app.url_map.iter_rules()} - {STATIC}
-        self.origins = origins.split()
+        self.origins = origins.lower().split()  # as browsers write them
         # Browsers guess no media type, and send no referrer.
         self.headers = [
             ("Model-Fingerprint", fingerprint),

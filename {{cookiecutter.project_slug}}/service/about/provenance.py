@@ -69,7 +69,7 @@ def described() -> dict:
 
 def source() -> dict:
     """The revision of the code, and whether it was changed since: from the build, or from git."""
-    revision, changes = git("rev-parse", "HEAD"), git("status", "--porcelain")
+    revision, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files")
     dirty = UNKNOWN if changes is None else bool(changes)
     return {
         "revision": os.environ.get("IMAGE_REVISION") or revision or UNKNOWN,

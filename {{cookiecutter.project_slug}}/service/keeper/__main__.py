@@ -140,21 +140,32 @@ class Keeper:
         :raise NotReady: if it does not get ready
         :raise OSError, RuntimeError: if it cannot be started
         """
-        if changed := sorted(self.files - stamps()):
-            raise NotReady(f"{changed[0][0]} has changed since the start: start the service again.")
+        self.compare(self.files ^ stamps())
         if not self.facts:
             logger.info("The model loads, and answers its recorded examples.")
         door = os.fsdecode(self.door.getsockname())
         process = Process(self.settings, self.queue.fileno(), door)
         self.processes.add(process)
         try:
-            self.ready(process.load())
+            facts = process.load()
+            self.compare(self.files - stamps())  # but the model may have made a file of its own
+            self.ready(facts)
             process.popen.wait()
         finally:
             process.end()
             self.ended.append(process)
             self.processes.discard(process)
             process.tidy_up()
+
+    def compare(self, changed: set[tuple]) -> None:
+        """Stop where a file is not as it was at the start.
+
+        :raise Refused: if so, with its name
+        """
+        if changed:
+            raise Refused(
+                f"{min(changed)[0]} has changed since the start: start the service again."
+            )
 
     def ready(self, facts: dict) -> None:
         """Learn of the first process what the model is, and how many processes fit by its size."""
@@ -166,7 +177,7 @@ class Keeper:
         words = (wanted, machine.cores(), machine.memory() // 10**6, size // 10**6)
         text = "The number of model processes is %d (cores: %d; memory: %d MB; each: %d MB)."
         logger.info(text, *words)
-        self.facts = facts | {"processes": wanted}
+        self.facts, self.files = facts | {"processes": wanted}, stamps()
         self.is_known.set()
         for _ in range(wanted - 1):
             threading.Thread(target=self.keep, daemon=True).start()

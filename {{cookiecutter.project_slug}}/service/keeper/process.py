@@ -94,10 +94,14 @@ class Process:
         return json.loads(body)
 
     def finish(self, request: str) -> bytes:
-        """Take notice that a long prediction is over, which may not be stopped from now on."""
+        """Take notice that a long prediction is over, which may not be stopped from now on.
+
+        Say whether it was stopped because it took too long, or because nobody waits any more.
+        """
         with self.lock:
             self.done = request
-            return frames.TIMEOUT if self.is_late else frames.DONE
+            stopped = frames.TIMEOUT if self.is_late else frames.CANCEL
+            return stopped if self.stopped else frames.DONE
 
     def look(self, cancelled: Container[str]) -> None:
         """Write what it says into the log; stop a prediction that takes too long or is cancelled.
@@ -122,9 +126,9 @@ class Process:
         code = self.popen.wait()
         if code >= 0:
             return f"The model's process ended with exit code {code}"
-        name = signal.Signals(-code).name
-        hint = ", as when memory runs out" if name == "SIGKILL" else ""
-        return f"The model's process was ended by the signal {name}{hint}"
+        known = {one.value: one.name for one in signal.Signals}
+        hint = ", as when memory runs out" if -code == signal.SIGKILL else ""
+        return f"The model's process was ended by the signal {known.get(-code, -code)}{hint}"
 
     def end(self, seconds: float = 0) -> None:
         """Let the process end, or make it end, and all that it has started."""

@@ -100,25 +100,30 @@ def serve(door: str, model: Model, log: Log, connection: socket.socket, request:
     if frames.has_ended(connection):
         return
     begun, name = time.monotonic(), request[1]
-    answer, is_late = (frames.FAULT, b"", b"KeyboardInterrupt"), False
+    answer, outcome = (frames.FAULT, b"", b"KeyboardInterrupt"), frames.DONE
     model.tell = partial(connection.sendall, frames.pack(frames.READ))
     log.begin(name)
     try:
         answer = model.answer(*request)
-        is_late = time.monotonic() > begun + frames.BRIEF and was_late(door, name)
+        if time.monotonic() > begun + frames.BRIEF:
+            outcome = finished(door, name)
     except KeyboardInterrupt:  # the prediction had just ended
-        is_late = was_late(door, name)
+        outcome = finished(door, name)
     if connection.fileno() < 0:  # this is a process that the model has forked, at its end
         os._exit(0)
     log.end()
-    kind, note, body = (frames.TIMEOUT, b"", b"") if is_late else answer
-    frames.send(connection, frames.pack(kind, body, note))
+    kind, note, body = (frames.TIMEOUT, b"", b"") if outcome == frames.TIMEOUT else answer
+    try:
+        frames.send(connection, frames.pack(kind, body, note))
+    finally:
+        if outcome != frames.DONE:  # what the model was changing may be half done
+            os._exit(0)
     if len(request[2]) + len(body) // 10 >= frames.LARGE:
         machine.give_back()
 
 
-def was_late(door: str, name: bytes) -> bool:
-    """Tell the keeper that a prediction has ended, and learn whether it took too long.
+def finished(door: str, name: bytes) -> bytes:
+    """Tell the keeper that a prediction has ended, and learn whether it was stopped, and why.
 
     From then on the keeper interrupts nothing, so that no interrupt meets the next prediction. It
     interrupts none that ends sooner than after frames.BRIEF.
@@ -128,8 +133,8 @@ def was_late(door: str, name: bytes) -> bool:
         keeper.settimeout(frames.STALL)
         keeper.connect(door)
         keeper.sendall(frames.pack(frames.DONE, b"%d" % os.getpid(), name))
-        return frames.receive(keeper)[0] == frames.TIMEOUT
-    return False
+        return frames.receive(keeper)[0]
+    return frames.DONE
 
 
 def end_with(keeper: socket.socket) -> None:
