@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import PydanticSerializationError, SchemaSerializer
+from pydantic_core import PydanticSerializationError
 
 from service import frames
 from service.frames import Frame
@@ -40,7 +40,9 @@ class Model:
         rows = Annotated[list[contract.Input], Field(max_length=most_rows)]
         self.reader = Reader(contract.Input)
         self.read_rows = undisturbed()(reader(rows, hasty).validate_json)
-        self.write = partial(write, writer(contract.Output))
+        # Answers have been checked, and warnings would show their values in the log.
+        how = {"by_alias": True, "fallback": plain, "warnings": False}
+        self.write = partial(write, partial(writer(contract.Output).to_json, **how))
         self.seeds = seeds(contract.Input)
         self.tell = lambda: None  # says that a long body has been read
         self.is_awaited = lambda: False  # whether another request waits
@@ -171,14 +173,12 @@ def mixed(answers: list[Frame], columns: list[str]) -> Frame:
     return frames.MIXED, b"", frames.join([kind + body for kind, _, body in answers])
 
 
-def write(serializer: SchemaSerializer, outputs: object) -> bytes:
+def write(to_json: Callable, outputs: object) -> bytes:
     """Write answers as JSON; where `Output` allows any type, they may hold NumPy's and pandas'."""
     try:
-        return serializer.to_json(outputs, by_alias=True, fallback=plain)
+        return to_json(outputs)
     except PydanticSerializationError:
-        return serializer.to_json(
-            nulls(outputs, is_read=True), by_alias=True, fallback=plain, warnings=False
-        )
+        return to_json(nulls(outputs, is_read=True))
 
 
 def seeds(kind: type[BaseModel]) -> Sequence[int] | None:
