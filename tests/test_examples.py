@@ -36,7 +36,18 @@ def predict(inputs: Input) -> Output:
     return Output(curve=[inputs.x * 1000, inputs.x - 1])
 """
 
+NOTHING = """
+from pydantic import BaseModel, Field, RootModel
 
+class Input(BaseModel):
+    x: float = Field(examples=[-1.0])
+
+class Output(RootModel[float | None]):
+    pass
+
+def predict(inputs: Input) -> Output:
+    return Output(inputs.x if inputs.x > 0 else None)
+"""
 SERIES = """
 from pydantic import BaseModel
 
@@ -256,6 +267,23 @@ def test_a_request_alone_waits_until_its_answer_is_recorded(project, examples, s
     assert recorded == json.loads(written) | {"response": {"Value Squared": 49}}
     assert "né" in (examples / "seven.json").read_text("utf-8")
     assert sorted(path.suffix for path in examples.iterdir()) == [".json"] * 3
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_null_is_recorded_as_any_other(project, examples, serve):
+    swapped(project, NOTHING, records=False)
+    (examples / "none.json").write_text('{"request": {"x": -1}}')
+    assert "model/examples/none.json is recorded." in flask(project, "record").stdout
+    recorded = {"request": {"x": -1}, "response": None}
+    assert json.loads((examples / "none.json").read_text()) == recorded
+    assert "gives its recorded answer" in flask(project, "record").stdout
+    with serve(project) as server:
+        assert json.loads(server.get("/examples").body) == {"none": recorded}
+        assert b"Answer to none" in server.get("/").body
+    own = run_module(project, "pytest", "-q")
+    assert own.returncode == 0, own.stdout
+    (examples / "none.json").write_text('{"request": {"x": 1}, "response": null}')
+    assert "the answer is 1.0, recorded as null." in refused_start(project)
 
 
 @pytest.mark.slow

@@ -30,6 +30,11 @@ class Example(BaseModel, extra="forbid"):
     note: str = ""
     skip: list[str] = []  # fields of the answer whose values may differ, such as a drawn picture
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the file has an answer, which may be null."""
+        return "response" in self.model_fields_set
+
 
 STRICT = reader(Example)  # refuses numbers that are not finite
 
@@ -58,7 +63,7 @@ def justify(name: str, example: Example) -> None:
     place, way_out = f"model/examples/{name}", 'write down why, as "note"'
     has = example.response if isinstance(example.response, dict) else ()
     strange = [field for field in example.skip if field not in has]
-    if strange and example.response is not None:
+    if strange and example.is_recorded:
         sys.exit(f'{place}: "skip" names fields that the answer does not have: {strange}.')
     if example.skip and not example.note.strip():
         sys.exit(f'{place}: "skip" leaves fields out of the comparison: {way_out}.')
@@ -77,7 +82,7 @@ def examples() -> dict[str, Example]:
 
 def recorded() -> dict[str, Example]:
     """Read the examples that have their answer, by name."""
-    return {name: one for name, one in examples().items() if one.response is not None}
+    return {name: one for name, one in examples().items() if one.is_recorded}
 
 
 def answer_to(name: str, example: Example, ask: Callable) -> Any:
@@ -111,7 +116,7 @@ def faults(known: dict[str, Example], ask: Callable) -> list[str]:
         except SystemExit as reason:
             found.append(str(reason))
             continue
-        if example.response is not None and value.outcome != "OK":
+        if example.is_recorded and value.outcome != "OK":
             found.append(f"model/examples/{name}.json: {value}.")
             has_drifted = True
     return [*found, DRIFTED] if has_drifted else found
