@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from service.files import names
 from service.pool import started
 from service.proof import weights
-from service.proof.examples import STRICT, Example, recorded, worst
+from service.proof.examples import Example, parsed, recorded, worst
 from service.settings import settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -117,10 +117,10 @@ def tags() -> dict[Version, str]:
 
 def tagged(tag: str) -> dict[str, Example]:
     """Read the recorded examples of a version from git."""
-    listed, found = git("ls-tree", "--name-only", tag, "model/examples/") or "", {}
-    for name in filter(re.compile(r".*/[^./][^/]*\.json").fullmatch, listed.splitlines()):
+    listed, found = git("ls-tree", "-z", "--name-only", tag, "model/examples/") or "", {}
+    for name in filter(re.compile(r".*/[^./][^/]*\.json").fullmatch, listed.split("\0")):
         try:
-            example = STRICT.validate_json(git("show", f"{tag}:./{name}"))
+            example = parsed((git("show", f"{tag}:./{name}") or "").encode())
         except ValidationError:
             continue  # of a form that this version does not know
         if example.is_recorded:

@@ -39,12 +39,20 @@ class Example(BaseModel, extra="forbid"):
 STRICT = reader(Example)  # refuses numbers that are not finite
 
 
+def parsed(text: bytes) -> Example:
+    """Read the text of a file, with or without a byte order mark.
+
+    :raise ValidationError: if it is no example
+    """
+    return STRICT.validate_json(text.removeprefix(BOM_UTF8))
+
+
 def read(path: Path) -> Example:
     """Read a file, or stop with its name, the place and the reason."""
     if path.exists() and not (path.is_file() or path.is_dir()):  # reading it might never end
         sys.exit(f"model/examples/{path.name} is a pipe or a device: put a file in its place.")
     try:
-        example = STRICT.validate_json(path.read_bytes().removeprefix(BOM_UTF8))
+        example = parsed(path.read_bytes())
     except OSError as error:
         sys.exit(f"model/examples/{path.name} cannot be read: {error.strerror}.")
     except ValidationError as error:
