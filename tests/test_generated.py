@@ -2103,6 +2103,11 @@ def test_a_picture_that_an_answer_lacks_is_not_acceptable(services, other):
     assert (answer.status_code, answer.data) == (HTTPStatus.OK, b"image")
     missing = client.get("/api?is_drawn=false", headers=headers)
     assert missing.status_code == HTTPStatus.NOT_ACCEPTABLE, missing.text
+    both = {"Accept": "image/png, application/json;q=0.5"}
+    assert client.get("/api", headers=both).data == b"image"
+    found = client.get("/api?is_drawn=false", headers=both)
+    assert (found.status_code, found.mimetype) == (HTTPStatus.OK, JSON)
+    assert "Content-Security-Policy" not in found.headers
     answers = client.get("/openapi.json").json["paths"]["/api"]["get"]["responses"]["200"]
     assert "image/png" in answers["content"]
 
