@@ -18,6 +18,7 @@ EMPTY = 'first put {"request": …} into model/examples/a.json'
 NONE = f"No example is recorded. Type: make record. If model/examples/ has no file yet, {EMPTY}."
 DRIFTED = """Mend the model (one that draws numbers needs a field seed: int | None = None) \
 or, if the new answers are right, type: make record"""
+ENDLESS = "give another request. An integer of more than 4300 digits cannot be recorded."
 LATE = "The model took longer than MODEL_TIMEOUT allows."
 
 
@@ -103,7 +104,10 @@ def answer_to(name: str, example: Example, ask: Callable) -> Any:
         sys.exit(f"model/examples/{name}.json: correct the request or the model. {reason}")
     if seed and example.request.get("seed") is None:
         sys.exit(f'model/examples/{name}.json: give the request a "seed", or no answer is final.')
-    return json.loads(body)
+    try:
+        return json.loads(body)
+    except ValueError:  # which this means
+        sys.exit(f"model/examples/{name}.json: {ENDLESS}")
 
 
 def worst(example: Example, got: Any) -> Deviation:
