@@ -36,7 +36,30 @@ def predict(inputs: Input) -> Output:
     return Output(curve=[inputs.x * 1000, inputs.x - 1])
 """
 
+NOTHING = """
+from pydantic import BaseModel, Field, RootModel
 
+class Input(BaseModel):
+    x: float = Field(examples=[-1.0])
+
+class Output(RootModel[float | None]):
+    pass
+
+def predict(inputs: Input) -> Output:
+    return Output(inputs.x if inputs.x > 0 else None)
+"""
+POWER = """
+from pydantic import BaseModel, Field
+
+class Input(BaseModel):
+    x: int = Field(examples=[2])
+
+class Output(BaseModel):
+    powers: list[int]
+
+def predict(inputs: Input) -> Output:
+    return Output(powers=[10**inputs.x, -(10**inputs.x)])
+"""
 SERIES = """
 from pydantic import BaseModel
 
@@ -256,6 +279,40 @@ def test_a_request_alone_waits_until_its_answer_is_recorded(project, examples, s
     assert recorded == json.loads(written) | {"response": {"Value Squared": 49}}
     assert "né" in (examples / "seven.json").read_text("utf-8")
     assert sorted(path.suffix for path in examples.iterdir()) == [".json"] * 3
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_null_is_recorded_as_any_other(project, examples, serve):
+    swapped(project, NOTHING, records=False)
+    (examples / "none.json").write_text('{"request": {"x": -1}}')
+    assert "model/examples/none.json is recorded." in flask(project, "record").stdout
+    recorded = {"request": {"x": -1}, "response": None}
+    assert json.loads((examples / "none.json").read_text()) == recorded
+    assert "gives its recorded answer" in flask(project, "record").stdout
+    with serve(project) as server:
+        assert json.loads(server.get("/examples").body) == {"none": recorded}
+        assert b"Answer to none" in server.get("/").body
+    own = run_module(project, "pytest", "-q")
+    assert own.returncode == 0, own.stdout
+    (examples / "none.json").write_text('{"request": {"x": 1}, "response": null}')
+    assert "the answer is 1.0, recorded as null." in refused_start(project)
+
+
+@pytest.mark.slow
+def test_an_integer_that_is_too_long_to_be_recorded_is_said_so(project, examples):
+    swapped(project, POWER, records=False)
+    (examples / "a.json").write_text('{"request": {"x": 4300}}')
+    (examples / "b.json").write_text('{"request": {"x": 4299}}')
+    said = "An integer of more than 4300 digits cannot be recorded."
+    result = flask(project, "record")
+    assert result.stderr == f"model/examples/a.json: give another request. {said}\n"
+    assert "model/examples/b.json is recorded." in result.stdout
+    assert "model/examples/b.json gives its recorded answer." in flask(project, "record").stdout
+    assert str(10**4299) in (examples / "b.json").read_text()
+    assert flask(project, "routes").returncode == 0
+    text = (examples / "b.json").read_text().replace("4299\n", "4300\n")
+    (examples / "b.json").write_text(text)
+    assert f"model/examples/b.json: give another request. {said}" in refused_start(project)
 
 
 @pytest.mark.slow

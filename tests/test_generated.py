@@ -1036,7 +1036,8 @@ def test_a_decimal_keeps_its_digits_as_a_text_and_the_description_says_so(servic
 @pytest.mark.parametrize("path", ["/api?x=%C3%A9", "/openapi.json", "/examples", "/"])
 def test_what_people_read_has_its_letters_as_they_are(services, path):
     app, _ = services("class Input(BaseModel):\n    x: str = Field('é', examples=['é'])\n")
-    example = SimpleNamespace(request={"x": "é"}, response={"x": "é"}, note="é")
+    known = {"request": {"x": "é"}, "response": {"x": "é"}, "note": "é"}
+    example = SimpleNamespace(**known, is_recorded=True)
     app.extensions["page"].examples = {"a": example}
     text = app.test_client().get(path).text
     assert "\\u00e9" not in text and ("é" in text or path == "/examples")
@@ -1055,9 +1056,37 @@ def test_an_input_that_takes_any_name_takes_it_in_a_link_and_a_table_too(service
     assert client.post("/api", json=expected).json["given"] == expected
     assert client.get("/api?x=1&Fe=.5").json["given"] == expected
     assert client.get("/api?x=1&Fe=a").json["errors"] == {"Fe": "Input should be a valid number"}
-    table = client.post("/api/batch?keep=id", data="id,x,Fe\na,1,.5\n", content_type="text/csv")
+    table = client.post("/api/batch", data="x,Fe\n1,.5\n", content_type="text/csv")
     (row,) = csv.DictReader(io.StringIO(table.text))
-    assert (row["id"], json.loads(row["given"])) == ("a", expected)
+    assert json.loads(row["given"]) == expected
+
+
+def test_such_an_input_also_gets_what_is_kept(services):
+    client = services(OPEN)[0].test_client()
+    expected = {"x": 1, "Fe": 0.5}
+    (row,) = client.post("/api/batch?keep=Fe", json=[expected]).json
+    assert row == {"Fe": 0.5, "given": expected}
+    table = client.post("/api/batch?keep=Fe", data="x,Fe\n1,.5\n", content_type="text/csv")
+    (row,) = csv.DictReader(io.StringIO(table.text))
+    assert (row["Fe"], json.loads(row["given"])) == (".5", expected)
+
+
+@pytest.mark.parametrize("header", ["x,Fe,Fe", "Fe,Fe", "Fe,x,C,Fe"])
+def test_such_an_input_has_no_column_twice(services, header):
+    client = services(OPEN)[0].test_client()
+    data = f"{header}\n{header.replace('Fe', '1').replace('x', '1').replace('C', '1')}\n"
+    answer = client.post("/api/batch", data=data, content_type="text/csv")
+    assert (answer.status_code, answer.json.get("errors")) == (422, {"Fe": "Name it once"})
+
+
+@pytest.mark.parametrize("output", ['BaseModel, extra="allow"', "RootModel[dict[str, Input]]"])
+def test_nothing_is_kept_beside_an_answer_that_may_have_any_name(services, output):
+    tail = f"class Output({output}):\n    {'given: Input' if 'extra' in output else 'pass'}\n"
+    tail += "def predict(inputs: Input) -> Output:\n    return Output(**{'given': inputs})\n"
+    client = services(OPEN, tail)[0].test_client()
+    assert client.post("/api/batch", json=[{"x": 1}]).json == [{"given": {"x": 1}}]
+    refused = client.post("/api/batch?keep=id", json=[{"x": 1, "id": 1}])
+    assert refused.status_code == 422 and "members of any name" in refused.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -2104,6 +2133,11 @@ def test_a_picture_that_an_answer_lacks_is_not_acceptable(services, other):
     assert (answer.status_code, answer.data) == (HTTPStatus.OK, b"image")
     missing = client.get("/api?is_drawn=false", headers=headers)
     assert missing.status_code == HTTPStatus.NOT_ACCEPTABLE, missing.text
+    both = {"Accept": "image/png, application/json;q=0.5"}
+    assert client.get("/api", headers=both).data == b"image"
+    found = client.get("/api?is_drawn=false", headers=both)
+    assert (found.status_code, found.mimetype) == (HTTPStatus.OK, JSON)
+    assert "Content-Security-Policy" not in found.headers
     answers = client.get("/openapi.json").json["paths"]["/api"]["get"]["responses"]["200"]
     assert "image/png" in answers["content"]
 

@@ -107,7 +107,7 @@ MUTATIONS = {
     "service/about/templates/facts.html": ("{{ shown(facts[name]) }}", "", "provenance"),
     "service/about/templates/prose.html": ("{{ piece | urlize }}", "{{ piece | safe }}", "page"),
     "service/proof/comparison.py": ("Field(1e-5", "Field(1e-3", "comparison"),
-    "service/proof/examples.py": ("response is not None}", "response is None}", "examples"),
+    "service/proof/examples.py": ("if one.is_recorded}", "if not one.is_recorded}", "examples"),
     "Dockerfile": ('version="0.1.0"', 'version="0.2.0"', "identity"),
     "compose.yaml": (":0.1.0", ":0.2.0", "identity"),
     "deploy/Caddyfile": ("service 5000", "service 5001", "identity"),

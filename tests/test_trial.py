@@ -334,6 +334,15 @@ def test_the_recorded_answers_say_what_step_a_version_is(released, name):
 
 
 @pytest.mark.slow
+def test_an_example_is_compared_whatever_its_name_and_its_byte_order_mark(released):
+    path = released / "model/examples/two.json"
+    path.with_name("zwei größer.json").write_text(f"\ufeff{path.read_text('utf-8')}", "utf-8")
+    git(released, "add", "model")
+    answers(released, lambda one: None)
+    assert "All 3 recorded answers are those of v0.1.0." in version(released).stdout
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["0.1.1", "0.1.0", "0.2.0+local", "1!0.2.0", "new"])
 def test_a_step_that_is_too_small_is_refused_and_nothing_is_written(released, number):
     answers(released, CHANGES["an answer"][0])

@@ -240,7 +240,7 @@ def test_what_is_kept_has_no_name_that_an_answer_has(client, served, sample, tak
     table, error = as_csv(served, sample), served.table[-1]
     for name in ("row", "status", "detail", "errors"):
         response = client.post(f"/api/batch?keep={name}", json=[sample | {name: 1}])
-        assert response.status_code == 422 and "must have names, and others" in response.text
+        assert response.status_code == 422 and "have these names already" in response.text
     response = client.post(f"/api/batch?keep={error}", data=table, content_type="text/csv")
     assert response.status_code == 422 and f", {error}." in response.json["detail"]
 

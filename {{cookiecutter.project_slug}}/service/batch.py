@@ -40,8 +40,10 @@ def kept(model: ServedModel, kind: str) -> list[str]:
     found = [name for text in query().get("keep", []) for name in text.split(",") if name]
     names = list(dict.fromkeys(found))
     taken = model.table if kind == tables.CSV else [*model.columns, *REFUSAL]
-    if names and (not model.columns or set(names) & set(taken)):
-        abort(422, f"keep: the answers must have names, and others: {', '.join(taken)}.")
+    if names and not model.is_fixed:
+        abort(422, "keep: not here, as an answer may be no object, or have members of any name.")
+    if set(names) & set(taken):
+        abort(422, f"keep: the answers have these names already: {', '.join(taken)}.")
     if len(names) > MOST:
         abort(422, f"keep: name at most {MOST} columns or members, not {len(names)}.")
     return names
@@ -72,7 +74,7 @@ def apart(
     :raise 413: if it has too many rows
     :raise 422: if it is no array
     """
-    names = [*keep], [name for name in keep if name not in model.named]
+    names = [*keep], [name for name in keep if not (name in model.named or model.more)]
     parts = [json.dumps(some).encode() for some in names]
     kind, _, found = model.ask(frames.APART, frames.join([*parts, body]))
     if kind == frames.INVALID:

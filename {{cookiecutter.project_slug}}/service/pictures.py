@@ -2,6 +2,7 @@
 
 import base64
 from contextlib import suppress
+from functools import cache, partial
 
 from flask import abort, request
 from pydantic_core import from_json
@@ -42,30 +43,39 @@ class Picture:
         alone = dict.fromkeys(BEGINNINGS, *files) if len(files) == 1 else {}
         self.names = self.declared or alone
 
-    def wanted(self) -> str:
-        """Give the media type of the file that the caller would rather have than JSON, if any.
+    def wanted(self) -> list[str]:
+        """Give the media types that the caller takes, the best first; none behind JSON.
 
-        :raise 406: if the caller takes neither
+        :raise 406: if the caller takes none
         """
-        if not any(map(accepts, self.names)):
+        left, found = [JSON, *filter(accepts, self.names)], []
+        if left == [JSON]:
             accept(JSON)
-            return ""
-        is_any = request.environ.get("HTTP_ACCEPT", "*/*") == "*/*"
-        kind = request.accept_mimetypes.best_match([JSON, *self.names])
-        return "" if is_any or kind == JSON else kind
+        while JSON in left and (best := request.accept_mimetypes.best_match(left)):
+            found.append(left.pop(left.index(best)))
+        return found or [JSON]
 
-    def taken(self, answer: bytes, kind: str) -> tuple[bytes, str]:
-        """Take the file of a media type out of an answer, with the type that it really has.
+    def taken(self, answer: bytes, wanted: list[str]) -> tuple[bytes, str]:
+        """Give an answer as the first of some media types that it has: its JSON, or a file in it.
 
-        :raise 406: if it is none that the caller takes
+        :raise 406: if it has none
         """
-        name, data = self.names[kind], b""
-        with suppress(LookupError, TypeError, ValueError):  # an answer may have no such file
-            text = from_json(answer)[name]
-            parts = turns(text[start : start + PART] for start in range(0, len(text), PART))
-            data = b"".join(base64.b64decode(part, validate=True) for part in parts)
-        found = [kind for kind in BEGINNINGS if data.lstrip().startswith(BEGINNINGS[kind])]
-        kind = (kind if self.declared else (found or [""])[0]) if data else ""
-        if not kind or not accepts(kind):
-            abort(406, f"{name} is {kind or 'no picture'} in this answer. Ask for {JSON}.")
-        return data, kind
+        files = cache(partial(file, answer))
+        for kind in wanted:
+            if kind == JSON:
+                return answer + b"\n", kind
+            data = files(self.names[kind])
+            if data and (self.declared or data.lstrip().startswith(BEGINNINGS[kind])):
+                return data, kind
+        names = dict.fromkeys(self.names[kind] for kind in wanted)
+        told = f"{' or '.join(wanted)} in {', '.join(names)}"
+        abort(406, f"This answer has no {told}. Ask for {JSON}.")
+
+
+def file(answer: bytes, name: str) -> bytes:
+    """Take a file out of an answer; nothing where it has no such file."""
+    with suppress(LookupError, TypeError, ValueError):
+        text = from_json(answer)[name]
+        parts = turns(text[start : start + PART] for start in range(0, len(text), PART))
+        return b"".join(base64.b64decode(part, validate=True) for part in parts)
+    return b""

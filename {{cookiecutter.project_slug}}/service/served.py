@@ -65,8 +65,9 @@ class ServedModel:
         is_row = all(names) and not self.schemas.takes_null(facts["output"])
         self.columns = list(dict.fromkeys(chain.from_iterable(names))) if is_row else []
         self.table = [*self.columns, error_column(self.columns)]
-        is_fixed = bool(self.columns) and not any(one.get("additionalProperties") for one in gives)
-        self.takes_tables = self.is_linkable and is_fixed
+        is_open = any(one.get("additionalProperties") for one in gives)
+        self.is_fixed = bool(self.columns) and not is_open
+        self.takes_tables = self.is_linkable and self.is_fixed
 
     def ask(self, kind: bytes, body: bytes) -> Frame:
         """Let a model process answer, as long as the caller of this request waits."""

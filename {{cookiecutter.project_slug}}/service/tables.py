@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 
@@ -37,8 +38,7 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
         raise model.refusal(wrong, {"header": header})
     # No field where a column is only handed through
     columns = {
-        name: (f"{json.dumps(name)}: ", model.named.get(name, None if name in keep else model.more))
-        for name in header
+        name: (f"{json.dumps(name)}: ", model.named.get(name, model.more)) for name in header
     }
     room = model.settings["MAX_CONTENT_LENGTH"] + GROWTH * len(body)
     for line in found:
@@ -53,10 +53,12 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
 def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, str]:
     """Say what is wrong with a header, by name."""
     known = {*model.named, *keep}
-    first = header[: len(known) + 1]  # of a longer one, at least one is wrong
+    # Of a longer one, at least one is wrong, but where `Input` takes any name.
+    first = header if model.more else header[: len(known) + 1]
+    counted = Counter(first)
     hint = "No such field; separate names by commas, or name a column that is no input in ?keep="
     wrong = {name: hint for name in first if not (name in known or model.more)}
-    wrong |= {name: "Name it once" for name in first if first.count(name) > 1}
+    wrong |= {name: "Name it once" for name in first if counted[name] > 1}
     needed = dict.fromkeys(model.required, "Field required in the header")
     needed |= dict.fromkeys(keep, "Named in ?keep=, and not in the header")
     given = {*header, *(model.others.get(name, name) for name in header)}

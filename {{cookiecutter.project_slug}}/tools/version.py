@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from service.files import names
 from service.pool import started
 from service.proof import weights
-from service.proof.examples import STRICT, Example, examples, worst
+from service.proof.examples import Example, parsed, recorded, worst
 from service.settings import settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -76,7 +76,7 @@ def demanded(tag: str | None) -> tuple[str, list[str]]:
         reasons = [said, "If one did, this is a new major version."]
         is_new = git("rev-parse", "HEAD") is None
         return "patch", [*reasons, *["Before the tag: git init && git add --all"] * is_new]
-    before, now = tagged(tag), examples()
+    before, now = tagged(tag), recorded()
     found = [difference(name, one, now.get(name)) for name, one in before.items()]
     steps = [step for step, _ in found]
     reasons = [f"model/examples/{reason}" for _, reason in found if reason]
@@ -117,13 +117,13 @@ def tags() -> dict[Version, str]:
 
 def tagged(tag: str) -> dict[str, Example]:
     """Read the recorded examples of a version from git."""
-    listed, found = git("ls-tree", "--name-only", tag, "model/examples/") or "", {}
-    for name in filter(re.compile(r".*/[^./][^/]*\.json").fullmatch, listed.splitlines()):
+    listed, found = git("ls-tree", "-z", "--name-only", tag, "model/examples/") or "", {}
+    for name in filter(re.compile(r".*/[^./][^/]*\.json").fullmatch, listed.split("\0")):
         try:
-            example = STRICT.validate_json(git("show", f"{tag}:./{name}"))
+            example = parsed((git("show", f"{tag}:./{name}") or "").encode())
         except ValidationError:
             continue  # of a form that this version does not know
-        if example.response is not None:
+        if example.is_recorded:
             found[Path(name).stem] = example
     return found
 

@@ -18,6 +18,7 @@ EMPTY = 'first put {"request": …} into model/examples/a.json'
 NONE = f"No example is recorded. Type: make record. If model/examples/ has no file yet, {EMPTY}."
 DRIFTED = """Mend the model (one that draws numbers needs a field seed: int | None = None) \
 or, if the new answers are right, type: make record"""
+ENDLESS = "give another request. An integer of more than 4300 digits cannot be recorded."
 LATE = "The model took longer than MODEL_TIMEOUT allows."
 
 
@@ -30,8 +31,21 @@ class Example(BaseModel, extra="forbid"):
     note: str = ""
     skip: list[str] = []  # fields of the answer whose values may differ, such as a drawn picture
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the file has an answer, which may be null."""
+        return "response" in self.model_fields_set
+
 
 STRICT = reader(Example)  # refuses numbers that are not finite
+
+
+def parsed(text: bytes) -> Example:
+    """Read the text of a file, with or without a byte order mark.
+
+    :raise ValidationError: if it is no example
+    """
+    return STRICT.validate_json(text.removeprefix(BOM_UTF8))
 
 
 def read(path: Path) -> Example:
@@ -39,7 +53,7 @@ def read(path: Path) -> Example:
     if path.exists() and not (path.is_file() or path.is_dir()):  # reading it might never end
         sys.exit(f"model/examples/{path.name} is a pipe or a device: put a file in its place.")
     try:
-        example = STRICT.validate_json(path.read_bytes().removeprefix(BOM_UTF8))
+        example = parsed(path.read_bytes())
     except OSError as error:
         sys.exit(f"model/examples/{path.name} cannot be read: {error.strerror}.")
     except ValidationError as error:
@@ -58,7 +72,7 @@ def justify(name: str, example: Example) -> None:
     place, way_out = f"model/examples/{name}", 'write down why, as "note"'
     has = example.response if isinstance(example.response, dict) else ()
     strange = [field for field in example.skip if field not in has]
-    if strange and example.response is not None:
+    if strange and example.is_recorded:
         sys.exit(f'{place}: "skip" names fields that the answer does not have: {strange}.')
     if example.skip and not example.note.strip():
         sys.exit(f'{place}: "skip" leaves fields out of the comparison: {way_out}.')
@@ -77,7 +91,7 @@ def examples() -> dict[str, Example]:
 
 def recorded() -> dict[str, Example]:
     """Read the examples that have their answer, by name."""
-    return {name: one for name, one in examples().items() if one.response is not None}
+    return {name: one for name, one in examples().items() if one.is_recorded}
 
 
 def answer_to(name: str, example: Example, ask: Callable) -> Any:
@@ -90,7 +104,10 @@ def answer_to(name: str, example: Example, ask: Callable) -> Any:
         sys.exit(f"model/examples/{name}.json: correct the request or the model. {reason}")
     if seed and example.request.get("seed") is None:
         sys.exit(f'model/examples/{name}.json: give the request a "seed", or no answer is final.')
-    return json.loads(body)
+    try:
+        return json.loads(body)
+    except ValueError:  # which this means
+        sys.exit(f"model/examples/{name}.json: {ENDLESS}")
 
 
 def worst(example: Example, got: Any) -> Deviation:
@@ -111,7 +128,7 @@ def faults(known: dict[str, Example], ask: Callable) -> list[str]:
         except SystemExit as reason:
             found.append(str(reason))
             continue
-        if example.response is not None and value.outcome != "OK":
+        if example.is_recorded and value.outcome != "OK":
             found.append(f"model/examples/{name}.json: {value}.")
             has_drifted = True
     return [*found, DRIFTED] if has_drifted else found

@@ -29,9 +29,9 @@ def record(yes: bool) -> None:
                 continue
             value, place = worst(example, got), f"model/examples/{name}.json"
             question = f"{place}: {value}. Overwrite the recorded answer?"
-            if value.outcome == "OK":
+            if example.is_recorded and value.outcome == "OK":
                 print(f"{place} gives its recorded answer.")
-            elif example.response is None or yes or click.confirm(question):
+            elif not example.is_recorded or yes or click.confirm(question):
                 write(f"{name}.json", example.model_copy(update={"response": got}))
                 print(f"{place} is recorded.")
     sys.exit("\n".join(faults) or 0)
