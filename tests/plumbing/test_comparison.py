@@ -74,6 +74,26 @@ def test_a_difference_is_said_with_what_was_expected_and_by_how_much():
     assert str(text) == 'the answer is "e", recorded as "é"'
 
 
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        ({"x": [1.0, 2.0], "y": 3, "n": 6}, "missing; 1 more differs: y is 3, recorded as 2"),
+        ({"x": [1.5, 3.0], "y": 2}, "; 1 more differs"),
+        ({"x": [9.0, 3.0], "y": 3}, "; 2 more differ"),
+        (
+            {"x": [9.0, 3.0], "y": "2", "n": 6},
+            'y is "2", recorded as 2; 3 more differ, most of all x[0] is 9.0, recorded as 1.0, off',
+        ),
+        ({"x": [1.0], "y": 2, "n": 6}, "recorded as 2.0; 1 more differs"),
+    ],
+)
+def test_other_values_that_differ_are_counted_and_the_gravest_value_is_named_beside_a_form(
+    got, said
+):
+    wrong = Tolerance().worst({"x": [1.0, 2.0], "y": 2}, got)
+    assert said in str(wrong)
+
+
 DRAWN = {"request": {}, "response": {"map": "iVBORw==", "mass": 2.0}, "skip": ["map"]}
 
 
