@@ -1,6 +1,7 @@
 """The comparison of an answer with the recorded one: what differs, where and by how much."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -8,6 +9,9 @@ from pydantic import BaseModel, Field
 
 from service.words import shorten
 
+# How a PNG, JPEG or SVG picture, or a PDF, begins as JSON: in base64, and SVG as text too
+PICTURE = re.compile('"(iVBORw0KGgo|/9j/|PHN2Zy|PD94bWwg|JVBERi0|<svg|<[?]xml )').match
+SKIP = '; a picture may be left out by "skip" (docs/proof.md)'
 MISSING = object()  # stands for a member that is not there; null is a value
 
 
@@ -26,6 +30,7 @@ class Deviation(NamedTuple):
     def __str__(self) -> str:
         """Name the value, say how far a float is off, and what else differs."""
         said = f"{self.path or 'the answer'} is {self.got}, recorded as {self.expected}"
+        said += SKIP if self.outcome == "VALUE" and PICTURE(self.expected) else ""
         off = f", off by {self.size:.2e} of the scale ({self.allowed:.2e} allowed)"
         s, most = ("s", ": ") if self.others == 1 else ("", ", most of all ")
         more = f"; {self.others} more differ{s}" if self.others else ""
