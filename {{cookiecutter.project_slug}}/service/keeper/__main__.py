@@ -143,7 +143,7 @@ class Keeper:
         if changed := sorted(self.files - stamps()):
             raise NotReady(f"{changed[0][0]} has changed since the start: start the service again.")
         if not self.facts:
-            logger.info("The model loads, and answers its recorded examples.")
+            logger.info("The model is loading; then it answers its recorded examples.")
         door = os.fsdecode(self.door.getsockname())
         process = Process(self.settings, self.queue.fileno(), door)
         self.processes.add(process)
