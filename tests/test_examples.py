@@ -362,7 +362,7 @@ def test_a_model_that_fails_on_an_example_stops_the_start_and_names_it(project):
     assert "model/examples/two.json: correct the request or the model." in said
     assert "model/examples/very-large.json: correct the request or the model." in said
     assert "ZeroDivisionError" in said
-    assert "The model loads, and answers its recorded examples." in said
+    assert "The model is loading; then it answers its recorded examples." in said
 
 
 def test_an_example_that_has_no_answer_keeps_no_other_from_being_recorded(project, examples):

@@ -105,6 +105,10 @@ def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothin
         assert trial.said().count("type: make record") == 1
 
 
+# A type that pydantic does not know, as np.ndarray is
+UNSAID = "import pydantic\n\nclass Made(pydantic.BaseModel):\n    numbers: range\n\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "sentence"),
@@ -112,6 +116,7 @@ def test_a_saved_change_is_served_and_a_changed_answer_is_shown_and_stops_nothin
         ("import no_such_module\n", "model/ imports no_such_module, which is not installed"),
         ("x = = 2\n", "SyntaxError: invalid syntax"),
         ("raise SystemExit(3)\n", "SystemExit: 3"),
+        (UNSAID, "Made.numbers is <class 'range'>, which JSON cannot say: write float"),
         (
             "from model.pendulum import swing\n",
             "imports model.pendulum, which has no file in model/.",
@@ -126,6 +131,7 @@ def test_a_model_that_cannot_be_imported_is_shown_and_waited_for(project, trying
     change(project, "from pydantic", f"{fault}from pydantic")
     with trying(project) as trial:
         wait_for(trial.log, "It is tried again when a file of it is saved.", 60)
+        assert "arbitrary_types_allowed" not in trial.said()
         assert sentence in trial.said() and sentence.encode() in trial.answer()
         change(project, fault, "")
         wait_until(trial.is_square)
@@ -227,6 +233,14 @@ def test_what_stops_the_service_is_said_once_after_the_owners_own_tests(project)
     assert result.returncode != 0
     assert "tests/test_model.py .........." in result.stdout
     assert result.stdout.count("model/__init__.py must export Output") == 1
+
+
+@pytest.mark.slow
+def test_a_field_that_json_cannot_say_is_named_without_a_traceback(project):
+    change(project, "from pydantic", f"{UNSAID}from pydantic")
+    result = own_tests(project)
+    assert result.returncode != 0 and "Traceback" not in result.stdout, result.stdout
+    assert result.stdout.count("Made.numbers is <class 'range'>, which JSON cannot say") == 1
 
 
 @pytest.mark.slow

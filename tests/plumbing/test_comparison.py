@@ -1,9 +1,11 @@
 """What counts as the recorded answer, and how the difference is named."""
 
 import json
+from base64 import b64encode
 
 import pytest
 
+from service.pictures import BEGINNINGS
 from service.proof.comparison import Tolerance
 from service.proof.examples import Example, justify, worst
 
@@ -72,6 +74,39 @@ def test_a_difference_is_said_with_what_was_expected_and_by_how_much():
     assert str(value) == f"y is 2.5, recorded as 2.0, {how_far}"
     text = Tolerance().worst("é", "e")
     assert str(text) == 'the answer is "e", recorded as "é"'
+
+
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        ({"x": [1.0, 2.0], "y": 3, "n": 6}, "missing; 1 more differs: y is 3, recorded as 2"),
+        ({"x": [1.5, 3.0], "y": 2}, "; 1 more differs"),
+        ({"x": [9.0, 3.0], "y": 3}, "; 2 more differ"),
+        (
+            {"x": [9.0, 3.0], "y": "2", "n": 6},
+            'y is "2", recorded as 2; 3 more differ, most of all x[0] is 9.0, recorded as 1.0, off',
+        ),
+        ({"x": [1.0], "y": 2, "n": 6}, "recorded as 2.0; 1 more differs"),
+    ],
+)
+def test_other_values_that_differ_are_counted_and_the_gravest_value_is_named_beside_a_form(
+    got, said
+):
+    wrong = Tolerance().worst({"x": [1.0, 2.0], "y": 2}, got)
+    assert said in str(wrong)
+
+
+@pytest.mark.parametrize("start", sum(BEGINNINGS.values(), ()))
+def test_where_a_picture_differs_the_way_to_leave_it_out_is_said(start):
+    old, new = (b64encode(start + b" version='1'" + end).decode() for end in (b"old", b"new"))
+    said = str(Tolerance().worst({"map": old, "mass": 2.0}, {"map": new, "mass": 2.0}))
+    assert said.startswith("map is ") and said.endswith('by "skip" (docs/proof.md)')
+    assert "skip" not in str(Tolerance().worst({"map": old}, {}))
+
+
+def test_a_picture_that_is_text_may_be_left_out_too_and_no_other_text():
+    said = [str(Tolerance().worst(text, "x")) for text in ("<svg a='1'/>", "svg")]
+    assert ["skip" in one for one in said] == [True, False]
 
 
 DRAWN = {"request": {}, "response": {"map": "iVBORw==", "mass": 2.0}, "skip": ["map"]}

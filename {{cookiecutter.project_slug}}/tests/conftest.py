@@ -1,6 +1,7 @@
 """What the tests share: a client of the service, behind which a model process answers."""
 
 import json
+import re
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -23,15 +24,15 @@ SAID: set[str] = set()  # the reasons to stop that are shown already
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator:
-    """Say once, in its sentence, what is wrong with an example or which package is missing.
+    """Say once, in its sentence, what is wrong with an example or keeps the model from loading.
 
     All other tests still run.
     """
     try:
         report = yield
-        if "ModuleNotFoundError" in report.longreprtext:
+        if re.search("ModuleNotFoundError|PydanticSchemaGenerationError", report.longreprtext):
             with suppress(Exception):
-                exported()  # which stops with the sentence if the model lacks the package
+                exported()  # which stops with the sentence if the fault is the model's
         return report
     except SystemExit as stop:
         reason = str(stop.code)

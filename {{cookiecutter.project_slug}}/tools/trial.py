@@ -74,7 +74,7 @@ def served() -> Callable:
         del os.environ["PYTHONBREAKPOINT"]
         return create_app(SETTINGS, pool=model)
     except (Exception, SystemExit) as error:
-        sentence = getattr(error, "code", None)
+        sentence = error.code if isinstance(error, SystemExit) else None
         reason = sentence if isinstance(sentence, str) else traced(error).decode().rstrip()
     show(f"{reason}\nThe model is not served. It is tried again when a file of it is saved.")
     return Response(f"{reason}\n", 503, mimetype="text/plain")

@@ -142,7 +142,7 @@ class Keeper:
         """
         self.compare(self.files ^ stamps())
         if not self.facts:
-            logger.info("The model loads, and answers its recorded examples.")
+            logger.info("The model is loading; then it answers its recorded examples.")
         door = os.fsdecode(self.door.getsockname())
         process = Process(self.settings, self.queue.fileno(), door)
         self.processes.add(process)

@@ -5,9 +5,11 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from traceback import walk_tb
 from typing import NamedTuple
 
 from pydantic import BaseModel, PydanticUserError, RootModel, create_model
+from pydantic.errors import PydanticSchemaGenerationError
 
 from service.files import PROJECT
 
@@ -29,6 +31,10 @@ def exported() -> Contract:
         model = importlib.import_module("model")
     except ModuleNotFoundError as error:
         sys.exit(f"model/ imports {error.name}, {lacking(error.name)}")
+    except PydanticSchemaGenerationError as error:  # which names the type, but not the field
+        made = [frame.f_locals.get("cls") for frame, _ in walk_tb(error.__traceback__)]
+        stop_at_fault([(kind, "validation") for kind in made if is_schema(kind)])
+        raise
 
     def export(name: str, fits: Callable, meaning: str, is_optional: bool = False) -> object:
         found = getattr(model, name, None)
@@ -99,13 +105,15 @@ def accepts(*arguments: object) -> Callable[[object], bool]:
     return fits
 
 
-def stop_at_fault(kinds: list[tuple[type[BaseModel], str]], ours: type) -> None:
-    """Stop with the name of the first field that JSON cannot say."""
+def stop_at_fault(kinds: list[tuple[type[BaseModel], str]], ours: type | None = None) -> None:
+    """Stop with the name of the first field that JSON, or already pydantic, cannot say."""
     for kind, mode in kinds:
         for name, field in kind.model_fields.items():
             alone = {name: (field.annotation, field), "__config__": kind.model_config}
             try:
-                create_model("One", **alone).model_json_schema(mode=mode, schema_generator=ours)
+                one = create_model("One", **alone)
+                if ours:
+                    one.model_json_schema(mode=mode, schema_generator=ours)
             except PydanticUserError:
                 way_out = "write float, str, list[float], bytes or a pydantic model instead"
                 place = f"model/__init__.py: {kind.__name__}.{name}"
