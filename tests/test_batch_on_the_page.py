@@ -60,9 +60,9 @@ def table(rows: list[list]) -> str:
     return written.getvalue()
 
 
-def give(page: Page, text: str, name: str = "inputs.csv") -> None:
+def give(page: Page, text: str, name: str = "inputs.csv", coding: str = "utf-8") -> None:
     """Choose a CSV file."""
-    file = {"name": name, "mimeType": "text/csv", "buffer": text.encode()}
+    file = {"name": name, "mimeType": "text/csv", "buffer": text.encode(coding)}
     page.get_by_label("Choose a CSV file").set_input_files(file)
 
 
@@ -169,6 +169,17 @@ def test_a_file_that_does_not_fit_says_why(visit, text, reason):
     give(page, text)
     expect(page.locator("[data-part=fault]")).to_contain_text(reason)
     expect(page.locator("[data-part=run]")).to_be_hidden()
+
+
+@pytest.mark.parametrize("coding", ["cp1252", "utf-16"])
+def test_a_file_that_is_not_utf_8_is_refused_in_the_words_of_the_service(visit, coding):
+    page = visit()
+    give(page, "id,value\nM\xfcller,3\n", coding=coding)
+    said = "inputs.csv: The file is not CSV in UTF-8."
+    expect(page.locator("[data-part=fault]")).to_have_text(said)
+    expect(page.locator("[data-part=run]")).to_be_hidden()
+    give(page, "id,value\nM\xfcller \ufffd,3\n", coding="utf-8-sig")
+    assert finish(page)[1] == ["M\xfcller \ufffd", "3", "9", ""]
 
 
 def test_the_first_rows_are_shown_and_then_their_answers(visit):

@@ -138,6 +138,15 @@ def test_a_csv_file_names_what_has_no_column(visit):  # noqa: F811
     assert rains(page) == [{"day": "2025-06-01", "depth": 5.0, "gauge": ""}]
 
 
+def test_a_csv_file_that_is_not_utf_8_changes_nothing(visit):  # noqa: F811
+    page = visit()
+    text = "day,depth,gauge\n2025-06-01,3,M\xfcller\n"
+    file = {"name": "rain.csv", "mimeType": "text/csv", "buffer": text.encode("cp1252")}
+    page.get_by_label("Open CSV for rains").set_input_files(file)
+    expect(page.locator(f"{NOTE}.bad")).to_have_text("The file is not CSV in UTF-8.")
+    assert rains(page) == DAYS
+
+
 def test_a_block_from_the_first_cell_on_takes_the_place_of_the_rows(visit):  # noqa: F811
     page = visit()
     paste(cell(page, 1, "day"), "2025-06-01\t1\n2025-06-02\t2\n")

@@ -9,7 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
+import time
+import venv
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -22,6 +25,7 @@ from conftest import (
     free_port,
     run_module,
     stand_in,
+    tool,
     wait_for,
     wait_until,
 )
@@ -184,6 +188,28 @@ def test_a_new_file_is_noticed(project, trying):
         face.write_text(face.read_text("utf-8").replace("model.square", "model.own"), "utf-8")
         wait_for(trial.log, "model/ imports model.own, which has no file in model/.")
         shutil.copy(project / "model/square.py", project / "model/own.py")
+        wait_until(trial.is_square)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["model/square.py", "model/new.txt"])
+def test_what_is_saved_while_the_environment_is_made_anew_waits_for_it(project, trying, place):
+    folder, old = project / ".venv", project / ".venv-old"
+    shutil.rmtree(folder / "bin")
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "those-of-the-tests.pth").write_text(sysconfig.get_path("purelib"))
+    with trying(project) as trial:
+        wait_until(trial.is_square)
+        with tool(project, "environment").turn():  # as it does while it makes .venv
+            folder.rename(old)
+            with (project / place).open("a") as file:
+                file.write("\n")
+            time.sleep(3)
+            said = trial.said()
+            assert trial.process.poll() is None and said.count("Restarting") == 1, said
+            old.rename(folder)
+        wait_until(lambda: trial.said().count("Restarting") == 2)
         wait_until(trial.is_square)
 
 

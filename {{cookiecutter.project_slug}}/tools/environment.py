@@ -15,6 +15,8 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 try:
@@ -36,14 +38,21 @@ def main() -> None:
     """Make .venv if it is not the one that the list describes, with the test tools."""
     os.chdir(HERE)
     check_list()
-    with Path(__file__).open("rb") as turn:
-        if fcntl:
-            fcntl.flock(turn, fcntl.LOCK_EX)  # of two runs at once, the second waits
+    with turn():
         settle()  # a run that was killed could not
         if not is_ready():
             make()
         for name in sys.argv[1:]:
             add(name)
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Hold .venv: who asks for it meanwhile waits until it is whole."""
+    with Path(__file__).open("rb") as file:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def is_ready() -> bool:

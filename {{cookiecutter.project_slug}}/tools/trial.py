@@ -20,9 +20,11 @@ from service.pool import InProcess
 from service.proof.examples import NONE, examples, faults, recorded
 from service.runner.answers import traced
 from service.settings import port, settings, stop_if_in_use
+from tools.environment import turn
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETTINGS = {"PROCESSES": 0, "CHECK": False}
+RELOAD = 3  # the exit code with which a process of Werkzeug asks for the next one
 
 
 class Handler(WSGIRequestHandler):
@@ -40,15 +42,21 @@ def main() -> None:
         stop_if_in_use(address[1])
     else:
         threading.Thread(target=reload_at_a_new_file, args=[files()], daemon=True).start()
-    run_simple(
-        *address,
-        served() if is_running_from_reloader() else None,
-        request_handler=Handler,
-        use_reloader=True,
-        reloader_type="stat",
-        extra_files=files(),
-        exclude_patterns=[f"{PROJECT}/.venv/*", f"{PROJECT}/tests/*"],
-    )
+    try:
+        run_simple(
+            *address,
+            served() if is_running_from_reloader() else None,
+            request_handler=Handler,
+            use_reloader=True,
+            reloader_type="stat",
+            extra_files=files(),
+            exclude_patterns=[f"{PROJECT}/.venv/*", f"{PROJECT}/tests/*"],
+        )
+    except SystemExit as end:
+        if end.code == RELOAD:
+            with turn():
+                pass  # the next process needs a .venv that is whole
+        raise
 
 
 def files() -> set[str]:
@@ -61,7 +69,8 @@ def reload_at_a_new_file(known: set[str]) -> None:
     """End this process with the code that asks for another when a file comes or goes."""
     while files() == known:
         time.sleep(1)
-    os._exit(3)
+    with turn():
+        os._exit(RELOAD)
 
 
 def served() -> Callable:

@@ -1,7 +1,7 @@
 // A batch: a CSV file that is sent in parts, and its answers beside its inputs.
 
 import { ask, post } from "./ask.js";
-import { csvFile, readTable, writeTable } from "./csv.js";
+import { csvFile, readTable, textOf, writeTable } from "./csv.js";
 import { make, picked } from "./dom.js";
 
 const PACE = 500; // milliseconds that a part may take
@@ -54,7 +54,7 @@ async function answers(head, rows, signal) {
 }
 
 async function open(given, signal) {
-  const [names = [], ...rows] = readTable(await given.text());
+  const [names = [], ...rows] = readTable(await textOf(given));
   if (!rows.length) throw new Error("The file has no row below its header.");
   const head = names.map((name) => (isInput(name) ? name : name.trim()));
   const [found] = await answers(head, [], signal); // the service says what does not fit

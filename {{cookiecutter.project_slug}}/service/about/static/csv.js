@@ -6,6 +6,11 @@ function separator(line) {
   return [",", ";", "\t"].toSorted((one, other) => count(other) - count(one))[0];
 }
 
+// The text of a file, which must be UTF-8.
+const refuse = () => Promise.reject(new Error("The file is not CSV in UTF-8."));
+const decode = async (bytes) => new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+export const textOf = async (file) => decode(await file.arrayBuffer()).catch(refuse);
+
 // The rows of a table, each a list of texts; empty lines are none. First lines that begin with #
 // are comments. One with as many cells as the table stays: the last one may be the header, and
 // "#1" a value.

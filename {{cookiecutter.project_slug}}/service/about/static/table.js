@@ -1,6 +1,6 @@
 // A list of records as a table: typed, pasted from a spreadsheet, or read from a CSV file.
 
-import { readTable } from "./csv.js";
+import { readTable, textOf } from "./csv.js";
 import { named, picked } from "./dom.js";
 import { isList, read } from "./json.js";
 import { fill, object } from "./values.js";
@@ -105,7 +105,7 @@ export function table(control, box) {
 
   const take = async (text, sign, ...place) => put(readTable(await text, sign), ...place);
   const fail = ({ message }) => tell(message, true);
-  picked(box, (file) => take(file.text()).catch(fail));
+  picked(box, (file) => take(textOf(file)).catch(fail));
 
   box.addEventListener("input", ({ target }) => {
     said.delete(target.closest("tr"));
