@@ -171,7 +171,7 @@ print(json.dumps(sorted(seen)))
 # The code around those, in processes that the client of the application does not have
 AROUND = {
     "worker.py": {"Client", "handle", "handle_request", "handle_error"},
-    "runner/__main__.py": {"Log", "serve", "was_late"},
+    "runner/__main__.py": {"Log", "serve", "finished"},
 }
 
 
@@ -194,7 +194,7 @@ def test_what_happens_to_a_request_can_be_read_in_an_hour(bake):
 
 
 def test_the_whole_of_the_plumbing_does_not_grow(bake):
-    assert lines_of_code(*(bake() / "service").rglob("*.py")) <= 4_124
+    assert lines_of_code(*(bake() / "service").rglob("*.py")) <= 4_166
     assert lines_of_code(bake() / "gunicorn.conf.py") <= 120
 
 
@@ -204,7 +204,7 @@ def test_the_scripts_of_the_page_do_not_grow_and_each_says_what_it_is_for(bake):
         lines = list(map(str.strip, path.read_text("utf-8").splitlines()))
         assert lines[0].startswith("// "), path
         total += sum(bool(line) and not line.startswith("//") for line in lines)
-    assert total <= 875
+    assert total <= 878
 
 
 def test_no_module_and_no_function_is_long_and_each_module_says_what_it_is_for(bake):

@@ -44,16 +44,17 @@ class Picture:
         self.names = self.declared or alone
 
     def wanted(self) -> list[str]:
-        """Give the media types that the caller takes, the best first; none behind JSON.
+        """Give the media types that the caller would rather have than JSON, and JSON if it will do.
 
-        :raise 406: if the caller takes none
+        :raise 406: if the caller takes nothing that an answer may have
         """
         left, found = [JSON, *filter(accepts, self.names)], []
         if left == [JSON]:
             accept(JSON)
+            return []
         while JSON in left and (best := request.accept_mimetypes.best_match(left)):
             found.append(left.pop(left.index(best)))
-        return found or [JSON]
+        return found if found != [JSON] else []
 
     def taken(self, answer: bytes, wanted: list[str]) -> tuple[bytes, str]:
         """Give an answer as the first of some media types that it has: its JSON, or a file in it.

@@ -49,8 +49,8 @@ def answer(
     if kind != frames.ANSWER:
         raise model.error(kind, found, supplied)
     request.environ["service.answers"] = 1
-    data, mimetype = picture.taken(found, wanted)
-    headers = {} if mimetype == JSON else {"Content-Security-Policy": POLICY}
+    data, mimetype = picture.taken(found, wanted) if wanted else (found + b"\n", JSON)
+    headers = {"Content-Security-Policy": POLICY} if mimetype != JSON else {}
     if seed:
         headers |= {"Model-Seed": seed.decode(), "Cache-Control": "no-store"}
     elif request.method != "POST":  # a cache may keep it, and ask whether it is still so

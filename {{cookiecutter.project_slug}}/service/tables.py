@@ -37,9 +37,7 @@ def rows(model: ServedModel, body: bytes, keep: list[str]) -> Iterator[Row | Non
     if wrong := faults(model, header, keep):
         raise model.refusal(wrong, {"header": header})
     # No field where a column is only handed through
-    columns = {
-        name: (f"{json.dumps(name)}: ", model.named.get(name, model.more)) for name in header
-    }
+    columns = {one: (f"{json.dumps(one)}: ", model.named.get(one, model.more)) for one in header}
     room = model.settings["MAX_CONTENT_LENGTH"] + GROWTH * len(body)
     for line in found:
         # Under one name, an empty line is an empty cell.
@@ -55,10 +53,9 @@ def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, 
     known = {*model.named, *keep}
     # Of a longer one, at least one is wrong, but where `Input` takes any name.
     first = header if model.more else header[: len(known) + 1]
-    counted = Counter(first)
     hint = "No such field; separate names by commas, or name a column that is no input in ?keep="
     wrong = {name: hint for name in first if not (name in known or model.more)}
-    wrong |= {name: "Name it once" for name in first if counted[name] > 1}
+    wrong |= {name: "Name it once" for name, count in Counter(first).items() if count > 1}
     needed = dict.fromkeys(model.required, "Field required in the header")
     needed |= dict.fromkeys(keep, "Named in ?keep=, and not in the header")
     given = {*header, *(model.others.get(name, name) for name in header)}

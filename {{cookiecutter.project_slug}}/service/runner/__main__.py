@@ -105,8 +105,7 @@ def serve(door: str, model: Model, log: Log, connection: socket.socket, request:
     log.begin(name)
     try:
         answer = model.answer(*request)
-        if time.monotonic() > begun + frames.BRIEF:
-            outcome = finished(door, name)
+        outcome = finished(door, name) if time.monotonic() > begun + frames.BRIEF else outcome
     except KeyboardInterrupt:  # the prediction had just ended
         outcome = finished(door, name)
     if connection.fileno() < 0:  # this is a process that the model has forked, at its end

@@ -24,6 +24,8 @@ from service.runner.strict import reader, writer
 from service.runner.tables import lines
 from service.schema import listed
 
+# Answers have been checked, and warnings would show their values in the log.
+WRITTEN = {"by_alias": True, "fallback": plain, "warnings": False}
 SHORT = 1000  # bytes of a body that costs little, whatever is wrong with it
 TRIES = 20  # seeds that are drawn for a request, until `Input` takes one
 NO_SEED = "Give a seed: `Input` takes none of those that the service has drawn"
@@ -40,9 +42,7 @@ class Model:
         rows = Annotated[list[contract.Input], Field(max_length=most_rows)]
         self.reader = Reader(contract.Input)
         self.read_rows = undisturbed()(reader(rows, hasty).validate_json)
-        # Answers have been checked, and warnings would show their values in the log.
-        how = {"by_alias": True, "fallback": plain, "warnings": False}
-        self.write = partial(write, partial(writer(contract.Output).to_json, **how))
+        self.write = partial(write, partial(writer(contract.Output).to_json, **WRITTEN))
         self.seeds = seeds(contract.Input)
         self.tell = lambda: None  # says that a long body has been read
         self.is_awaited = lambda: False  # whether another request waits
