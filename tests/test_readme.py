@@ -272,6 +272,19 @@ def test_the_example_of_a_tolerance_is_one(bake, tmp_path):
     types(project, PYTHON, "-m", "flask", "record")
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/model.md"])
+def test_refusal_is_shown_as_a_class_of_just_this_name(bake, name):
+    assert "class Refusal(Exception)" in code((bake() / name).read_text("utf-8"))
+
+
+def test_the_mark_of_an_axis_is_the_one_that_the_page_looks_for(bake):
+    script = (bake() / "service/about/static/figure.js").read_text("utf-8")
+    (mark,) = set(re.findall(r'"axis"\) === "(\w+)"', script))
+    text = (bake() / "docs/model.md").read_text("utf-8")
+    assert f'`json_schema_extra={{"axis": "{mark}"}}` stands on the list' in text
+    assert f'The text is always `"{mark}"`' in text
+
+
 def test_the_example_of_listed_weights_is_one(bake):
     shown = re.search(r"```json\n(.*?)```", (bake() / "docs/model.md").read_text("utf-8"), re.S)[1]
     program = "import sys; from service.proof.weights import Weight, TypeAdapter; "

@@ -204,11 +204,17 @@ def test_a_service_that_does_not_start_says_why(project):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("url", ["http://127.0.0.1:PORT", "nonsense"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:PORT", "no://nsense"])
 def test_nobody_at_the_address_is_a_start(project, url):
     outcome, said, _ = reproduce(project, "--url", url.replace("PORT", str(free_port())))
     assert outcome == "START" and "does not answer" in said, said
     assert "Traceback" not in said
+
+
+def test_an_address_without_http_is_told_how_to_write_it(project):
+    outcome, said, report = reproduce(project, "--url", "localhost:5620")
+    assert (outcome, report) == ("failed", None)
+    assert "Write the address as --url http://localhost:5620 or https://localhost:5620." in said
 
 
 INFO = b'{"fingerprint": %s, "parts": %s, "packages": {}, "base": {}, "architecture": "x"}'

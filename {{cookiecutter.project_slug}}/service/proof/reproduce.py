@@ -32,6 +32,8 @@ def reproduce(image: str | None, url: str | None, local: bool) -> None:
     """
     if "" in (image, url) or sum(map(bool, (image, url, local))) > 1:
         raise click.UsageError("Choose one of --image REF, --url URL and --local.")
+    if url and "://" not in url:
+        raise click.UsageError(f"Write the address as --url http://{url} or https://{url}.")
     if not recorded():
         sys.exit(NONE)
     if not (url or local or docker("version")):
