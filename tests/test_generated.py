@@ -1359,6 +1359,25 @@ def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field
     assert hint in table.text
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[1,2,x,4.1]", "expected value at line 1 column 6"),
+        ("[1,2,NA,4.1]", "expected ident at line 1 column 7"),
+        ("[1;2;3;4]", "expected `,` or `]` at line 1 column 3"),
+        (" [1,2,3,4", "EOF while parsing a list at line 1 column 9"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["list[float]", "float | list[float]", "list[date] | None"])
+def test_what_begins_as_a_list_and_is_no_json_is_said_of_the_list(services, kind, text, fault):
+    client = services(f"class Input(BaseModel):\n    v: {kind}\n")[0].test_client()
+    link = client.get("/api", query_string={"v": text}).json
+    assert link["errors"] == {"v": f"Write a list as JSON: {fault}"}
+    assert link["supplied"] == {"v": text}
+    table = client.post("/api/batch", data=f'v\n"{text}"\n', content_type="text/csv")
+    assert f"row 1: v: Write a list as JSON: {fault}" in table.text
+
+
 KINDS_OF_RECORDS = """
 from pydantic import Discriminator, Tag
 @dataclass
@@ -1469,8 +1488,7 @@ def test_a_number_within_a_text_is_finite_too(services, kind, text, validator):
     assert place.partition(".")[0] == "x" and "finite number" in reason
 
 
-NUMBER = "Input should be a valid number; write a number such as 1.5, "
-NUMBER += "with a decimal point and not a comma"
+NUMBER = "Input should be a valid number; write a number such as 1.5"
 HURRIED = """
 class Inner(BaseModel):
     y: float = 0

@@ -137,6 +137,9 @@ class Field:
             return first, ""
         if self.many.takes_text and is_cell:
             return "", 'Write a list as JSON, such as ["a", "b"]'
+        is_item = self.many.takes_text or first in self.many.members
+        if self.is_list and is_one and re.match(LIST, first) and not is_item:
+            return "", f"Write a list as JSON: {fault}"
         if self.is_list:
             return "[" + ", ".join(map(self.many.json, texts)) + "]", ""
         once = "Give it once, as JSON" if self.is_nested else "Give it once"
@@ -149,15 +152,20 @@ class Field:
         kind = KINDS.get("".join(self.kinds))  # if it is the only one
         if not kind or any(map(listed, self.options)):
             return ""  # or the reason names the values
-        if all(re.fullmatch(kind["looks"], one.strip()) for one in texts):
+        looks = re.compile(kind["looks"]).fullmatch
+        if all(looks(one.strip()) for one in texts):
             return ""
-        if self.is_list and re.match(LIST, texts[0]):
-            return ""
-        if self.kinds <= {"integer", "number"} and re.fullmatch("[+-]?[0-9]+", texts[0].strip()):
+        typed = texts[0].strip()
+        if self.kinds <= {"integer", "number"} and re.fullmatch("[+-]?[0-9]+", typed):
             return "write at most 4300 digits"
-        if self.is_list and "," in "".join(texts):
-            return f"write one item a line, {self.name}= before each in a link, or a JSON list"
-        return f"write {kind['means']}"
+        comma = kind.get("comma", "") if re.search("[0-9],[0-9]", typed) else ""
+        right = f"write {kind['means']}{comma}"
+        found = list(filter(looks, re.split(r"[,;\s]+", typed)))
+        if not self.is_list or (typed[:1] != "[" and len(found) < 2):
+            return right
+        items = f"write one item a line, {self.name}= before each in a link, or a JSON list"
+        may_be_points = all(re.fullmatch("[^[,]*,[^,]*", one) for one in re.split(r"[;\s]+", typed))
+        return f"{right}; or {items}" if comma and may_be_points else items
 
     def is_blank(self, cell: str) -> bool:
         """Whether a cell of a table gives no value."""
