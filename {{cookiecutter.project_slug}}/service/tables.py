@@ -54,14 +54,23 @@ def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, 
     """Say what is wrong with a header, by name."""
     known = {*model.named, *keep}
     first = header[: len(known) + 1]  # of a longer one, at least one is wrong
-    hint = "No such field; separate names by commas, or name a column that is no input in ?keep="
-    wrong = {name: hint for name in first if not (name in known or model.more)}
-    wrong |= {name: "Name it once" for name in first if first.count(name) > 1}
+    nameless = "A column has no name" if any(header) else "The first line names no field"
+    others = [name for name in first if not (name in known or model.more)]
+    wrong = {name or "header": unknown(name) if name else nameless for name in others}
+    several = [name for name in first if first.count(name) > 1 and (name or model.more)]
+    wrong |= dict.fromkeys(several, "Name it once")
     needed = dict.fromkeys(model.required, "Field required in the header")
     needed |= dict.fromkeys(keep, "Named in ?keep=, and not in the header")
     given = {*header, *(model.others.get(name, name) for name in header)}
     absent = needed.keys() - given if first == header else ()
     return wrong | {name: needed[name] for name in needed if name in absent}
+
+
+def unknown(name: str) -> str:
+    """Say what to do about a name that is no field, or several names in one."""
+    is_one = ";" not in name and "\t" not in name
+    way_out = "name a column that is no input in ?keep=" if is_one else "separate names by commas"
+    return f"No such field; {way_out}"
 
 
 def lines(body: bytes) -> Iterator[list[str]]:
