@@ -159,6 +159,7 @@ def test_the_separators_of_spreadsheets_are_read(visit, sign):
     ("text", "reason"),
     [
         ("number\n3\n", "value: Field required in the header"),
+        ("sep=;\nvalue;note\n3;a\n", "inputs.csv: header: The first line names no field."),
         ("value,value\n3,4\n", "value: Name it once"),
         ("value\n", "The file has no row below its header."),
         ('value\n"3\n', "Line 2 is no CSV"),

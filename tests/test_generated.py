@@ -1388,6 +1388,56 @@ def test_a_wrong_text_is_answered_with_an_example_of_a_right_one(services, field
     assert hint in table.text
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[1,2,x,4.1]", "expected value at line 1 column 6"),
+        ("[1,2,NA,4.1]", "expected ident at line 1 column 7"),
+        ("[1;2;3;4]", "expected `,` or `]` at line 1 column 3"),
+        (" [1,2,3,4", "EOF while parsing a list at line 1 column 9"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["list[float]", "float | list[float]", "list[date] | None"])
+def test_what_begins_as_a_list_and_is_no_json_is_said_of_the_list(services, kind, text, fault):
+    client = services(f"class Input(BaseModel):\n    v: {kind}\n")[0].test_client()
+    link = client.get("/api", query_string={"v": text}).json
+    assert link["errors"] == {"v": f"Write a list as JSON: {fault}"}
+    assert link["supplied"] == {"v": text}
+    table = client.post("/api/batch", data=f'v\n"{text}"\n', content_type="text/csv")
+    assert f"row 1: v: Write a list as JSON: {fault}" in table.text
+
+
+KEEP = "No such field; name a column that is no input in ?keep="
+COMMAS = "No such field; separate names by commas"
+
+
+@pytest.mark.parametrize(
+    ("header", "errors"),
+    [
+        ("id,v", {"id": KEEP}),
+        ("id;v", {"id;v": COMMAS, "v": "Field required in the header"}),
+        ("id\tv", {"id\tv": COMMAS, "v": "Field required in the header"}),
+        ("sep=;", {"sep=;": COMMAS, "v": "Field required in the header"}),
+        ("sep=,", {"sep=": KEEP, "header": "A column has no name", "v": "Field required"}),
+        ("v,,", {"header": "A column has no name"}),
+        ('""', {"header": "The first line names no field", "v": "Field required"}),
+    ],
+)
+def test_a_name_in_a_header_that_is_no_field_has_the_way_out_that_fits_it(services, header, errors):
+    client = services("class Input(BaseModel):\n    v: float\n")[0].test_client()
+    table = f"{header}\n1;2\n"
+    found = client.post("/api/batch", data=table, content_type="text/csv").json["errors"]
+    assert found.keys() == errors.keys()
+    assert all(found[name].startswith(errors[name]) for name in errors), found
+
+
+def test_columns_without_a_name_are_told_apart_where_any_name_is_taken(services):
+    source = "class Input(BaseModel, extra='allow'):\n    v: float\n"
+    client = services(source)[0].test_client()
+    table = client.post("/api/batch", data=",,v\n1,2,3\n", content_type="text/csv")
+    assert table.json["errors"] == {"": "Name it once"}
+
+
 KINDS_OF_RECORDS = """
 from pydantic import Discriminator, Tag
 @dataclass
@@ -1498,8 +1548,7 @@ def test_a_number_within_a_text_is_finite_too(services, kind, text, validator):
     assert place.partition(".")[0] == "x" and "finite number" in reason
 
 
-NUMBER = "Input should be a valid number; write a number such as 1.5, "
-NUMBER += "with a decimal point and not a comma"
+NUMBER = "Input should be a valid number; write a number such as 1.5"
 HURRIED = """
 class Inner(BaseModel):
     y: float = 0

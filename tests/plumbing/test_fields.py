@@ -289,19 +289,32 @@ def test_a_refusal_says_as_much_of_what_is_required(name, line):
     assert field(name).requirement() == line
 
 
-NUMBER = "write a number such as 1.5, with a decimal point and not a comma"
+NUMBER = "write a number such as 1.5"
+POINT = f"{NUMBER}, with a decimal point and not a comma"
+ITEMS = "write one item a line, list= before each in a link, or a JSON list"
 MOMENT = "write a date and time such as 2024-02-29T08:30:00Z, and in a link %2B for the + of a zone"
 
 
 @pytest.mark.parametrize(
     ("name", "text", "hint"),
     [
-        ("number", "1,5", NUMBER),
-        ("maybe", "-0,5", NUMBER),
-        ("number", "1,234.5", NUMBER),
+        ("number", "1,5", POINT),
+        ("maybe", "-0,5", POINT),
+        ("number", "1,234.5", POINT),
         ("number", "NaN", NUMBER),
+        ("number", "#N/A", NUMBER),
+        ("number", "-", NUMBER),
+        ("number", "1;2;3", NUMBER),
         ("number", " +.5e-3 ", ""),
-        ("list", "1,-2.5,3", "write one item a line, list= before each in a link, or a JSON list"),
+        ("list", "1,-2.5,3", ITEMS),
+        ("list", "1, 2, NA", ITEMS),
+        ("list", "1;2;3;4", ITEMS),
+        ("list", "1 2 3 4", ITEMS),
+        ("list", "[1,2,x", ITEMS),
+        ("list", "1,5", f"{POINT}; or {ITEMS}"),
+        ("list", "1,5;2,5", f"{POINT}; or {ITEMS}"),
+        ("list", "NA", NUMBER),
+        ("list", "5 kg, large", NUMBER),
         ("list", "two", NUMBER),
         ("whole", "two", "write an integer such as 12"),
         ("whole", "1" * 4301, "write at most 4300 digits"),

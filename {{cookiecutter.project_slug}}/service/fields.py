@@ -5,6 +5,7 @@ Links, forms, tables, the page, the description and the error messages all ask i
 
 import json
 import re
+from collections.abc import Callable
 from functools import cached_property
 from itertools import chain
 
@@ -135,29 +136,47 @@ class Field:
         fault = no_json(first) if is_json else "no JSON"
         if not fault:
             return first, ""
-        if self.many.takes_text and is_cell:
-            return "", 'Write a list as JSON, such as ["a", "b"]'
         if self.is_list:
-            return "[" + ", ".join(map(self.many.json, texts)) + "]", ""
+            return self.items(texts, is_cell, fault)
         once = "Give it once, as JSON" if self.is_nested else "Give it once"
         such = "" if first.strip()[:1] in ("{", "[") else self.such
         reason = f"Write JSON{such}: {fault}" if self.is_nested else ""
         return self.one.json(first), reason if is_one else once
+
+    def items(self, texts: list[str], is_cell: bool, fault: str) -> tuple[str, str]:
+        """Give the JSON of a list of items, or the reason why a text is no JSON list."""
+        first, takes_text = texts[0], self.many.takes_text
+        if takes_text and is_cell:
+            return "", 'Write a list as JSON, such as ["a", "b"]'
+        is_item = takes_text or first in self.many.members
+        if len(texts) == 1 and re.match(LIST, first) and not is_item:
+            return "", f"Write a list as JSON: {fault}"
+        return "[" + ", ".join(map(self.many.json, texts)) + "]", ""
 
     def expected(self, texts: list[str]) -> str:
         """Say what to write in the place of texts that are no value of the field."""
         kind = KINDS.get("".join(self.kinds))  # if it is the only one
         if not kind or any(map(listed, self.options)):
             return ""  # or the reason names the values
-        if all(re.fullmatch(kind["looks"], one.strip()) for one in texts):
+        looks = re.compile(kind["looks"]).fullmatch
+        if all(looks(one.strip()) for one in texts):
             return ""
-        if self.is_list and re.match(LIST, texts[0]):
-            return ""
-        if self.kinds <= {"integer", "number"} and re.fullmatch("[+-]?[0-9]+", texts[0].strip()):
+        typed = texts[0].strip()
+        if self.kinds <= {"integer", "number"} and re.fullmatch("[+-]?[0-9]+", typed):
             return "write at most 4300 digits"
-        if self.is_list and "," in "".join(texts):
-            return f"write one item a line, {self.name}= before each in a link, or a JSON list"
-        return f"write {kind['means']}"
+        comma = kind.get("comma", "") if re.search("[0-9],[0-9]", typed) else ""
+        right = f"write {kind['means']}{comma}"
+        return self.several(typed, looks, right, comma) if self.is_list else right
+
+    def several(self, typed: str, looks: Callable, right: str, comma: str) -> str:
+        """Say what to write in the place of a text that may hold several items."""
+        found = list(filter(looks, re.split(r"[,;\s]+", typed)))
+        if typed[:1] != "[" and len(found) < 2:
+            return right
+        way = f"write one item a line, {self.name}= before each in a link, or a JSON list"
+        # In 1,5 2,5 the commas may be decimal ones.
+        is_one = all(re.fullmatch("[^[,]*,[^,]*", one) for one in re.split(r"[;\s]+", typed))
+        return f"{right}; or {way}" if comma and is_one else way
 
     def is_blank(self, cell: str) -> bool:
         """Whether a cell of a table gives no value."""

@@ -53,14 +53,24 @@ def faults(model: ServedModel, header: list[str], keep: list[str]) -> dict[str, 
     known = {*model.named, *keep}
     # Of a longer one, at least one is wrong, but where `Input` takes any name.
     first = header if model.more else header[: len(known) + 1]
-    hint = "No such field; separate names by commas, or name a column that is no input in ?keep="
-    wrong = {name: hint for name in first if not (name in known or model.more)}
-    wrong |= {name: "Name it once" for name, count in Counter(first).items() if count > 1}
+    others = [name for name in first if not (name in known or model.more)]
+    wrong = {name or "header": unknown(name, header) for name in others}
+    several = [one for one, count in Counter(first).items() if count > 1 and (one or model.more)]
+    wrong |= dict.fromkeys(several, "Name it once")
     needed = dict.fromkeys(model.required, "Field required in the header")
     needed |= dict.fromkeys(keep, "Named in ?keep=, and not in the header")
     given = {*header, *(model.others.get(name, name) for name in header)}
     absent = needed.keys() - given if first == header else ()
     return wrong | {name: needed[name] for name in needed if name in absent}
+
+
+def unknown(name: str, header: list[str]) -> str:
+    """Say what to do about a name that is no field, none at all, or several names in one."""
+    if not name:
+        return "A column has no name" if any(header) else "The first line names no field"
+    is_one = ";" not in name and "\t" not in name
+    way_out = "name a column that is no input in ?keep=" if is_one else "separate names by commas"
+    return f"No such field; {way_out}"
 
 
 def lines(body: bytes) -> Iterator[list[str]]:
