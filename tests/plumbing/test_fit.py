@@ -143,6 +143,7 @@ class Output(BaseModel, extra="forbid"):
         ({"parts": [1]}, "Output.parts.0"),
         ({"parts": None}, "Output.parts"),
         ({"parts": [Part.model_construct(size=1, colour="blue")]}, "Output.parts.0.colour"),
+        ({"parts": [{"size": 1.0, "colour": "red"}]}, "Output.parts.0"),
     ],
 )
 def test_what_was_changed_and_does_not_fit_is_named(change, place):

@@ -170,11 +170,15 @@ def mixed(answers: list[Frame], columns: list[str]) -> Frame:
 
 
 def write(serializer: SchemaSerializer, outputs: object) -> bytes:
-    """Write answers as JSON; where `Output` allows any type, they may hold NumPy's and pandas'."""
+    """Write answers as JSON; where `Output` allows any type, they may hold NumPy's and pandas'.
+
+    Answers have been checked, and warnings would show their values in the log.
+    """
+    to_json = partial(serializer.to_json, by_alias=True, fallback=plain, warnings=False)
     try:
-        return serializer.to_json(outputs, by_alias=True, fallback=plain)
+        return to_json(outputs)
     except PydanticSerializationError:
-        return serializer.to_json(nulls(outputs), by_alias=True, fallback=plain, warnings=False)
+        return to_json(nulls(outputs))
 
 
 def seeds(kind: type[BaseModel]) -> Sequence[int] | None:

@@ -45,12 +45,16 @@ def unread(part: object) -> object:
 
 
 def again(model: dict) -> dict:
-    """A model whose instances are looked at, by the names that their fields have in Python."""
+    """A model whose instances are looked at, by the names that their fields have in Python.
+
+    A dict in the place of an instance would be written as it is.
+    """
     config = STRICT | model.get("config", {}) | {"revalidate_instances": "always"}
     if config.get("extra_fields_behavior") == "forbid":  # a subclass may have more
         config["extra_fields_behavior"] = "ignore"
-    own = {key: found for key, found in model.items() if key not in ("post_init", "custom_init")}
-    return own | {"config": config}
+    left = ("post_init", "custom_init", "ref")
+    own = {key: found for key, found in model.items() if key not in left} | {"config": config}
+    return core_schema.chain_schema([core_schema.is_instance_schema(model["cls"]), own])
 
 
 def named(field: dict) -> dict:
