@@ -1548,6 +1548,77 @@ def test_a_number_within_a_text_is_finite_too(services, kind, text, validator):
     assert place.partition(".")[0] == "x" and "finite number" in reason
 
 
+OTHERS = """
+import collections, decimal, fractions, ipaddress, pathlib, re, typing
+from pydantic import Base64Str, Base64UrlBytes, SecretStr, WrapValidator
+
+class Point(typing.NamedTuple):
+    x: int
+
+class Members(TypedDict):
+    x: int
+
+class Tree(BaseModel):
+    trees: list["Tree"] = []
+"""
+ALIKE = [  # a type, a value that it takes, and one that it does not
+    ("Base64Bytes", "YWI=", 5),
+    ("Base64UrlBytes", "-_8=", [1]),
+    ("Base64Str", "YWI=", True),
+    ("collections.deque[int]", [1], "1"),
+    ("list[collections.deque[Point]]", [[[1]]], [{"1": 1}]),
+    ("collections.Counter[str]", {"a": 1}, {"a": "1"}),
+    ("collections.OrderedDict[str, float]", {"a": 1}, [["a", 1]]),
+    ("collections.defaultdict[str, int]", {"a": 1}, {"a": True}),
+    ("frozenset[str]", ["a"], "a"),
+    ("tuple[int, ...]", [1, 2], {"1": 2}),
+    ("complex", "1+2j", True),
+    ("complex", 0.5, [1]),
+    ("fractions.Fraction", 0.1, False),
+    ("decimal.Decimal", 0.1, True),
+    ("UUID", "00000000-0000-4000-8000-000000000000", 1),
+    ("pathlib.Path", "a/b", 1),
+    ("re.Pattern", "a+", "("),
+    ("ipaddress.IPv4Address", "1.2.3.4", 1),
+    ("timedelta", "PT1H", 1),
+    ("Point", [1], [True]),
+    ("Members", {"x": 1}, {"y": 1}),
+    ("SecretStr", "a", 1),
+]
+AROUND = {
+    "before": BEFORE,
+    "wrap": """
+    @model_validator(mode="wrap")
+    @classmethod
+    def unchanged(cls, given: object, read) -> object:
+        return read(given)
+""",
+    "another field": """
+    tree: Tree = Tree()
+    other: Annotated[float, WrapValidator(lambda value, read: read(value))] = 0
+""",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("validator", AROUND)
+def test_a_value_is_taken_behind_a_validator_as_without_one(services, validator):
+    fields = [f"    x{n}: {kind} = None\n" for n, (kind, *_) in enumerate(ALIKE)]
+    source, said = f"{OTHERS}class Input(BaseModel):\n{''.join(fields)}", []
+    seen = SEEN.replace("inputs.x", "[getattr(inputs, name) for name in inputs.model_fields_set]")
+    for own in ("", AROUND[validator]):
+        client = services(source + own + seen, tail="")[0].test_client()
+        said.append([
+            client.post("/api", json={f"x{n}": value}).json
+            for n, (_, *values) in enumerate(ALIKE)
+            for value in values
+        ])  # fmt: skip
+    assert ["seen" in one for one in said[0]] == [True, False] * len(ALIKE)
+    for without, behind in zip(*said, strict=True):
+        assert without.get("seen") == behind.get("seen"), behind
+        assert without.get("errors") == behind.get("errors")
+
+
 NUMBER = "Input should be a valid number; write a number such as 1.5"
 HURRIED = """
 class Inner(BaseModel):

@@ -47,7 +47,7 @@ def stricter(part: object, changes: dict[str, Callable]) -> object:
     """
     kind = kind_of(part)
     if kind == "function-after" and is_encoded(part["function"]["function"]):
-        return part  # Base64Bytes, which reads base64 by itself
+        changes = changes | {"bytes": lenient}  # Base64Bytes, which reads base64 by itself
     makes = kind in AUTHORS or (kind == "definitions" and any(holds(part, one) for one in AUTHORS))
     is_first = makes and changes.get("float") is finite
     changes = changes | MADE if is_first else changes
@@ -264,7 +264,10 @@ def as_list(part: dict) -> dict:
 
 
 def lenient(part: dict) -> dict:
-    """A list of any kind, or a decimal, of which a validator may have made one of Python's."""
+    """A type that JSON has as a list, an object or a text.
+
+    Behind a validator of the author's these are Python's, where pydantic would want, say, a deque.
+    """
     return LENIENT | part
 
 
@@ -278,12 +281,15 @@ WITHIN |= dict.fromkeys(["list", "set", "frozenset"], "items_schema")
 HASHED = ("int", "decimal", "fraction", "complex", "uuid", "any", "definition-ref")
 # How a core schema that reads changes, by its type.
 READING = dict.fromkeys(RECORDS, closed) | {"literal": choice, "enum": choice}
-READING |= {"list": lenient, "tuple": lenient, "set": gathered, "frozenset": gathered}
+READING |= dict.fromkeys(["list", "tuple", "deque", "counter", "ordered-dict"], lenient)
+READING |= dict.fromkeys(["set", "frozenset"], gathered)
 READING |= {"dict": keyed, "generator": as_list, "json": parsed, "union": ranked, "float": finite}
 READING |= {"any": read_by(values.finite), "bytes": read_by(values.decode)}
 READING |= {"int": read_by(values.integral, **LENIENT)}
-READING |= {"fraction": lenient, "decimal": lambda part: finite(lenient(part))}
-READING |= {"complex": checked_by(values.finite, **LENIENT)}
+READING |= {"fraction": read_by(values.digits, **LENIENT)}
+READING |= {"decimal": lambda part: finite(lenient(part))}
+FINITE = checked_by(values.finite, **LENIENT)
+READING |= {"complex": lambda part: read_by(values.digits)(FINITE(part))}
 READING |= dict.fromkeys(["time", "timedelta"], read_by(values.in_words, **LENIENT))
 READING |= {kind: read_by(read) for kind, read in values.DATES.items()}
 READING |= {"function-before": guarded, "function-wrap": guarded}

@@ -91,6 +91,13 @@ def integral(value: object) -> object:
     raise PydanticCustomError("int_type", "Input should be a valid integer")
 
 
+def digits(value: object) -> object:
+    """Give the digits of a float, such as 0.1; true, which is 1 in Python, is no number."""
+    if isinstance(value, float):
+        return repr(value)
+    return None if isinstance(value, bool) else value
+
+
 def chosen(known: list[tuple], value: object) -> object:
     """Read one of some values, each with its member; true and 1 differ, as they do in JSON.
 
