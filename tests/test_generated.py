@@ -1962,6 +1962,23 @@ def test_a_description_and_a_unit_are_said_also_where_a_serializer_writes(servic
     assert told == {"title": "V", "description": "The size", "unit": "kg"}
 
 
+@pytest.mark.parametrize(
+    ("head", "raised", "words"),
+    [
+        ("(KeyError): pass", "'no convergence'", "no convergence"),
+        ("(KeyError): pass", "", "The model refuses this input."),
+        ("(KeyError): pass", "'a', 'b'", "('a', 'b')"),
+        ("(KeyError):\n    __str__ = lambda self: f'no {self.args[0]}'", "'a'", "no a"),
+        ("(Exception): pass", "'no convergence'", "no convergence"),
+    ],
+)
+def test_the_words_of_a_refusal_have_no_quotes_of_python(services, head, raised, words):
+    source = f"class Refusal{head}\nclass Input(BaseModel):\n    x: int = 0\n"
+    source += f"def predict(inputs: Input) -> Input:\n    raise Refusal({raised})\nOutput = Input\n"
+    answer = services(source, tail="")[0].test_client().post("/api", json={}).json
+    assert answer["detail"].startswith(words), answer
+
+
 CHANGED = """
 Kelvin = Annotated[float, Field(le=100), AfterValidator(lambda celsius: celsius + 273.15)]
 Degree = Annotated[float, Field(gt=0)]

@@ -63,7 +63,9 @@ class Model:
             try:
                 return answer(body)
             except self.contract.Refusal as error:
-                words = str(error) or "The model refuses this input."
+                # KeyError puts quotes around its words.
+                kind = Exception if type(error).__str__ is KeyError.__str__ else type(error)
+                words = kind.__str__(error) or "The model refuses this input."
                 return frames.DECLINED, b"", words.encode(errors="backslashreplace")
         except BaseException as error:
             return frames.FAULT, b"", traced(error)
