@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from service.words import shorten
 
 # How a PNG, JPEG or SVG picture, or a PDF, begins as JSON: in base64, and SVG as text too
-PICTURE = re.compile('"(iVBORw0KGgo|/9j/|PHN2Zy|PD94bWwg|JVBERi0|<svg|<[?]xml )').match
+PICTURE = re.compile('"(iVBORw0KGg|/9j/|PHN2Z|PD94bW|JVBERi|<svg|<[?]xml)').match
 SKIP = '; a picture may be left out by "skip" (docs/proof.md)'
 MISSING = object()  # stands for a member that is not there; null is a value
 
