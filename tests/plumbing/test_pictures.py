@@ -140,6 +140,6 @@ def test_the_best_that_an_answer_has_of_what_the_caller_takes_is_given(
 
 
 def test_an_answer_of_which_the_caller_takes_nothing_is_not_acceptable():
-    said = "no image/png or image/svg.xml in pic, svg. Ask for application/json"
+    said = "no image/png or image/svg.xml. Ask for application/json"
     with asked("image/*"), pytest.raises(NotAcceptable, match=said):
         PAIR.taken(b'{"pic": null}', PAIR.wanted())

@@ -68,9 +68,7 @@ class Picture:
             data = files(self.names[kind])
             if data and (self.declared or data.lstrip().startswith(BEGINNINGS[kind])):
                 return data, kind
-        names = dict.fromkeys(self.names[kind] for kind in wanted)
-        told = f"{' or '.join(wanted)} in {', '.join(names)}"
-        abort(406, f"This answer has no {told}. Ask for {JSON}.")
+        abort(406, f"This answer has no {' or '.join(wanted)}. Ask for {JSON}.")
 
 
 def file(answer: bytes, name: str) -> bytes:
