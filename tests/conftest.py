@@ -25,13 +25,13 @@ TEMPLATE = Path(__file__).parents[1]
 # Which Python serves: another one may have another Gunicorn
 PYTHON = os.environ.get("SERVICE_PYTHON", sys.executable)
 
-# .ci/run asks for more by --hypothesis-profile=deep, where a commit gets the same cases each time.
+# A commit gets the same cases each time, and .ci/run more of them by --hypothesis-profile=deep.
 # --hypothesis-profile=search looks for new ones.
-hypothesis.settings.register_profile("fast", max_examples=20, deadline=None)
-hypothesis.settings.register_profile("search", max_examples=1000, deadline=None)
-hypothesis.settings.register_profile(
-    "deep", hypothesis.settings.get_profile("search"), derandomize=True
-)
+profiles = {"fast": (20, True), "deep": (1000, True), "search": (1000, False)}
+for name, (number, is_fixed) in profiles.items():
+    hypothesis.settings.register_profile(
+        name, max_examples=number, deadline=None, derandomize=is_fixed
+    )
 hypothesis.settings.load_profile("fast")
 
 
