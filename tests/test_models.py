@@ -501,9 +501,9 @@ FAULTS = {
     "Refusal is no class": (PENDULUM + "\nRefusal = 'no'\n", "must export Refusal"),
     "Refusal is of others too": (PENDULUM + "\nRefusal = ValueError\n", "must export Refusal"),
     "a field is an array": (
-        "import numpy as np\n"
-        + PENDULUM.replace("period: float", "mean7: np.ndarray\n    period: float"),
-        "Output.mean7 is <class 'numpy.ndarray'>, which JSON cannot say: write float",
+        "from array import array\n"
+        + PENDULUM.replace("period: float", "mean7: array\n    period: float"),
+        "Output.mean7 is <class 'array.array'>, which JSON cannot say: write float",
     ),
     "a package is missing": ("import torch_geometry\n" + PENDULUM, "imports torch_geometry"),
     "load fails": (

@@ -414,11 +414,14 @@ PANDAS = """
 import pandas
 from typing import Any
 from pydantic import BaseModel
-from service.runner.answers import write
+from functools import partial
+from service.runner.answers import WRITTEN, write
 from service.runner.strict import writer
 
 class Output(BaseModel):
     value: Any = None
+
+to_json = partial(writer(list[Output]).to_json, **WRITTEN)
 
 days = pandas.Series([pandas.Timestamp("2024-03-01T12:00"), None])
 for value in (
@@ -430,7 +433,7 @@ for value in (
     pandas.Series([1, None], dtype="Int64"),
     Output(value=pandas.NaT),
 ):
-    print(write(writer(list[Output]), [Output(value=value)]).decode())
+    print(write(to_json, [Output(value=value)]).decode())
 """
 WRITTEN = """
 null
