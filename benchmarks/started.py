@@ -163,16 +163,16 @@ class Service:
 
     def services(self) -> set[int]:
         """The process ids of the service processes."""
-        return children(self.process.pid, "gunicorn")
+        return set(below(self.process.pid, "gunicorn"))
 
     def keeper(self) -> int:
         """The process id of the keeper."""
-        (keeper,) = children(self.process.pid, "service.keeper")
+        (keeper,) = below(self.process.pid, "service.keeper")
         return keeper
 
     def models(self) -> set[int]:
         """The process ids of the model processes."""
-        return children(self.keeper(), "service.runner")
+        return set(below(self.process.pid, "service.runner"))
 
     def memory(self) -> float:
         """The memory of the largest service process (MB)."""
@@ -213,16 +213,20 @@ def memory(process: int, kind: str) -> float:
     return int(re.search(rf"{kind}:\s+(\d+)", text)[1]) * 1024 / 1_000_000
 
 
-def children(process: int, name: str) -> set[int]:
-    """The processes that a process has started, those with this name in their command line."""
-    found: set[int] = set()
-    for thread in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # the thread has ended
-            found.update(map(int, thread.read_text().split()))
-    return {child for child in found if name in command_line(child)}
+def below(process: int, name: str = "") -> list[int]:
+    """The processes that descend from a process, those with this name in their command line."""
+    started: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            started.setdefault(int(parent), []).append(int(folder.name))
+    found = [process]
+    for one in found:
+        found += started.get(one, [])
+    return [one for one in found[1:] if name in command_line(one)]
 
 
-def command_line(process: int) -> str:
+def command_line(process: object) -> str:
     """The command line of a process; nothing once it has ended."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/cmdline").read_text()

@@ -20,6 +20,7 @@ from types import ModuleType
 
 import hypothesis
 import pytest
+from started import below, command_line
 
 TEMPLATE = Path(__file__).parents[1]
 # Which Python serves: another one may have another Gunicorn
@@ -222,26 +223,6 @@ def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
     while not happened():
         assert time.monotonic() < end, f"it did not happen within {seconds} s"
         time.sleep(0.02)
-
-
-def below(process: int, name: str = "") -> list[int]:
-    """The processes that descend from a process, those with this name in their command line."""
-    started: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            started.setdefault(int(parent), []).append(int(folder.name))
-    found = [process]
-    for one in found:
-        found += started.get(one, [])
-    return [one for one in found[1:] if name in command_line(one)]
-
-
-def command_line(process: object) -> str:
-    """The command line of a process; nothing once it has ended."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_text()
-    return ""
 
 
 def missing(tool: str) -> None:
