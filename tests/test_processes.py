@@ -713,6 +713,20 @@ def test_a_short_request_never_waits_while_long_bodies_are_read(start):
 
 
 @pytest.mark.slow
+def test_long_parts_of_a_batch_are_answered_by_all_processes_at_once(start):
+    with start(RUNS, MODEL_PROCESSES="2") as server:
+        call = HTTPConnection("127.0.0.1", server.port, timeout=20)
+        rows = [{"value": f"time.sleep(0.2)  # {30_000 * 'x'}"}] * 200
+        call.request("POST", "/api/batch", json.dumps(rows), {"Content-Type": "application/json"})
+        busy = []
+        for _ in range(20):
+            time.sleep(0.2)
+            busy.append(b"model_busy 2.0" in server.get("/metrics").body)
+        call.close()
+    assert sum(busy) > 15, busy
+
+
+@pytest.mark.slow
 def test_an_answer_may_come_with_the_news_that_a_long_body_has_been_read(start):
     with start(READS, MODEL_PROCESSES="2") as server:
         for _ in range(20):
