@@ -36,7 +36,7 @@ class Input(BaseModel):
 
 
 class Output(BaseModel):
-    """What the counter shows after five seconds."""
+    """The reading of the counter after five seconds."""
 
     counts: int = Field(description="Particles counted, on average")
     lost: float = Field(description="The share of the particles that was missed, from 0 to 1")

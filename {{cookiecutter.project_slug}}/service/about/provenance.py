@@ -69,10 +69,10 @@ def described() -> dict:
 
 def source() -> dict:
     """The revision of the code, and whether it was changed since: from the build, or from git."""
-    revision, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files")
+    changes = git("status", "--porcelain", "--untracked-files=normal")
     dirty = UNKNOWN if changes is None else bool(changes)
     return {
-        "revision": os.environ.get("IMAGE_REVISION") or revision or UNKNOWN,
+        "revision": os.environ.get("IMAGE_REVISION") or git("rev-parse", "HEAD") or UNKNOWN,
         "dirty": {"true": True, "false": False}.get(os.environ.get("IMAGE_DIRTY"), dirty),
     }
 
