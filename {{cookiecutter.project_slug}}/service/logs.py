@@ -67,7 +67,8 @@ class LineHandler(logging.Handler):
     """Standard output, into which several processes write whole lines.
 
     A line is lost, and counted, where nobody reads the other end, or another program locks the
-    file: no answer waits for the log.
+    file: no answer waits for the log. A line whose rest is lost ends without a break: a line that
+    another process writes next may stand behind it.
     """
 
     lost = 0  # lines that could not be written
