@@ -144,7 +144,15 @@ def test_every_file_is_clean_text(bake, answers):
         assert not re.search(ours, text), path
 
 
-@pytest.mark.parametrize("answers", PRODUCT, ids=lambda answers: "-".join(answers.values()))
+@pytest.mark.parametrize(
+    "answers",
+    # The fast tests try every fifth: each choice beside several of the others.
+    [
+        pytest.param(answers, marks=[pytest.mark.slow] * bool(number % 5))
+        for number, answers in enumerate(PRODUCT)
+    ],
+    ids=lambda answers: "-".join(answers.values()),
+)
 def test_every_combination_of_choices_parses(bake, answers):
     project = bake(**answers)
     for path in files(project):

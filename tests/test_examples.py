@@ -237,6 +237,7 @@ def test_a_pipe_is_no_example(project, examples):
     assert (result.returncode, result.stderr) == (1, said)
 
 
+@pytest.mark.slow
 def test_a_long_example_is_not_whole_on_the_page(project, examples, serve):
     swapped(project, SERIES, records=False)
     values = [number + 0.123456 for number in range(90_000)]
@@ -375,6 +376,7 @@ def test_an_example_that_has_no_answer_keeps_no_other_from_being_recorded(projec
     assert "model/examples/two.json gives its recorded answer." in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no prediction.")
 def test_what_takes_too_long_to_record_is_named_with_the_limit(project, monkeypatch):
     path = project / "model/square.py"

@@ -327,6 +327,7 @@ def zenodo():
         server.shutdown()
 
 
+@pytest.mark.slow
 @RUNNER_IS_LINUX
 def test_the_files_of_the_release_become_a_draft_at_zenodo(publishing, tmp_path, zenodo):
     _, publish = publishing
