@@ -354,7 +354,13 @@ def test_what_the_service_needs_is_what_it_imports(project):
     )
 
 
-@pytest.mark.parametrize("line", service_needs())
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, marks=[pytest.mark.slow] * bool(number))
+        for number, line in enumerate(service_needs())
+    ],
+)
 def test_a_line_that_the_service_needs_and_the_list_lacks_is_named(project, line):
     """An update brought it, or the owner deleted it: every `make` says so at once."""
     listed = stand_in(project) / "environment.yml"
