@@ -1018,6 +1018,7 @@ def test_what_the_model_prints_goes_into_the_log_with_its_request(two, code, tex
     wait_until(lambda: text in logged(two, response, "message"), 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["app.py"], ["-m", "flask", "run", "--port", "PORT"]])
 def test_without_model_processes_flasks_own_server_runs_the_model(start, command):
     with start(RUNS, *command, MODEL_PROCESSES="0") as server:

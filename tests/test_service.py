@@ -156,16 +156,6 @@ def test_the_start_prints_the_address_and_a_request_that_works(server):
     assert json.loads(server.get(url[2]).body) == {"Value Squared": 4}
 
 
-@pytest.mark.parametrize(
-    "command",
-    [["-m", "gunicorn"], ["-m", "flask", "run", "--port", "PORT"], ["app.py"]],
-    ids=["gunicorn", "flask run", "python app.py"],
-)
-def test_each_way_to_start_serves(bake, serve, command):
-    with serve(bake(), *command) as started:
-        assert json.loads(started.get("/api?value=3").body) == {"Value Squared": 9}
-
-
 def test_a_service_starts_also_where_python_looks_for_no_module_in_the_folder(bake, serve):
     with serve(bake(), PYTHONSAFEPATH="1") as server:
         assert json.loads(server.get("/api?value=2").body) == {"Value Squared": 4}
