@@ -129,6 +129,7 @@ def test_a_list_that_changes_while_it_is_read_is_read_again(project, tmp_path):
     assert (tmp_path / "record").read_text().count("conda env") == 2
 
 
+@pytest.mark.slow
 def test_of_two_runs_at_once_the_second_waits(project, tmp_path):
     variables = {"PATH": bare_path(tmp_path, "conda"), "RECORD": str(tmp_path / "record")}
     conda = tmp_path / "bin/conda"

@@ -233,6 +233,7 @@ def test_the_description_is_valid(project):
     OpenAPIV31SpecValidator(described(project)).validate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", ["list"], indirect=True)
 def test_a_link_is_described_by_what_a_query_can_write(project):
     parameters = described(project)["paths"]["/api"]["get"]["parameters"]
@@ -244,6 +245,7 @@ def test_a_link_is_described_by_what_a_query_can_write(project):
     assert (told["counts"], told["limit"], told["scale"]) == ("A count", "The largest", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", ["image"], indirect=True)
 def test_a_file_is_described_as_bytes_of_a_form_and_as_base64_in_json(project):
     document = described(project)

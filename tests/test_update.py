@@ -12,6 +12,8 @@ import yaml
 from commands import Person, commit, copy_template, tree
 from conftest import literal
 
+pytestmark = pytest.mark.slow
+
 PROJECT = "{{cookiecutter.project_slug}}"
 OWNERS = (
     "model/",
@@ -138,7 +140,6 @@ def plumbing(project: dict[str, bytes]) -> dict[str, bytes]:
     return {name: text for name, text in project.items() if not name.startswith(OWNERS)}
 
 
-@pytest.mark.slow
 def test_cruft_creates_what_cookiecutter_renders_and_a_file_of_its_own(life, tmp_path):
     plain = Person(tmp_path).renders(copy_template(tmp_path / "model-api"))
     assert life.created.keys() - tree(plain).keys() == {".cruft.json"}
@@ -158,7 +159,6 @@ def test_an_update_brings_the_plumbing_without_conflict_and_keeps_a_turned_knob(
     assert plumbing(life.updated) == news | {"service/news.py": b'"""News."""\n'}
 
 
-@pytest.mark.slow
 def test_the_projects_own_tests_pass_with_another_model_after_an_update(life):
     words = ["-m", "pytest", "-p", "no:cacheprovider"]
     tested = life.person.types(sys.executable, *words, folder=life.project)
@@ -181,7 +181,6 @@ def test_cruft_says_no_next_steps_for_a_folder_that_vanishes(life):
     assert life.update.stdout.startswith("Good work!")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "quoted"),
     [("Tells {{ 7*7 }}", False), ("Tells {% raw %}", True)],
