@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from socket import SHUT_RD, SHUT_WR
 from types import SimpleNamespace
 
@@ -17,9 +18,12 @@ import gevent.signal
 import gevent.ssl
 import gevent.subprocess
 import gevent.threading
+from gevent.pool import Pool
+from gevent.server import StreamServer
 from gevent.socket import socket
 from gunicorn.glogging import Logger
 from gunicorn.http import errors, parser
+from gunicorn.sock import ssl_context
 from gunicorn.workers import base, workertmp
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -129,34 +133,51 @@ class Worker(GeventWorker):
         gevent.events.notify_and_call_entry_points = gevent.events.notify
         super().patch()
 
-    timeout_ctx = contextlib.nullcontext  # which watch() does without
+    timeout_ctx = contextlib.nullcontext  # which look() does without
 
     def run(self) -> None:
-        """Serve until the stop."""
-        self.waiting: dict[Client, None] = {}  # the longest wait first
-        self.names = {listener: listener.getsockname() for listener in self.sockets}
-        gevent.spawn(self.watch)
-        super().run()
+        """Serve until the stop, and then answer what is asked already.
 
-    def watch(self) -> None:
+        Gunicorn's own loop sees a stop after up to a second, and each later look takes another.
+        """
+        self.waiting: dict[Client, None] = {}  # the longest wait first
+        pool, servers = Pool(self.worker_connections), []
+        secure = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
+        for listener in self.sockets:
+            name = listener.getsockname()  # which Gunicorn asks for also when it is closed
+            named = SimpleNamespace(getsockname=lambda name=name: name)
+            server = StreamServer(listener, partial(self.handle, named), spawn=pool, **secure)
+            server.max_accept = 1  # connection at once, or one process would take all
+            server.start()
+            servers.append(server)
+        while self.alive:
+            self.look()
+        self.look()  # who has come by now is answered
+        for server in servers:
+            server.close()
+        end = time.monotonic() + self.cfg.graceful_timeout
+        while len(pool) and time.monotonic() < end:
+            self.look()
+        if len(pool):
+            self.log.warning("%s requests took longer than graceful_timeout.", len(pool))
+
+    def look(self) -> None:
         """Let the clients go that take too long, or too much; at the stop also the idle ones."""
+        gevent.sleep(0.1)
+        self.notify()
         most = HELD + 10 * self.wsgi.config["MAX_CONTENT_LENGTH"]
-        while True:
-            gevent.sleep(0.1)
-            now, held = time.monotonic(), sum(client.held for client in self.waiting)
-            for client in list(self.waiting):
-                is_idle = not (client.is_asking or self.alive) and now > client.began + BRIEF
-                if now > client.late or is_idle or (held > most and client.held > LONG):
-                    held -= client.held
-                    client.leave()
+        now, held = time.monotonic(), sum(client.held for client in self.waiting)
+        for client in list(self.waiting):
+            is_idle = not (client.is_asking or self.alive) and now > client.began + BRIEF
+            if now > client.late or is_idle or (held > most and client.held > LONG):
+                held -= client.held
+                client.leave()
 
     def handle(self, listener, connection, address) -> None:
         """Answer the requests of a connection, for which another one may have to leave."""
-        # Gunicorn asks the listener for its name, which it has no more once it is closed.
-        named = SimpleNamespace(getsockname=lambda: self.names[listener])
         while len(self.waiting) > 0.8 * self.worker_connections:
             next(iter(self.waiting)).leave()
-        super().handle(named, Client(connection, self), address)
+        super().handle(listener, Client(connection, self), address)
 
     def handle_request(self, listener, request, client, address) -> bool:
         """Answer a request, and then wait for the next one as long as a connection is kept."""
