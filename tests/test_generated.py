@@ -326,7 +326,7 @@ def is_told_apart(found: Kind) -> bool:
     others = any(one in found.source for one in ("Any", "Decimal", "str", "Json"))
     # A text is its own bytes for it, where the service reads base64.
     is_shown = "bytes" in found.source and "repr" in found.source
-    return not (is_choice and others or is_shown)
+    return not ((is_choice and others) or is_shown)
 
 
 @st.composite
