@@ -26,6 +26,7 @@ def apart(body: bytes, most: int) -> Frame:
     """
     *names, data = frames.split(body)
     keep, lost = map(json.loads, names)
+    keep, lost = dict.fromkeys(keep), set(lost)
     try:
         if keep:  # else it has been read as a batch before; and no answer may keep NaN
             from_json(data, allow_inf_nan=False)
@@ -39,16 +40,16 @@ def apart(body: bytes, most: int) -> Frame:
     return frames.ANSWER, b"", frames.join([part.encode() for part in parts])
 
 
-def beside(row: str, keep: list[str], lost: list[str]) -> tuple[str, str]:
+def beside(row: str, keep: dict[str, None], lost: set[str]) -> tuple[str, str]:
     """Give a row without what it loses, and the members to keep with a comma behind each."""
     if not keep or row[0] != "{":
         return row, ""
     members = spans(row, "{")
-    found = {name: row[start : next(members)[2]] for name, start, _ in members}
-    if found.keys().isdisjoint(keep):
-        return row, ""
-    own = [found[name] for name in found if name not in lost]
-    return "{" + ", ".join(own) + "}", "".join(f"{found[one]}, " for one in keep if one in found)
+    found = [(name, row[start : next(members)[2]]) for name, start, _ in members]
+    kept = {name: member for name, member in found if name in keep}
+    own = [member for name, member in found if name not in lost]
+    text = "".join(f"{kept[name]}, " for name in keep if name in kept)
+    return "{" + ", ".join(own) + "}" if kept else row, text
 
 
 def spans(text: str, opening: str) -> Iterator[tuple[str, int, int]]:
