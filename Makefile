@@ -15,7 +15,7 @@ demo: .venv/demo
 	@cd .demo/square-api && exec ../../.venv/bin/python -m gunicorn
 
 test: .venv/ready
-	@echo "The fast tests take two minutes on two cores that are free."
+	@echo "The fast tests take a minute and a half on two cores that are free."
 	@.venv/bin/python -m pytest -n auto
 
 lock: .venv/ready
