@@ -20,6 +20,7 @@ from types import ModuleType
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 from started import below, command_line
 
 TEMPLATE = Path(__file__).parents[1]
@@ -34,6 +35,12 @@ for name, (number, is_fixed) in profiles.items():
         name, max_examples=number, deadline=None, derandomize=is_fixed
     )
 hypothesis.settings.load_profile("fast")
+
+# Hypothesis draws constants of all modules that are loaded by then, which are others in each run.
+constants = providers._get_local_constants
+providers._get_local_constants = lambda: (
+    providers.Constants() if hypothesis.settings.default.derandomize else constants()
+)
 
 
 def literal(text: str) -> str:
