@@ -325,9 +325,11 @@ def is_told_apart(found: Kind) -> bool:
     # Digits are seconds for it, where the service takes them for what stands beside the date.
     others = any(one in source for one in ("Any", "Decimal", "str", "Json"))
     is_date = "date" in source.lower() and others
-    # A text is its own bytes for it, where the service reads base64; and of a list of records and
-    # a list of anything, it takes the second.
-    is_choice = "|" in source and (is_date or "bytes" in source or "Any" in source)
+    # A text is its own bytes for it, where the service reads base64. Of a list of records and a
+    # list of anything it takes the second; and a number for no member of an Enum beside it, which
+    # a serializer can tell.
+    is_other = any(one in source for one in ("bytes", "Any", "Serializer"))
+    is_choice = "|" in source and (is_date or is_other)
     return not (is_choice or ("bytes" in source and "repr" in source))
 
 
