@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from importlib.metadata import packages_distributions
@@ -230,6 +230,14 @@ def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
     while not happened():
         assert time.monotonic() < end, f"it did not happen within {seconds} s"
         time.sleep(0.02)
+
+
+def sampled(values: Iterable, step: int) -> list:
+    """Parameters of a test, of which the fast tests try the first and each `step`-th after it."""
+    return [
+        pytest.param(value, marks=[pytest.mark.slow] * bool(number % step))
+        for number, value in enumerate(values)
+    ]
 
 
 def missing(tool: str) -> None:

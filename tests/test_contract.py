@@ -10,7 +10,7 @@ from pathlib import Path
 import dockerfile
 import pytest
 import yaml
-from conftest import TEMPLATE
+from conftest import TEMPLATE, sampled
 from markdown_it import MarkdownIt
 
 CONTEXT = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
@@ -145,13 +145,7 @@ def test_every_file_is_clean_text(bake, answers):
 
 
 @pytest.mark.parametrize(
-    "answers",
-    # The fast tests try every fifth: each choice beside several of the others.
-    [
-        pytest.param(answers, marks=[pytest.mark.slow] * bool(number % 5))
-        for number, answers in enumerate(PRODUCT)
-    ],
-    ids=lambda answers: "-".join(answers.values()),
+    "answers", sampled(PRODUCT, 5), ids=lambda answers: "-".join(answers.values())
 )
 def test_every_combination_of_choices_parses(bake, answers):
     project = bake(**answers)

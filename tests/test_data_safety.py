@@ -12,7 +12,7 @@ import dockerfile
 import jsonschema
 import pytest
 import yaml
-from conftest import TEMPLATE, clean_environment, literal
+from conftest import TEMPLATE, clean_environment, literal, sampled
 from cookiecutter.main import cookiecutter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,14 +140,7 @@ def test_any_text_comes_back_from_every_file(render, name, description, given, f
     assert_everywhere(project, name, description, given, family, url)
 
 
-@pytest.mark.parametrize(
-    "text",
-    # The fast tests try every third.
-    [
-        pytest.param(text, id=str(number), marks=[pytest.mark.slow] * bool(number % 3))
-        for number, text in enumerate(AWKWARD)
-    ],
-)
+@pytest.mark.parametrize("text", sampled(AWKWARD, 3), ids=range(len(AWKWARD)))
 def test_awkward_text_passes_the_hooks_and_comes_back_from_every_file(bake, text):
     project = bake(project_slug="awkward", **dict.fromkeys(FREE_TEXT, text))
     url = yaml.safe_load((project / "CITATION.cff").read_text("utf-8"))["repository-code"]

@@ -12,7 +12,16 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from conftest import TEMPLATE, Server, clean_environment, free_port, stand_in, tool, wait_for
+from conftest import (
+    TEMPLATE,
+    Server,
+    clean_environment,
+    free_port,
+    sampled,
+    stand_in,
+    tool,
+    wait_for,
+)
 from packaging.requirements import Requirement
 from test_update import PROJECT
 
@@ -355,13 +364,7 @@ def test_what_the_service_needs_is_what_it_imports(project):
     )
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param(line, marks=[pytest.mark.slow] * bool(number))
-        for number, line in enumerate(service_needs())
-    ],
-)
+@pytest.mark.parametrize("line", sampled(service_needs(), 10))
 def test_a_line_that_the_service_needs_and_the_list_lacks_is_named(project, line):
     """An update brought it, or the owner deleted it: every `make` says so at once."""
     listed = stand_in(project) / "environment.yml"
