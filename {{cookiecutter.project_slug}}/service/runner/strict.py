@@ -27,8 +27,8 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
     """What reads a type strictly from JSON, or writes it, after a change of its core schema."""
     schema = described(kind)
     schema = change(spelled(schema, {one["ref"]: one for one in schema.get("definitions", ())}))
-    changes = WRITING if into is SchemaSerializer else READING
-    schema = stricter(schema, changes | (CHOOSING if holds(schema, "union") else {}))
+    changes = READING | (CHOOSING if holds(schema, "union") else {})
+    schema = stricter(schema, WRITING if into is SchemaSerializer else changes)
     # Without this setting, pydantic takes what it has compiled of a class in the place of a schema.
     return into(schema, _use_prebuilt=False)
 
@@ -43,19 +43,27 @@ def stricter(part: object, changes: dict[str, Callable]) -> object:
     """A part of a core schema, changed by its type.
 
     A validator of the author's makes numbers of its own, so those of JSON are looked at before. So
-    are all where types have names: each may come after a validator.
+    are those of a type that has a name, which may come after a validator elsewhere.
     """
     kind = kind_of(part)
     if kind == "function-after" and is_encoded(part["function"]["function"]):
         changes = changes | {"bytes": lenient}  # Base64Bytes, which reads base64 by itself
-    makes = kind in AUTHORS or (kind == "definitions" and any(holds(part, one) for one in AUTHORS))
-    is_first = makes and changes.get("float") is finite
+    is_first = kind in AUTHORS and changes.get("float") is finite
     changes = changes | MADE if is_first else changes
     keys = part.get("keys_schema") if kind == "dict" else None
+    if kind == "definitions" and any(holds(part, one) for one in AUTHORS):
+        changes = changes | {"definition-ref": read_by(values.finite)}
+        named = [stricter(one, changes | MADE) for one in part["definitions"]]
+        return part | {"schema": stricter(part["schema"], changes), "definitions": named}
     part = within(part, partial(stricter, changes=changes))
-    part = part | {"keys_schema": stricter(keys, changes | NAMES)} if keys else part
+    part = part | {"keys_schema": names(keys, changes)} if keys else part
     part = changes[kind](part) if kind in changes else part
     return read_by(values.finite)(part) if is_first else part
+
+
+def names(keys: dict, changes: dict[str, Callable]) -> dict:
+    """The names of an object: what is made of a text does not fit exactly."""
+    return keys if keys["type"] == "str" else inexact(stricter(keys, changes | NAMES))
 
 
 def guarded(part: dict) -> dict:
@@ -135,8 +143,10 @@ def choice(part: dict) -> dict:
 
 
 def known(part: dict) -> list[tuple]:
-    """The members of a literal or of an Enum, each behind its value."""
-    return [(getattr(one, "value", one), one) for one in part.get("expected", part.get("members"))]
+    """The values of a literal or of an Enum, each with what pydantic makes a member of."""
+    if part["type"] == "enum":
+        return [(one.value, one.value) for one in part["members"]]
+    return [(getattr(one, "value", one), one) for one in part["expected"]]
 
 
 def ranked(part: dict) -> dict:
@@ -156,7 +166,7 @@ def parted(part: dict) -> dict:
 
 
 def is_text(part: dict) -> bool:
-    """Whether a choice is a text, or a list or an object of texts."""
+    """Whether a choice is a text, or a list of texts."""
     inner = WITHIN.get(part["type"])
     return part["type"] == "str" or (inner in part and is_text(part[inner]))
 
@@ -231,31 +241,48 @@ def finite(part: dict) -> dict:
 
 def keyed(part: dict) -> dict:
     """An object whose keys are not its names: two names may mean the same key."""
-    keys = part.get("keys_schema", {"type": "any"})
+    keys = part.get("keys_schema", ANYTHING)
     if keys["type"] in ("str", "any"):
         return part
     pair = core_schema.no_info_wrap_validator_function(lambda name, read: (name, read(name)), keys)
     return checked_by(values.by_key, keys_schema=pair)(part)
 
 
+def inexact(part: dict) -> dict:
+    """A type that does not fit exactly, since JSON does not have it.
+
+    Of a union, pydantic takes what fits exactly. Nothing does so behind a type for anything.
+    """
+    return around(lambda schema: core_schema.chain_schema([ANYTHING, schema]))(part)
+
+
+def made_of_text(read: Callable) -> Callable[[dict], dict]:
+    """Let a function read a text that is a value of another type."""
+    return lambda part: inexact(read_by(read, **LENIENT)(part))
+
+
+def listed(part: dict) -> dict:
+    """A list; one of anything is looked at as a whole.
+
+    It fits exactly in a union, which it would not with something before each item.
+    """
+    part = lenient(part)
+    is_of_anything = part.get("items_schema", {}).get("schema") == ANYTHING
+    return READING["any"](part | {"items_schema": ANYTHING}) if is_of_anything else part
+
+
 def gathered(part: dict) -> dict:
-    """A set, which is read as a list first if it may hold numbers."""
-    items = part.get("items_schema", {"type": "any"})
-    if not any(holds(items, kind) for kind in HASHED):
-        return lenient(part)
+    """A set, which is read as a list first: it may hold numbers."""
+    items = part.get("items_schema", ANYTHING)
     read = lenient(core_schema.list_schema(items, fail_fast=part.get("fail_fast")))
-    make = partial(values.gathered, frozenset if part["type"] == "frozenset" else set)
-
-    def chain(schema: dict) -> dict:
-        made = core_schema.no_info_before_validator_function(make, schema)
-        return core_schema.chain_schema([read, made])
-
-    return around(chain, items_schema={"type": "any"})(lenient(part))
+    make = read_by(partial(values.gathered, frozenset if part["type"] == "frozenset" else set))
+    chain = around(lambda schema: core_schema.chain_schema([ANYTHING, read, make(schema)]))
+    return chain(lenient(part) | {"items_schema": ANYTHING})
 
 
 def parsed(part: dict) -> dict:
     """A text that holds JSON, in which a number may not be infinite either."""
-    return part | {"schema": read_by(values.finite)(part.get("schema", {"type": "any"}))}
+    return part | {"schema": read_by(values.finite)(part.get("schema", ANYTHING))}
 
 
 def as_list(part: dict) -> dict:
@@ -272,33 +299,27 @@ def lenient(part: dict) -> dict:
 
 
 LENIENT = {"strict": False}
+ANYTHING = core_schema.any_schema()
 AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
 OWN_INIT = "model/: {} has an __init__, which would read values loosely: write a model_validator."
 RECORDS = ("model", "dataclass", "typed-dict")
-WRAPS = {"nullable", "default", "function-before", "function-after", "function-wrap"}
-WITHIN = dict.fromkeys(WRAPS, "schema") | {"dict": "values_schema"}
+WITHIN = dict.fromkeys([*AUTHORS, "function-after", "nullable", "default"], "schema")
 WITHIN |= dict.fromkeys(["list", "set", "frozenset"], "items_schema")
-HASHED = ("int", "decimal", "fraction", "complex", "uuid", "any", "definition-ref")
 # How a core schema that reads changes, by its type.
 READING = dict.fromkeys(RECORDS, closed) | {"literal": choice, "enum": choice}
-READING |= dict.fromkeys(["list", "tuple", "deque", "counter", "ordered-dict"], lenient)
+READING |= {"list": listed} | dict.fromkeys(["tuple", "deque", "counter", "ordered-dict"], lenient)
 READING |= dict.fromkeys(["set", "frozenset"], gathered)
 READING |= {"dict": keyed, "generator": as_list, "json": parsed, "union": ranked, "float": finite}
-READING |= {"any": read_by(values.finite), "bytes": read_by(values.decode)}
-READING |= {"int": read_by(values.integral, **LENIENT)}
-READING |= {"fraction": read_by(values.digits, **LENIENT)}
-READING |= {"decimal": lambda part: finite(lenient(part))}
-FINITE = checked_by(values.finite, **LENIENT)
-READING |= {"complex": lambda part: read_by(values.digits)(FINITE(part))}
-READING |= dict.fromkeys(["time", "timedelta"], read_by(values.in_words, **LENIENT))
-READING |= {kind: read_by(read) for kind, read in values.DATES.items()}
+READING |= {"any": read_by(values.finite), "int": read_by(values.integral, **LENIENT)}
+READING |= {"decimal": lambda part: finite(lenient(part)), "uuid": inexact}
+READING |= {kind: made_of_text(read) for kind, read in values.TEXTS.items()}
 READING |= {"function-before": guarded, "function-wrap": guarded}
 # In the names of an object: JSON writes numbers as texts.
-NAMES = {kind: read_by(read) for kind, read in values.NAMES.items()}
+NAMES = {kind: read_by(look, **LENIENT) for kind, look in values.NAMES.items()}
 NAMES |= {"literal": by_name, "enum": by_name}
 # Behind a validator of the author's: its numbers are its own.
-MADE = {"float": dict, "any": dict}
-# Where there are unions: a text of Python fits exactly, as what is made of it does.
+MADE = {"float": dict, "any": dict, "definition-ref": dict}
+# Where there are unions, pydantic takes what fits exactly, such as a text of Python.
 CHOOSING = {"str": read_by(lambda text: text)}
 ORDER = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
 BASE64 = core_schema.plain_serializer_function_ser_schema(values.encode, when_used="json")

@@ -8,11 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import PydanticCustomError
 
 # The look of base64: padded, and with no bit set that says nothing.
@@ -40,19 +41,17 @@ def decode(text: object) -> bytes:
     return data
 
 
-def dated(kind: TypeAdapter, looks: str, sample: str, text: object) -> object:
-    """Read a date, or a date and time; pydantic would take "2024" for seconds since 1970.
+def dated(kind: type, read: Callable, looks: str, sample: str, value: object) -> object:
+    """Read a text that is a date or the like; pydantic would take "2024" for seconds since 1970.
 
-    :raise PydanticCustomError: if the text is no date
+    :raise PydanticCustomError: if the value is no text that looks like one
+    :raise ValidationError: if there is no such date
     """
-    if isinstance(text, date):
-        return text
-    try:
-        if isinstance(text, str) and re.match(looks, text):
-            return kind.validate_strings(text, strict=True)
-    except ValidationError as error:
-        raise PydanticCustomError("date", error.errors()[0]["msg"]) from error
-    raise PydanticCustomError("date", f"Input should be {sample}")
+    if isinstance(value, kind) or (kind is complex and type(value) in (int, float)):
+        return finite(value)
+    if isinstance(value, str) and re.match(looks, value):
+        return finite(read(value, strict=True))
+    raise PydanticCustomError("text", f"Input should be {sample}")
 
 
 def finite(value: object) -> object:
@@ -91,11 +90,13 @@ def integral(value: object) -> object:
     raise PydanticCustomError("int_type", "Input should be a valid integer")
 
 
-def digits(value: object) -> object:
-    """Give the digits of a float, such as 0.1; true, which is 1 in Python, is no number."""
-    if isinstance(value, float):
-        return repr(value)
-    return None if isinstance(value, bool) else value
+def fraction(value: object) -> object:
+    """Read a fraction; of a float, its digits count, such as 0.1.
+
+    :raise ValidationError: if it is none, such as true, which is 1 in Python
+    """
+    value = repr(value) if isinstance(value, float) else value
+    return FRACTION(None if isinstance(value, bool) else value)
 
 
 def chosen(known: list[tuple], value: object) -> object:
@@ -160,19 +161,9 @@ def by_key(read: dict[tuple, object]) -> dict:
     return found
 
 
-def in_words(value: object) -> object:
-    """Leave a value that is no number, which pydantic would take for seconds.
-
-    :raise PydanticCustomError: if it is a number
-    """
-    if isinstance(value, (int, float)):
-        raise PydanticCustomError("text", "Input should be a text such as 08:30 or PT8H30M")
-    return value
-
-
-def unquoted(looks: re.Pattern, make: Callable, name: object) -> object:
-    """Read a name that is a number, as JSON writes it."""
-    return make(name) if isinstance(name, str) and looks.fullmatch(name) else name
+def unquoted(looks: re.Pattern, name: object) -> object:
+    """Leave a name that looks as JSON writes a number, or as a date does."""
+    return None if isinstance(name, str) and not looks.fullmatch(name) else name
 
 
 def sized(schema: dict, kind: str) -> str:
@@ -209,17 +200,24 @@ def above(bound: Decimal, is_open: bool) -> str:
 ALIKE = 100  # different numbers with one hash
 SAME_HASH = "numbers with the same remainder by 2^61 - 1"
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-MOMENT = "a date and time such as 2024-02-29T08:30:00"
-DATES = {"date": partial(dated, TypeAdapter(date), DAY, "a date such as 2024-02-29")}
-DATES |= {"datetime": partial(dated, TypeAdapter(datetime), f"{DAY}[Tt _]", MOMENT)}
+# The look of a text, with an example of it, by the type that is made of it.
+LOOK = {date: (f"{DAY}$", "a date such as 2024-02-29"), time: ("", "a time such as 08:30")}
+LOOK |= {datetime: (f"{DAY}[Tt _]", "a date and time such as 2024-02-29T08:30:00")}
+LOOK |= {timedelta: ("", "a duration such as PT8H30M")}
+LOOK |= {complex: ("", "a complex number such as 1+2j")}
+READ = {kind: TypeAdapter(kind).validate_strings for kind in LOOK}
+TEXTS = {kind.__name__: partial(dated, kind, READ[kind], *look) for kind, look in LOOK.items()}
+TEXTS |= {"bytes": decode, "fraction": fraction}
+FRACTION = TypeAdapter(Fraction).validate_python
 # The pattern of a name that stands for a number, by the type of the key.
 INTEGER = "0|-?[1-9][0-9]*"
 PLAIN = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,17})?"
 ENDS = {"minimum": ("", False), "exclusiveMinimum": ("", True)}
 ENDS |= {"maximum": ("-", False), "exclusiveMaximum": ("-", True)}
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
-NAMES = {"int": (INTEGER, int), "float": (NUMBER, json.loads), "bool": ("true|false", json.loads)}
-NAMES = {kind: partial(unquoted, re.compile(looks), make) for kind, (looks, make) in NAMES.items()}
+NAMES = {"int": INTEGER, "float": NUMBER, "bool": "true|false"}
+NAMES |= {kind.__name__: f"{looks}.*" for kind, (looks, _) in LOOK.items()}
+NAMES = {kind: partial(unquoted, re.compile(looks)) for kind, looks in NAMES.items()}
 # Parts of a pattern that only Rust or Python knows: JSON Schema has the patterns of JavaScript
 FOREIGN = r"\(\?(?![:=!<])|\\[AzZpPaU<>]|\\[xub]\{|[+*?}]\+|\[[^\]]*((?<!\\)\[|&&|--|~~)"
 # The look of a decimal, a date and a time of day in a description
