@@ -37,7 +37,7 @@ class Example(BaseModel, extra="forbid"):
         return "response" in self.model_fields_set
 
 
-STRICT = reader(Example)  # refuses numbers that are not finite
+read_strictly = reader(Example)  # refuses numbers that are not finite
 
 
 def parsed(text: bytes) -> Example:
@@ -45,7 +45,7 @@ def parsed(text: bytes) -> Example:
 
     :raise ValidationError: if it is no example
     """
-    return STRICT.validate_json(text.removeprefix(BOM_UTF8))
+    return read_strictly(text.removeprefix(BOM_UTF8))
 
 
 def read(path: Path) -> Example:

@@ -115,8 +115,8 @@ class Reader:
     """Reads inputs; on a fault, it reads a short one again for all faults."""
 
     def __init__(self, kind: type[BaseModel]) -> None:
-        self.read = undisturbed()(reader(kind, hasty).validate_json)
-        self.read_whole = reader(kind).validate_json
+        self.read = undisturbed()(reader(kind, hasty))
+        self.read_whole = reader(kind)
         fields = [one for one in kind.model_fields.items() if one[1].is_required()]
         aliases = [(own, found.validation_alias or own) for own, found in fields]
         # The names of each field that is required, of which an input has one

@@ -96,6 +96,12 @@ class Schemas(GenerateJsonSchema):
         options = found.get("anyOf", [found])
         return {"anyOf": [one | {"format": "decimal"} | own[one["type"]] for one in options]}
 
+    def complex_schema(self, schema: dict) -> dict:
+        """A text such as 1+2j, or in a request also a number."""
+        found = super().complex_schema(schema)
+        options = [{"type": "number"}, found]
+        return {"anyOf": options} if self.mode == "validation" else found
+
     def enum_schema(self, schema: dict) -> dict:
         """The members of an Enum: a number with its name, as generators of clients know it."""
         found, names = super().enum_schema(schema), [one.name for one in schema["members"]]

@@ -33,32 +33,34 @@ def compiled(into: Callable, kind: object, change: Callable = lambda schema: sch
     return into(schema, _use_prebuilt=False)
 
 
+def reader(kind: object, change: Callable = lambda schema: schema) -> Callable:
+    """A function that reads a type strictly from JSON whose numbers are finite."""
+    read = compiled(partial(SchemaValidator, config=STRICT), kind, change).validate_json
+    is_open = any(holds(described(kind), one) for one in OPEN)
+    return partial(values.looked_at, read) if is_open else read
+
+
 # The author's own `strict=False` is stronger than this setting.
 STRICT = {"strict": True}
-reader = partial(compiled, partial(SchemaValidator, config=STRICT))
 writer = partial(compiled, SchemaSerializer)
 
 
 def stricter(part: object, changes: dict[str, Callable]) -> object:
     """A part of a core schema, changed by its type.
 
-    A validator of the author's makes numbers of its own, so those of JSON are looked at before. So
-    are those of a type that has a name, which may come after a validator elsewhere.
+    A validator of the author's makes values of its own. A type that has a name may be behind one.
     """
     kind = kind_of(part)
     if kind == "function-after" and is_encoded(part["function"]["function"]):
         changes = changes | {"bytes": lenient}  # Base64Bytes, which reads base64 by itself
-    is_first = kind in AUTHORS and changes.get("float") is finite
-    changes = changes | MADE if is_first else changes
-    keys = part.get("keys_schema") if kind == "dict" else None
     if kind == "definitions" and any(holds(part, one) for one in AUTHORS):
-        changes = changes | {"definition-ref": read_by(values.finite)}
         named = [stricter(one, changes | MADE) for one in part["definitions"]]
         return part | {"schema": stricter(part["schema"], changes), "definitions": named}
+    changes = changes | INSIDE.get(kind, {})
+    keys = part.get("keys_schema") if kind in KEYED else None
     part = within(part, partial(stricter, changes=changes))
     part = part | {"keys_schema": names(keys, changes)} if keys else part
-    part = changes[kind](part) if kind in changes else part
-    return read_by(values.finite)(part) if is_first else part
+    return changes[kind](part) if kind in changes else part
 
 
 def names(keys: dict, changes: dict[str, Callable]) -> dict:
@@ -154,15 +156,18 @@ def ranked(part: dict) -> dict:
 
     pydantic takes the first choice that a value fits exactly.
     """
-    part = parted(part)
-    return part | {"choices": sorted(part["choices"], key=is_text, reverse=True)}
+    return part | {"choices": sorted(choices(part), key=is_text, reverse=True)}
 
 
 def parted(part: dict) -> dict:
-    """A union in which bytes come before what would read, or write, them as it does anything."""
-    choices = [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
+    """A union in which bytes come before what would write them as it does anything."""
     is_last = partial(holds, kind="any") if holds(part, "bytes") else None
-    return part | {"choices": sorted(choices, key=is_last) if is_last else choices}
+    return part | {"choices": sorted(choices(part), key=is_last) if is_last else choices(part)}
+
+
+def choices(part: dict) -> list[dict]:
+    """The choices of a union, without their names."""
+    return [choice[0] if isinstance(choice, tuple) else choice for choice in part["choices"]]
 
 
 def is_text(part: dict) -> bool:
@@ -261,28 +266,13 @@ def made_of_text(read: Callable) -> Callable[[dict], dict]:
     return lambda part: inexact(read_by(read, **LENIENT)(part))
 
 
-def listed(part: dict) -> dict:
-    """A list; one of anything is looked at as a whole.
-
-    It fits exactly in a union, which it would not with something before each item.
-    """
-    part = lenient(part)
-    is_of_anything = part.get("items_schema", {}).get("schema") == ANYTHING
-    return READING["any"](part | {"items_schema": ANYTHING}) if is_of_anything else part
-
-
 def gathered(part: dict) -> dict:
     """A set, which is read as a list first: it may hold numbers."""
     items = part.get("items_schema", ANYTHING)
     read = lenient(core_schema.list_schema(items, fail_fast=part.get("fail_fast")))
     make = read_by(partial(values.gathered, frozenset if part["type"] == "frozenset" else set))
-    chain = around(lambda schema: core_schema.chain_schema([ANYTHING, read, make(schema)]))
+    chain = around(lambda schema: core_schema.chain_schema([read, ANYTHING, make(schema)]))
     return chain(lenient(part) | {"items_schema": ANYTHING})
-
-
-def parsed(part: dict) -> dict:
-    """A text that holds JSON, in which a number may not be infinite either."""
-    return part | {"schema": read_by(values.finite)(part.get("schema", ANYTHING))}
 
 
 def as_list(part: dict) -> dict:
@@ -301,24 +291,29 @@ def lenient(part: dict) -> dict:
 LENIENT = {"strict": False}
 ANYTHING = core_schema.any_schema()
 AUTHORS = {"function-before", "function-wrap", "function-plain"}  # what reads JSON itself
+OPEN = (*AUTHORS, "any", "complex")  # what takes numbers that are not finite
 OWN_INIT = "model/: {} has an __init__, which would read values loosely: write a model_validator."
+KEYED = ("dict", "counter", "ordered-dict")
 RECORDS = ("model", "dataclass", "typed-dict")
 WITHIN = dict.fromkeys([*AUTHORS, "function-after", "nullable", "default"], "schema")
 WITHIN |= dict.fromkeys(["list", "set", "frozenset"], "items_schema")
+FINITE = checked_by(values.finite)
 # How a core schema that reads changes, by its type.
 READING = dict.fromkeys(RECORDS, closed) | {"literal": choice, "enum": choice}
-READING |= {"list": listed} | dict.fromkeys(["tuple", "deque", "counter", "ordered-dict"], lenient)
+READING |= dict.fromkeys(["list", "tuple", "deque"], lenient)
 READING |= dict.fromkeys(["set", "frozenset"], gathered)
-READING |= {"dict": keyed, "generator": as_list, "json": parsed, "union": ranked, "float": finite}
-READING |= {"any": read_by(values.finite), "int": read_by(values.integral, **LENIENT)}
-READING |= {"decimal": lambda part: finite(lenient(part)), "uuid": inexact}
+READING |= {kind: lambda part: keyed(lenient(part)) for kind in KEYED} | {"json": FINITE}
+READING |= {"generator": as_list, "union": ranked, "uuid": inexact}
+READING |= {"int": read_by(values.integral, **LENIENT), "float": finite, "decimal": finite}
 READING |= {kind: made_of_text(read) for kind, read in values.TEXTS.items()}
+READING |= {"complex": lambda part: FINITE(made_of_text(values.TEXTS["complex"])(part))}
 READING |= {"function-before": guarded, "function-wrap": guarded}
 # In the names of an object: JSON writes numbers as texts.
 NAMES = {kind: read_by(look, **LENIENT) for kind, look in values.NAMES.items()}
-NAMES |= {"literal": by_name, "enum": by_name}
+NAMES |= {"literal": by_name, "enum": by_name, "decimal": lambda part: finite(lenient(part))}
 # Behind a validator of the author's: its numbers are its own.
-MADE = {"float": dict, "any": dict, "definition-ref": dict}
+MADE = {"float": dict, "decimal": NAMES["decimal"]}
+INSIDE = dict.fromkeys(AUTHORS, MADE) | {"json": {"float": finite}}
 # Where there are unions, pydantic takes what fits exactly, such as a text of Python.
 CHOOSING = {"str": read_by(lambda text: text)}
 ORDER = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")

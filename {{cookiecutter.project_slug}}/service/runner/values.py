@@ -13,8 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 
-from pydantic import TypeAdapter
-from pydantic_core import PydanticCustomError
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, from_json
 
 # The look of base64: padded, and with no bit set that says nothing.
 PATTERN = "^(X{4})*(X{2}[AEIMQUYcgkosw048]=|X[AQgw]==)?$".replace("X", "[A-Za-z0-9+/]")
@@ -41,16 +41,19 @@ def decode(text: object) -> bytes:
     return data
 
 
-def dated(kind: type, read: Callable, looks: str, sample: str, value: object) -> object:
+def dated(kind: type, read: Callable, looks: Callable, sample: str, value: object) -> object:
     """Read a text that is a date or the like; pydantic would take "2024" for seconds since 1970.
 
     :raise PydanticCustomError: if the value is no text that looks like one
     :raise ValidationError: if there is no such date
     """
+    try:
+        if isinstance(value, str) and looks(value):
+            return read(value, strict=True)
+    except OverflowError:  # of a duration that is longer than any of Python's
+        value = None
     if isinstance(value, kind) or (kind is complex and type(value) in (int, float)):
-        return finite(value)
-    if isinstance(value, str) and re.match(looks, value):
-        return finite(read(value, strict=True))
+        return value
     raise PydanticCustomError("text", f"Input should be {sample}")
 
 
@@ -62,6 +65,22 @@ def finite(value: object) -> object:
     if infinite(value) is not None:
         raise PydanticCustomError("finite_number", "Input should be a finite number")
     return value
+
+
+def looked_at(read: Callable, body: bytes | str) -> object:
+    """Read JSON for a type that would take any number, or that a validator of the author's makes.
+
+    :raise ValidationError: if a number is not finite, or as the type says
+    """
+    alike = body.encode(errors="replace") if isinstance(body, str) else body
+    alike, path = alike.translate(ALIKE_DIGITS), None
+    if any(one in alike for one in TOO_LARGE):  # only then is all of it read once more
+        with suppress(ValueError):  # for what is no JSON, the error is another
+            path = infinite(from_json(body, cache_strings="none"))
+    if path is None:
+        return read(body)
+    fault = InitErrorDetails(type="finite_number", loc=path, input=None)
+    raise ValidationError.from_exception_data("Input", [fault])
 
 
 def infinite(value: object) -> tuple | None:
@@ -104,8 +123,8 @@ def chosen(known: list[tuple], value: object) -> object:
 
     :raise PydanticCustomError: if it equals one of them and is another
     """
-    value = tuple(value) if isinstance(value, list) else value
-    equal = {isinstance(found, bool): one for found, one in known if found == value}
+    same = (value, tuple(value)) if isinstance(value, list) else (value,)
+    equal = {isinstance(found, bool): one for found, one in known if found in same}
     if equal and isinstance(value, bool) not in equal:
         words = " or ".join(repr(found) for found, _ in known)
         raise PydanticCustomError("literal_error", "Input should be {words}", {"words": words})
@@ -151,7 +170,7 @@ def by_key(read: dict[tuple, object]) -> dict:
     :raise PydanticCustomError: if two names mean the same key, since one value would be lost
     """
     scattered([key for _, key in read])
-    found, names = {key: value for (_, key), value in read.items()}, {}
+    found, names = type(read)({key: value for (_, key), value in read.items()}), {}
     for name, key in read if len(found) < len(read) else ():
         if (first := names.setdefault(key, name)) != name:
             words = {"first": json.dumps(first), "name": json.dumps(name)}
@@ -162,8 +181,13 @@ def by_key(read: dict[tuple, object]) -> dict:
 
 
 def unquoted(looks: re.Pattern, name: object) -> object:
-    """Leave a name that looks as JSON writes a number, or as a date does."""
+    """Leave a name that is a number, as JSON writes it."""
     return None if isinstance(name, str) and not looks.fullmatch(name) else name
+
+
+def as_typed(name: str, *, strict: bool) -> str:
+    """Leave a name that looks like a date, which pydantic reads."""
+    return name
 
 
 def sized(schema: dict, kind: str) -> str:
@@ -197,6 +221,9 @@ def above(bound: Decimal, is_open: bool) -> str:
     return "|".join([*found, re.escape(text) + (more if is_open else same)])
 
 
+# How a number begins to be too large for a float, where each digit is written as 0
+ALIKE_DIGITS = bytes.maketrans(b"E123456789", b"e000000000")
+TOO_LARGE = (b"NaN", b"Infinity", b"e000", b"e+000", b"0" * 309)
 ALIKE = 100  # different numbers with one hash
 SAME_HASH = "numbers with the same remainder by 2^61 - 1"
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -205,6 +232,7 @@ LOOK = {date: (f"{DAY}$", "a date such as 2024-02-29"), time: ("", "a time such 
 LOOK |= {datetime: (f"{DAY}[Tt _]", "a date and time such as 2024-02-29T08:30:00")}
 LOOK |= {timedelta: ("", "a duration such as PT8H30M")}
 LOOK |= {complex: ("", "a complex number such as 1+2j")}
+LOOK = {kind: (re.compile(looks).match, sample) for kind, (looks, sample) in LOOK.items()}
 READ = {kind: TypeAdapter(kind).validate_strings for kind in LOOK}
 TEXTS = {kind.__name__: partial(dated, kind, READ[kind], *look) for kind, look in LOOK.items()}
 TEXTS |= {"bytes": decode, "fraction": fraction}
@@ -216,8 +244,8 @@ ENDS = {"minimum": ("", False), "exclusiveMinimum": ("", True)}
 ENDS |= {"maximum": ("-", False), "exclusiveMaximum": ("-", True)}
 NUMBER = r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"  # which a double holds
 NAMES = {"int": INTEGER, "float": NUMBER, "bool": "true|false"}
-NAMES |= {kind.__name__: f"{looks}.*" for kind, (looks, _) in LOOK.items()}
 NAMES = {kind: partial(unquoted, re.compile(looks)) for kind, looks in NAMES.items()}
+NAMES |= {kind.__name__: partial(dated, kind, as_typed, *look) for kind, look in LOOK.items()}
 # Parts of a pattern that only Rust or Python knows: JSON Schema has the patterns of JavaScript
 FOREIGN = r"\(\?(?![:=!<])|\\[AzZpPaU<>]|\\[xub]\{|[+*?}]\+|\[[^\]]*((?<!\\)\[|&&|--|~~)"
 # The look of a decimal, a date and a time of day in a description
