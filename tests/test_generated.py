@@ -1429,6 +1429,18 @@ def test_a_number_is_a_complex_number_too(services):
         assert answer.json["errors"] == {"x": "Input should be a finite number"}, text
 
 
+def test_the_place_of_an_infinite_number_is_not_looked_for_in_a_long_body(services):
+    client = services("class Input(BaseModel):\n    x: Any\n")[0].test_client()
+    reasons = {"x.1": "Input should be a finite number"}
+    reasons = {9: reasons, 10**6: {"body": "Input should have finite numbers alone"}}
+    for size, errors in reasons.items():
+        body = f'{{"x": ["{size * "a"}", NaN]}}'
+        assert client.post("/api", data=body, content_type=JSON).json["errors"] == errors
+        assert (
+            client.post("/api", json={"x": [size * "a", "NaN e000"]}).status_code == HTTPStatus.OK
+        )
+
+
 def texts_in(value: object) -> list[str]:
     """How a value is seen in which texts have stayed texts."""
     is_text = '"' in json.dumps(value)

@@ -13,7 +13,6 @@ from service import frames
 from service.frames import Frame
 from service.machine import undisturbed
 from service.runner.strict import holds, kind_of, reader, within
-from service.runner.values import infinite
 from service.words import LONGEST, MOST, WORDS, bound, quoted, shorten, text
 
 FAULTS = 50_000  # that an input can have which is read as a whole
@@ -213,8 +212,7 @@ def path(fault: dict, given: object) -> tuple:
         if is_item or (isinstance(given, dict) and step in given):
             given = given[step]
             found.append(step)
-    within = infinite(given) if fault["type"] == "finite_number" else None
-    return (*found, *([fault["loc"][-1]] if fault["type"] == "missing" else within or ()))
+    return (*found, *([fault["loc"][-1]] if fault["type"] == "missing" else ()))
 
 
 def value(given: object, place: str) -> str:

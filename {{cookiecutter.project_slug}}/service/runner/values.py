@@ -73,14 +73,28 @@ def looked_at(read: Callable, body: bytes | str) -> object:
     :raise ValidationError: if a number is not finite, or as the type says
     """
     alike = body.encode(errors="replace") if isinstance(body, str) else body
-    alike, path = alike.translate(ALIKE_DIGITS), None
-    if any(one in alike for one in TOO_LARGE):  # only then is all of it read once more
-        with suppress(ValueError):  # for what is no JSON, the error is another
-            path = infinite(from_json(body, cache_strings="none"))
+    alike = alike.translate(ALIKE_DIGITS)
+    path = not_finite(body) if any(one in alike for one in TOO_LARGE) else None
     if path is None:
         return read(body)
-    fault = InitErrorDetails(type="finite_number", loc=path, input=None)
+    fault = InitErrorDetails(type="finite_number" if path else SOMEWHERE, loc=path, input=None)
     raise ValidationError.from_exception_data("Input", [fault])
+
+
+def not_finite(body: bytes | str) -> tuple | None:
+    """The path to the first number in JSON that is not finite; None if there is none.
+
+    In long JSON nobody looks for it: the path is that of the whole.
+    """
+    try:
+        given = from_json(body, cache_strings="none")
+    except ValueError:  # no JSON: the error is another
+        return None
+    try:
+        json.dumps(given, allow_nan=False)  # faster than a look at each value
+    except ValueError:
+        return infinite(given) if len(body) < LONG else ()
+    return None
 
 
 def infinite(value: object) -> tuple | None:
@@ -221,6 +235,8 @@ def above(bound: Decimal, is_open: bool) -> str:
     return "|".join([*found, re.escape(text) + (more if is_open else same)])
 
 
+SOMEWHERE = PydanticCustomError("finite_numbers", "Input should have finite numbers alone")
+LONG = 1_000_000  # bytes of a body in which the place of such a number is not looked for
 # How a number begins to be too large for a float, where each digit is written as 0
 ALIKE_DIGITS = bytes.maketrans(b"E123456789", b"e000000000")
 TOO_LARGE = (b"NaN", b"Infinity", b"e000", b"e+000", b"0" * 309)
