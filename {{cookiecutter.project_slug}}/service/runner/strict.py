@@ -56,7 +56,7 @@ def stricter(part: object, changes: dict[str, Callable]) -> object:
     if kind == "definitions" and any(holds(part, one) for one in AUTHORS):
         named = [stricter(one, changes | MADE) for one in part["definitions"]]
         return part | {"schema": stricter(part["schema"], changes), "definitions": named}
-    changes = changes | INSIDE.get(kind, {})
+    changes = changes | (MADE if kind in AUTHORS else {})
     keys = part.get("keys_schema") if kind in KEYED else None
     part = within(part, partial(stricter, changes=changes))
     part = part | {"keys_schema": names(keys, changes)} if keys else part
@@ -297,15 +297,15 @@ KEYED = ("dict", "counter", "ordered-dict")
 RECORDS = ("model", "dataclass", "typed-dict")
 WITHIN = dict.fromkeys([*AUTHORS, "function-after", "nullable", "default"], "schema")
 WITHIN |= dict.fromkeys(["list", "set", "frozenset"], "items_schema")
-FINITE = checked_by(values.finite)
 # How a core schema that reads changes, by its type.
 READING = dict.fromkeys(RECORDS, closed) | {"literal": choice, "enum": choice}
 READING |= dict.fromkeys(["list", "tuple", "deque"], lenient)
 READING |= dict.fromkeys(["set", "frozenset"], gathered)
-READING |= {kind: lambda part: keyed(lenient(part)) for kind in KEYED} | {"json": FINITE}
-READING |= {"generator": as_list, "union": ranked, "uuid": inexact}
+READING |= {kind: lambda part: keyed(lenient(part)) for kind in KEYED}
+READING |= {"generator": as_list, "union": ranked, "uuid": inexact, "json": read_by(values.finite)}
 READING |= {"int": read_by(values.integral, **LENIENT), "float": finite, "decimal": finite}
 READING |= {kind: made_of_text(read) for kind, read in values.TEXTS.items()}
+FINITE = checked_by(values.finite)
 READING |= {"complex": lambda part: FINITE(made_of_text(values.TEXTS["complex"])(part))}
 READING |= {"function-before": guarded, "function-wrap": guarded}
 # In the names of an object: JSON writes numbers as texts.
@@ -313,7 +313,6 @@ NAMES = {kind: read_by(look, **LENIENT) for kind, look in values.NAMES.items()}
 NAMES |= {"literal": by_name, "enum": by_name, "decimal": lambda part: finite(lenient(part))}
 # Behind a validator of the author's: its numbers are its own.
 MADE = {"float": dict, "decimal": NAMES["decimal"]}
-INSIDE = dict.fromkeys(AUTHORS, MADE) | {"json": {"float": finite}}
 # Where there are unions, pydantic takes what fits exactly, such as a text of Python.
 CHOOSING = {"str": read_by(lambda text: text)}
 ORDER = core_schema.wrap_serializer_function_ser_schema(values.in_order, when_used="json")
