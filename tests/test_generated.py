@@ -1424,6 +1424,8 @@ def test_a_number_is_a_complex_number_too(services):
     for value in 1, 1.5, "1+2j":
         asked.takes.validate({"x": value})
         assert asked.post({"x": value}).status_code == HTTPStatus.OK
+    told = asked.client.get("/api").json["required"]
+    assert told["x"] == "complex number, required: no description"
     for text in "NaN", "1e999", "-1E+0400", "1" * 400 + ".5", "1" * 250 + "e99":
         answer = asked.client.post("/api", data=f'{{"x": {text}}}', content_type=JSON)
         assert answer.json["errors"] == {"x": "Input should be a finite number"}, text

@@ -98,8 +98,8 @@ class Schemas(GenerateJsonSchema):
 
     def complex_schema(self, schema: dict) -> dict:
         """A text such as 1+2j, or in a request also a number."""
-        found = super().complex_schema(schema)
-        options = [{"type": "number"}, found]
+        found = super().complex_schema(schema) | {"format": "complex"}
+        options = [found | {"type": "number"}, found]
         return {"anyOf": options} if self.mode == "validation" else found
 
     def enum_schema(self, schema: dict) -> dict:
