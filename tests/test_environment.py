@@ -145,8 +145,11 @@ def test_of_two_runs_at_once_the_second_waits(project, tmp_path):
     conda.write_text(f"{conda.read_text()}{shutil.which('sleep')} 1\n")
     command = ["python3", "tools/environment.py"]
     environment = clean_environment() | variables
-    runs = [subprocess.Popen(command, cwd=project, env=environment) for _ in range(2)]
-    assert [one.wait() for one in runs] == [0, 0]
+    told = {"env": environment, "stdout": subprocess.PIPE, "text": True}
+    runs = [subprocess.Popen(command, cwd=project, **told) for _ in range(2)]
+    words = [one.communicate()[0] for one in runs]
+    assert [one.returncode for one in runs] == [0, 0]
+    assert "".join(words).count("Waiting for .venv, which another command is making.") == 1
     assert (tmp_path / "record").read_text().count("conda env") == 1
 
 

@@ -51,7 +51,11 @@ def turn() -> Iterator[None]:
     """Hold .venv: who asks for it meanwhile waits until it is whole."""
     with Path(__file__).open("rb") as file:
         if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Waiting for .venv, which another command is making.", flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
