@@ -43,13 +43,15 @@ def project(cookies, tmp_path) -> Path:
     return Path(shutil.move(cookies.bake().project_path, tmp_path / "it's here"))
 
 
-def bare_path(tmp_path: Path, *tools: str) -> str:
+def bare_path(tmp_path: Path, *tools: str, has_uv: bool = False) -> str:
     """A PATH with the programs that the Makefile needs, Python, and these tools."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "python3").symlink_to(Path(sys.executable).resolve())
     for program in ["sh", "make", "touch", "mkdir", "chmod", "git", "sed"]:
         (folder / program).symlink_to(shutil.which(program))
+    if has_uv:  # which is several times faster than pip
+        (folder / "uv").symlink_to(Path(sys.executable).with_name("uv"))
     for name in tools:
         (folder / name).write_text(TOOL)
         (folder / name).chmod(stat.S_IRWXU)
@@ -398,7 +400,7 @@ def test_the_build_names_a_package_that_is_older_than_the_service_needs(project)
 
 @pytest.mark.slow
 def test_a_folder_that_moved_or_is_a_copy_gets_an_environment_of_its_own(project, tmp_path):
-    path = {"PATH": bare_path(tmp_path)}
+    path = {"PATH": bare_path(tmp_path, has_uv=True)}
     assert run("make", "environment", cwd=project, **path).returncode == 0
     copy = Path(shutil.copytree(project, tmp_path / "copy", symlinks=True))
     recorded = run("make", "record", cwd=copy, **path)
@@ -420,7 +422,7 @@ def test_conda_makes_the_environment_of_a_copy_anew(project, tmp_path):
 
 @pytest.mark.slow
 def test_a_package_that_leaves_the_list_leaves_the_environment(project, tmp_path):
-    listed, path = project / "environment.yml", {"PATH": bare_path(tmp_path)}
+    listed, path = project / "environment.yml", {"PATH": bare_path(tmp_path, has_uv=True)}
     before = listed.read_text()
     listed.write_text(f"{before}  - toolz\n")
     assert run("make", "environment", cwd=project, **path).returncode == 0
@@ -437,7 +439,7 @@ def test_a_package_that_leaves_the_list_leaves_the_environment(project, tmp_path
 def test_an_environment_of_another_origin_is_only_added_to(project, tmp_path):
     run(sys.executable, "-m", "venv", ".venv", cwd=project)
     (own := project / ".venv/notes.txt").write_text("mine")
-    result = run("make", "environment", cwd=project, PATH=bare_path(tmp_path))
+    result = run("make", "environment", cwd=project, PATH=bare_path(tmp_path, has_uv=True))
     assert result.returncode == 0 and "did not make .venv" in result.stdout
     assert own.read_text() == "mine"
 
