@@ -126,7 +126,7 @@ FAULTS = {
     "empty": ("", "the file: Invalid JSON"),
     "not finite": (
         '{"request": {"value": 1}, "response": {"y": [NaN]}}',
-        "response: Input should be a finite number",
+        "response.y.0: Input should be a finite number",
     ),
     "a list": ("[]", "the file: Input should be an object"),
     "no request": ("{}", "request: Field required"),
