@@ -73,10 +73,7 @@ def looked_at(read: Callable, body: bytes | str) -> object:
 
     :raise ValidationError: if a number is not finite, or as the type says
     """
-    alike = body.encode(errors="replace") if isinstance(body, str) else body
-    alike = alike.translate(ALIKE_DIGITS)
-    path = not_finite(body) if any(one in alike for one in TOO_LARGE) else None
-    if path is None:
+    if (path := not_finite(body)) is None:
         return read(body)
     fault = InitErrorDetails(type="finite_number" if path else SOMEWHERE, loc=path, input=None)
     raise ValidationError.from_exception_data("Input", [fault])
@@ -85,8 +82,12 @@ def looked_at(read: Callable, body: bytes | str) -> object:
 def not_finite(body: bytes | str) -> tuple | None:
     """The path to the first number in JSON that is not finite; None if there is none.
 
-    In long JSON nobody looks for it: the path is that of the whole.
+    Only JSON that looks as if it had one is read. In long JSON nobody looks for the place: the path
+    is that of the whole.
     """
+    alike = (body.encode(errors="replace") if isinstance(body, str) else body).translate(ZEROS)
+    if not any(one in alike for one in TOO_LARGE):
+        return None
     try:
         given = from_json(body, cache_strings="none")
     except ValueError:  # no JSON: the error is another
@@ -239,7 +240,7 @@ def above(bound: Decimal, is_open: bool) -> str:
 SOMEWHERE = PydanticCustomError("finite_numbers", "Input should have finite numbers alone")
 LONG = 1_000_000  # bytes of a body in which the place of such a number is not looked for
 # How a number begins to be too large for a float, where each digit is written as 0
-ALIKE_DIGITS = bytes.maketrans(b"E123456789", b"e000000000")
+ZEROS = bytes.maketrans(b"E123456789", b"e000000000")
 TOO_LARGE = (b"NaN", b"Infinity", b"e000", b"e+000", b"0" * 200)
 ALIKE = 100  # different numbers with one hash
 SAME_HASH = "numbers with the same remainder by 2^61 - 1"
